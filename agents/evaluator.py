@@ -1,0 +1,38 @@
+"""Eval: the judge. It gives reasons and numbers; the verdict is computed by the rubric."""
+
+from __future__ import annotations
+
+from agents.context import Context
+from agents.parsing import json_as, schema_of
+from agents.runner import Runner, Task
+from schemas.evaluation import Judgement
+from schemas.evidence import Evidence
+
+__all__ = ["judge"]
+
+
+async def judge(runner: Runner, context: Context, evidence: Evidence) -> Judgement:
+    """Return the judge's opinion on the project as it stands in ``context.files``."""
+    room = runner.model("evaluator").traits.context_tokens
+    variables = {
+        **context.variables(),
+        "evidence": evidence,
+        "code": _bounded(context.code, characters=min(24_000, room)),
+    }
+    return await runner.ask(
+        Task(
+            "evaluator",
+            "judge",
+            variables,
+            json_as(Judgement),
+            max_tokens=700,
+            schema=schema_of(Judgement),
+            sample=context.sample,
+        )
+    )
+
+
+def _bounded(files: dict[str, str], characters: int) -> dict[str, str]:
+    """Return ``files`` cut so that together they hold at most ``characters``; a cut is marked."""
+    share = characters // max(1, len(files))
+    return {p: s if len(s) <= share else s[:share] + "\n# … cut\n" for p, s in files.items() if s.strip()}

@@ -1,0 +1,1 @@
+"""Model backends, one module each. Only the composition root (`orchestrator.compose`) builds one."""

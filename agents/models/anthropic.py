@@ -1,0 +1,150 @@
+"""Claude through the official SDK: async, streamed, structured outputs, cached system prompt.
+
+Transport faults (429, 5xx, 529, time-outs) are retried by the SDK; a connection that drops
+in the middle of a stream, which the SDK does not retry, is retried here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Literal
+
+import anthropic
+import httpx2
+from anthropic import AsyncAnthropic, transform_schema
+
+from agents.ports import ModelError, Price, Progress, Traits
+from schemas.call import ModelReply, ModelRequest, StopReason, Usage
+
+if TYPE_CHECKING:
+    from anthropic.types import Message, MessageParam
+
+__all__ = ["PRICES", "AnthropicModel"]
+
+# Source: the provider's public price list, read November 2026. Another model's price is set in the configuration.
+PRICES = {
+    "claude-opus-4-8": Price(input=5.0, output=25.0, cache_write=6.25, cache_read=0.50),
+    "claude-haiku-4-5": Price(input=1.0, output=5.0, cache_write=1.25, cache_read=0.10),
+    "claude-opus-5-5": Price(input=4.0, output=20.0, cache_write=5.0, cache_read=0.20),
+}
+
+_STOP: dict[str | None, StopReason] = {
+    "end_turn": "end",
+    "stop_sequence": "stop_sequence",
+    "max_tokens": "max_tokens",
+    "refusal": "refusal",
+    "model_context_window_exceeded": "context_exceeded",
+}
+_MAX_PAUSES = 4
+
+
+class AnthropicModel:
+    """One Claude model. The key and the address come from the caller, never from a module-level client."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        api_key: str,
+        base_url: str | None = None,
+        price: Price | None = None,
+        max_retries: int = 4,
+        timeout: float = 600.0,
+        max_output_tokens: int = 32_000,
+    ) -> None:
+        """``timeout`` is in seconds, between two pieces of a reply."""
+        self._model = model
+        self._retries = max_retries
+        self._client = AsyncAnthropic(
+            api_key=api_key, base_url=base_url, max_retries=max_retries, timeout=httpx2.Timeout(timeout, connect=10.0)
+        )
+        self._traits = Traits(
+            step="project",
+            context_tokens=200_000,
+            max_output_tokens=max_output_tokens,
+            price=price or PRICES.get(model),
+        )
+
+    @property
+    def name(self) -> str:
+        """``anthropic/<model>``"""
+        return f"anthropic/{self._model}"
+
+    @property
+    def traits(self) -> Traits:
+        """Whole projects at once; priced."""
+        return self._traits
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
+        """Answer ``request``, going on where the provider pauses a long turn.
+
+        Raises:
+            ModelError: no reply after all retries, or the key or model was refused.
+        """
+        text, usage = "", Usage()
+        messages: list[MessageParam] = [_turn(m.role, m.content) for m in request.messages]
+        for _ in range(_MAX_PAUSES):
+            message = await self._message(request, messages, progress)
+            text += "".join(block.text for block in message.content if block.type == "text")
+            usage += _usage(message)
+            if message.stop_reason != "pause_turn":
+                break
+            messages.append({"role": "assistant", "content": message.content})
+        return ModelReply(
+            text=text, stop_reason=_STOP.get(message.stop_reason, "max_tokens"), usage=usage, model=message.model
+        )
+
+    async def _message(self, request: ModelRequest, messages: list[MessageParam], progress: Progress) -> Message:
+        options: dict[str, Any] = {}
+        if request.output_schema is not None:
+            schema = transform_schema(request.output_schema)
+            options["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+        pieces = 0
+        for attempt in range(self._retries + 1):
+            try:
+                async with self._client.messages.stream(
+                    model=self._model,
+                    max_tokens=request.max_tokens,
+                    system=[{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}],
+                    messages=messages,
+                    **options,
+                ) as stream:
+                    async for _ in stream.text_stream:
+                        pieces += 1
+                        progress(pieces)
+                    return await stream.get_final_message()
+            except (anthropic.AuthenticationError, anthropic.PermissionDeniedError) as error:
+                raise ModelError(
+                    f"the key was refused (HTTP {error.status_code}): check ANTHROPIC_API_KEY", permanent=True
+                ) from error
+            except anthropic.NotFoundError as error:
+                raise ModelError(f"the model {self._model!r} does not exist (HTTP 404)", permanent=True) from error
+            except anthropic.APIStatusError as error:
+                # An error in the middle of a stream arrives with the stream's own status, 200.
+                if error.status_code >= 400 or attempt == self._retries:
+                    raise ModelError(f"HTTP {error.status_code}: {error.api_message or error.message}") from error
+            except anthropic.APIConnectionError as error:
+                raise ModelError(f"no connection: {error.message}") from error
+            except (httpx2.TransportError, anthropic.APIError, ValueError) as error:
+                if attempt == self._retries:
+                    raise ModelError(f"the reply broke off: {type(error).__name__}: {error}") from error
+            await asyncio.sleep(min(8.0, 0.5 * 2**attempt))
+        raise AssertionError("unreachable")
+
+
+def _turn(role: Literal["user", "assistant"], content: str) -> MessageParam:
+    return {"role": "user", "content": content} if role == "user" else {"role": "assistant", "content": content}
+
+
+def _usage(message: Message) -> Usage:
+    usage = message.usage
+    return Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_input_tokens or 0,
+        cache_write_tokens=usage.cache_creation_input_tokens or 0,
+    )

@@ -1,0 +1,126 @@
+"""Any server that speaks the OpenAI chat-completions protocol: Ollama, vLLM, llama.cpp server, LM Studio."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+
+from agents.ports import ModelError, Price, Progress, Traits
+from schemas.call import ModelReply, ModelRequest, StopReason, Usage
+
+__all__ = ["OpenAIServerModel"]
+
+_STOP: dict[str | None, StopReason] = {"stop": "end", "length": "max_tokens", "content_filter": "refusal"}
+_RETRY_STATUS = {408, 409, 429, 500, 502, 503, 504, 529}
+_MAX_BODY = 8_000_000
+
+
+class OpenAIServerModel:
+    """One model of one server. ``base_url`` ends in ``/v1``."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str,
+        api_key: str | None = None,
+        price: Price | None = None,
+        step_by_function: bool = True,
+        max_retries: int = 4,
+        timeout: float = 600.0,
+    ) -> None:
+        self._model = model
+        self._retries = max_retries
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._client = httpx.AsyncClient(
+            base_url=base_url.rstrip("/") + "/", headers=headers, timeout=httpx.Timeout(timeout, connect=10.0)
+        )
+        self._traits = Traits(
+            step="function" if step_by_function else "project",
+            context_tokens=32_000,
+            max_output_tokens=4_000 if step_by_function else 16_000,
+            temperature=0.0,
+            local=price is None,
+            price=price,
+        )
+
+    @property
+    def name(self) -> str:
+        """``openai/<model>``"""
+        return f"openai/{self._model}"
+
+    @property
+    def traits(self) -> Traits:
+        """By default as small a step as the embedded model's."""
+        return self._traits
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
+        """Answer ``request``.
+
+        Raises:
+            ModelError: no reply after all retries, or the server refused the request.
+        """
+        for attempt in range(self._retries + 1):
+            try:
+                response = await self._client.post("chat/completions", json=self._body(request))
+            except httpx.TransportError as error:
+                failure = ModelError(f"no reply from {self._client.base_url}: {type(error).__name__}: {error}")
+            else:
+                if response.status_code == 200:
+                    reply = _read(response, self.name)
+                    progress(reply.usage.output_tokens)
+                    return reply
+                failure = ModelError(
+                    f"HTTP {response.status_code}: {response.text[:300]}",
+                    permanent=response.status_code not in _RETRY_STATUS,
+                )
+            if failure.permanent or attempt == self._retries:
+                raise failure
+            await asyncio.sleep(min(8.0, 0.5 * 2**attempt))
+        raise AssertionError("unreachable")
+
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
+        messages = [{"role": "system", "content": request.system}]
+        messages += [{"role": m.role, "content": m.content} for m in request.messages]
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": messages,
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature or 0.0,
+            "seed": request.sample,
+        }
+        if request.output_schema is not None:
+            body["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": "reply", "schema": request.output_schema},
+            }
+        return body
+
+
+def _read(response: httpx.Response, name: str) -> ModelReply:
+    if len(response.content) > _MAX_BODY:
+        raise ModelError(f"the reply is larger than {_MAX_BODY} bytes")
+    try:
+        body = json.loads(response.content)
+        choice = body["choices"][0]
+        counts = body.get("usage") or {}
+        cached = (counts.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        return ModelReply(
+            text=choice["message"].get("content") or "",
+            stop_reason=_STOP.get(choice.get("finish_reason"), "end"),
+            usage=Usage(
+                input_tokens=max(0, counts.get("prompt_tokens", 0) - cached),
+                output_tokens=counts.get("completion_tokens", 0),
+                cache_read_tokens=cached,
+            ),
+            model=str(body.get("model") or name),
+        )
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ModelError(f"the server's reply is not a chat completion: {type(error).__name__}: {error}") from error

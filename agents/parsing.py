@@ -1,0 +1,125 @@
+"""Reading what models write: JSON that validates, and fenced code blocks with their paths.
+
+Every function raises ValueError with a message that is meant to go back to the model.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from schemas.architecture import safe_path
+
+__all__ = ["Fence", "fences", "files_from", "json_as", "parse_module", "python_from", "schema_of"]
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_REPLY = 400_000
+"""A longer reply, in characters, is refused unread."""
+
+_OPEN = re.compile(r"^(?P<tick>`{3,})[ \t]*(?P<info>[^`\n]*)$")
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, object]:
+    """Return the JSON schema of ``model``."""
+    return model.model_json_schema()
+
+
+def json_as(model: type[M]) -> Callable[[str], M]:
+    """Return a parser of replies that hold one JSON object of type ``model``, with or without prose around it."""
+
+    def parse(text: str) -> M:
+        if len(text) > MAX_REPLY:
+            raise ValueError(f"the reply is longer than {MAX_REPLY} characters")
+        start, end = text.find("{"), text.rfind("}")
+        if start < 0 or end < start:
+            raise ValueError("the reply holds no JSON object")
+        try:
+            value = json.loads(text[start : end + 1])
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"the reply is not valid JSON: {error}") from None
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(str(part) for part in e['loc']) or 'reply'}: {e['msg']}" for e in error.errors()[:8]
+            )
+            raise ValueError(problems) from None
+
+    return parse
+
+
+@dataclass(frozen=True)
+class Fence:
+    """A fenced block: what stood behind the ticks, and its content."""
+
+    info: str
+    content: str
+
+
+def fences(text: str) -> list[Fence]:
+    """Return the fenced blocks of ``text`` in order. A block that is never closed reaches to the end."""
+    if len(text) > MAX_REPLY:
+        raise ValueError(f"the reply is longer than {MAX_REPLY} characters")
+    found: list[Fence] = []
+    info, tick, lines = "", "", list[str]()
+    for line in text.split("\n"):
+        if not tick:
+            match = _OPEN.match(line.strip())
+            if match:
+                info, tick, lines = match["info"].strip(), match["tick"], []
+        elif line.strip() == tick:
+            found.append(Fence(info, "\n".join(lines) + "\n"))
+            tick = ""
+        else:
+            lines.append(line)
+    if tick and lines:
+        found.append(Fence(info, "\n".join(lines).rstrip("`\n ") + "\n"))
+    return found
+
+
+def files_from(text: str) -> dict[str, str]:
+    """Return path → content of every block whose fence names a path: ```` ```python path=pkg/mod.py ````."""
+    files: dict[str, str] = {}
+    for fence in fences(text):
+        match = re.search(r"(?:path=)?([\w.-]+(?:/[\w.-]+)*\.\w+)$", fence.info)
+        if match is None:
+            raise ValueError(f"a fenced block names no path behind its ticks: {fence.info[:60]!r}")
+        path = safe_path(match[1])
+        if path in files:
+            raise ValueError(f"two blocks are named {path}")
+        if path.endswith(".py"):
+            parse_module(fence.content, path)
+        files[path] = fence.content
+    if not files:
+        raise ValueError("the reply holds no fenced block with a path")
+    return files
+
+
+def python_from(text: str) -> str:
+    """Return the Python of the first fenced block, or of the whole text where there is none."""
+    blocks = fences(text)
+    source = blocks[0].content if blocks else text
+    parse_module(source, "reply")
+    return source
+
+
+def parse_module(source: str, name: str) -> ast.Module:
+    """Parse ``source``.
+
+    Raises:
+        ValueError: it is no valid Python; names the line and quotes it.
+    """
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        line = (error.text or "").strip()
+        raise ValueError(f"{name}, line {error.lineno}: {error.msg}: {line[:120]}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"{name}: {error}") from None

@@ -1,0 +1,55 @@
+"""Planner: breaks the idea into milestones and gives each acceptance statement to one of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from agents.parsing import json_as, schema_of
+from agents.runner import Runner, Task
+from schemas.base import Schema
+from schemas.idea import Idea
+
+__all__ = ["MAX_MILESTONES", "PlannedMilestone", "PlannerReply", "plan"]
+
+MAX_MILESTONES = 8
+
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+
+
+class PlannedMilestone(Schema):
+    """A milestone as the planner writes it; it is known by its place, counted from 1."""
+
+    title: Title
+    description: Sentence
+    criteria: list[Sentence] = Field(min_length=1, max_length=5)
+    depends_on: list[int] = Field(max_length=MAX_MILESTONES)
+    checks: list[Title] = Field(max_length=40)
+    """Ids of the sealed checks that it must meet."""
+
+
+class PlannerReply(Schema):
+    """What the planner answers."""
+
+    milestones: list[PlannedMilestone] = Field(min_length=1, max_length=MAX_MILESTONES)
+
+
+async def plan(runner: Runner, idea: Idea) -> PlannerReply:
+    """Ask for the milestones of ``idea``; dependencies are checked to be of earlier milestones."""
+    small = runner.model("planner").traits.step == "function"
+    most = min(2 if small else 4, max(1, len(idea.features)))
+    parse_shape = json_as(PlannerReply)
+
+    def parse(text: str) -> PlannerReply:
+        reply = parse_shape(text)
+        for number, milestone in enumerate(reply.milestones, 1):
+            wrong = [d for d in milestone.depends_on if not 1 <= d < number]
+            if wrong:
+                raise ValueError(f"milestone {number} depends on {wrong[0]}: only earlier milestones are possible")
+        return reply
+
+    variables = {"idea": idea, "most": most, "checks": [c for c in idea.acceptance if not c.holdout]}
+    schema = schema_of(PlannerReply)
+    return await runner.ask(Task("planner", "plan", variables, parse, max_tokens=700, schema=schema))

@@ -1,0 +1,127 @@
+"""The seams between the agents and the rest: what they need, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from schemas.call import CallRecord, ModelReply, ModelRequest, Outcome
+
+__all__ = ["Budget", "Journal", "Model", "ModelError", "Observer", "Price", "Progress", "Traits"]
+
+Progress = Callable[[int], None]
+"""Called with the number of tokens (or pieces) that have arrived so far."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars per million tokens."""
+
+    input: float
+    output: float
+    cache_write: float
+    cache_read: float
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a model is good for; the agents shape their steps by it."""
+
+    step: Literal["function", "project"]
+    """How much code is asked for at once: one function or class, or all files of a milestone."""
+    context_tokens: int
+    max_output_tokens: int
+    """What a reply may at most cost; an agent may ask for less."""
+    temperature: float | None = None
+    """None where the backend takes none."""
+    prefill: bool = False
+    """Whether a reply can be made to begin with given text."""
+    local: bool = False
+    """True where calls cost time, not money."""
+    price: Price | None = None
+
+
+class ModelError(Exception):
+    """A backend could not deliver a reply, after its own retries.
+
+    Attributes:
+        permanent: True where trying again can't help (a wrong key, an unknown model).
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class Model(Protocol):
+    """A model backend: one request, one reply."""
+
+    @property
+    def name(self) -> str:
+        """Backend and model, e.g. ``anthropic/claude-opus-4-8``."""
+
+    @property
+    def traits(self) -> Traits:
+        """What it is good for."""
+
+    async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
+        """Answer ``request``.
+
+        Raises:
+            ModelError: no reply, after the backend's own retries.
+        """
+
+    async def close(self) -> None:
+        """Give back what it holds."""
+
+
+class Journal(Protocol):
+    """Where calls are recorded, and found again."""
+
+    def find(self, digest: str) -> CallRecord | None:
+        """Return the record of the request with ``digest``, if its reply was ever received."""
+
+    def record(self, record: CallRecord) -> None:
+        """Keep ``record`` so that a crash right after can't lose it."""
+
+    def log_call(
+        self,
+        request: ModelRequest,
+        outcome: Outcome,
+        *,
+        record: CallRecord | None,
+        duration_ms: int,
+        error: str | None = None,
+    ) -> None:
+        """Write the audit line of one call; a call that this run has logged before is not logged again."""
+
+
+class Budget(Protocol):
+    """The one choke point of all limits."""
+
+    def admit(self, request: ModelRequest, traits: Traits) -> None:
+        """Reserve what ``request`` may at most cost.
+
+        Raises:
+            LimitReached: it does not fit any more.
+        """
+
+    def settle(self, request: ModelRequest, record: CallRecord | None) -> None:
+        """Replace the reservation by what was really used (None: nothing)."""
+
+    def cost(self, record_model: str, reply: ModelReply, traits: Traits) -> float | None:
+        """US dollars of ``reply``; None where the price is unknown."""
+
+
+class Observer(Protocol):
+    """Who watches calls as they happen: the terminal."""
+
+    def call_started(self, agent: str, model: str) -> None:
+        """A call is about to be sent."""
+
+    def call_progress(self, agent: str, tokens: int) -> None:
+        """``tokens`` have arrived so far."""
+
+    def call_finished(self, agent: str, outcome: Outcome, tokens: int, duration_ms: int) -> None:
+        """The call is over."""

@@ -1,0 +1,169 @@
+"""The one way an agent asks a model: render → look up → admit → call → record → validate → log.
+
+An invalid reply goes back with the validation error, at most `CORRECTIONS` times; then the attempt fails.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from agents.ports import Budget, Journal, Model, ModelError, Observer
+from agents.prompts.render import render
+from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome
+from schemas.errors import InvalidOutput, LimitReached, MilepostError, Refused, Truncated, Unavailable
+
+__all__ = ["CORRECTIONS", "Runner", "Task"]
+
+CORRECTIONS = 2
+"""How often an invalid reply is sent back with its error."""
+
+RESAMPLE = 0.6
+"""Temperature of every sample but the first, where the backend takes one."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Task(Generic[T]):
+    """One question to one agent."""
+
+    agent: str
+    """Names the role and the template, e.g. ``spec``."""
+    step: str
+    """The block of the template that asks."""
+    variables: Mapping[str, object]
+    parse: Callable[[str], T]
+    """Reply text → value; raises ValueError, in words that the agent can act on."""
+    max_tokens: int
+    schema: dict[str, Any] | None = None
+    stop: list[str] = field(default_factory=list)
+    prefill: str | None = None
+    sample: int = 0
+
+
+class Runner:
+    """Runs tasks of one run. `models` maps each agent to its model."""
+
+    def __init__(
+        self, models: Mapping[str, Model], journal: Journal, budget: Budget, observer: Observer, brief: str
+    ) -> None:
+        self._models = models
+        self._journal = journal
+        self._budget = budget
+        self._observer = observer
+        self._brief = brief
+
+    def model(self, agent: str) -> Model:
+        """Return the model that plays ``agent``."""
+        return self._models[agent]
+
+    async def ask(self, task: Task[T]) -> T:
+        """Return the validated answer to ``task``.
+
+        Raises:
+            AgentFailure: no usable answer, after the corrections.
+            LimitReached: the call would exceed a limit.
+            Unavailable: the backend gave up.
+        """
+        model = self.model(task.agent)
+        messages = [Message(role="user", content=render(task.agent, task.step, task.variables))]
+        for correction in range(CORRECTIONS + 1):
+            request = self._request(task, model, messages)
+            record = await self._reply(request, model)
+            try:
+                value = task.parse(record.reply.text)
+            except ValueError as error:
+                failure = _failure(task, record.reply, str(error))
+                self._log(request, record, failure)
+                if isinstance(failure, Refused) or correction == CORRECTIONS:
+                    raise failure from error
+                messages += [
+                    Message(role="assistant", content=record.reply.text[:6000] or "(empty)"),
+                    Message(role="user", content=render("corrections", "invalid", {"error": str(error)[:1500]})),
+                ]
+            else:
+                self._log(request, record, None)
+                return value
+        raise AssertionError("unreachable")
+
+    def _request(self, task: Task[T], model: Model, messages: list[Message]) -> ModelRequest:
+        traits = model.traits
+        temperature = None
+        if traits.temperature is not None:
+            # The first sample is the likeliest reply; asking again is of use only if another one can come.
+            temperature = traits.temperature if task.sample == 0 else max(traits.temperature, RESAMPLE)
+        return ModelRequest(
+            agent=task.agent,
+            model=model.name,
+            system=self._brief,
+            messages=list(messages),
+            output_schema=task.schema,
+            max_tokens=min(task.max_tokens, traits.max_output_tokens) if traits.local else traits.max_output_tokens,
+            temperature=temperature,
+            stop=task.stop if traits.prefill else [],
+            prefill=task.prefill if traits.prefill else None,
+            sample=task.sample,
+        )
+
+    async def _reply(self, request: ModelRequest, model: Model) -> CallRecord:
+        found = self._journal.find(request.digest)
+        if found is not None:
+            self._budget.settle(request, found)
+            return found
+        try:
+            self._budget.admit(request, model.traits)
+        except LimitReached as limit:
+            self._journal.log_call(request, Outcome.BUDGET, record=None, duration_ms=0, error=str(limit))
+            raise
+        self._observer.call_started(request.agent, request.model)
+        started = time.monotonic()
+        record: CallRecord | None = None
+        try:
+            reply = await model.reply(request, lambda n: self._observer.call_progress(request.agent, n))
+            record = CallRecord(
+                digest=request.digest,
+                request=request,
+                reply=reply,
+                timestamp=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                duration_ms=_since(started),
+                cost_usd=self._budget.cost(request.model, reply, model.traits),
+            )
+            self._journal.record(record)  # before the reply is used: what was paid for is never lost
+            return record
+        except ModelError as error:
+            duration = _since(started)
+            self._journal.log_call(
+                request, Outcome.TRANSPORT_ERROR, record=None, duration_ms=duration, error=str(error)
+            )
+            self._observer.call_finished(request.agent, Outcome.TRANSPORT_ERROR, 0, duration)
+            raise Unavailable(f"{request.model}: {error}") from error
+        finally:
+            self._budget.settle(request, record)
+
+    def _log(self, request: ModelRequest, record: CallRecord, failure: MilepostError | None) -> None:
+        outcome = {
+            type(None): Outcome.OK,
+            Refused: Outcome.REFUSED,
+            Truncated: Outcome.TRUNCATED,
+        }.get(type(failure), Outcome.INVALID_OUTPUT)
+        error = None if failure is None else str(failure)
+        self._journal.log_call(request, outcome, record=record, duration_ms=record.duration_ms, error=error)
+        tokens = record.reply.usage.output_tokens
+        self._observer.call_finished(request.agent, outcome, tokens, record.duration_ms)
+
+
+def _failure(task: Task[T], reply: ModelReply, error: str) -> InvalidOutput | Refused | Truncated:
+    """Say why ``reply`` is not usable."""
+    if reply.stop_reason == "refusal":
+        return Refused(f"the {task.agent} agent's model refused to answer")
+    if reply.stop_reason in ("max_tokens", "context_exceeded"):
+        return Truncated(f"the {task.agent} agent's reply was cut off ({reply.stop_reason}): {error}")
+    return InvalidOutput(f"the {task.agent} agent's reply is invalid: {error}")
+
+
+def _since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

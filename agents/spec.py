@@ -1,0 +1,47 @@
+"""Spec: writes the specification of a milestone, and revises it after feedback."""
+
+from __future__ import annotations
+
+from agents.context import Context
+from agents.parsing import json_as, schema_of
+from agents.runner import Runner, Task
+from agents.skeleton import interface
+from schemas.specification import Specification, SpecRevision
+
+__all__ = ["revise", "specify"]
+
+
+async def specify(runner: Runner, context: Context) -> Specification:
+    """Return the specification of the context's milestone."""
+    variables = {
+        **context.variables(),
+        "interfaces": {path: interface(source) for path, source in context.code.items() if source.strip()},
+    }
+    return await runner.ask(
+        Task(
+            "spec",
+            "specify",
+            variables,
+            json_as(Specification),
+            max_tokens=1400,
+            schema=schema_of(Specification),
+            sample=context.sample,
+        )
+    )
+
+
+async def revise(runner: Runner, context: Context, specification: Specification) -> Specification:
+    """Return ``specification`` as the feedback of the last attempt changes it; often that is not at all."""
+    variables = {**context.variables(), "specification": specification, "failures": context.failures[:4]}
+    revision = await runner.ask(
+        Task(
+            "spec",
+            "revise",
+            variables,
+            json_as(SpecRevision),
+            max_tokens=500,
+            schema=schema_of(SpecRevision),
+            sample=context.sample,
+        )
+    )
+    return revision.apply(specification)

@@ -1,0 +1,162 @@
+"""Tester: writes tests from the specification and the interfaces, before and without the code."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+from collections.abc import Mapping
+
+from agents.context import Context
+from agents.parsing import files_from, parse_module, python_from
+from agents.runner import Runner, Task
+from agents.skeleton import Symbol, stubs
+from schemas.architecture import Blueprint
+from schemas.code_change import CodeChange, FileWrite
+from schemas.errors import AgentFailure
+from schemas.specification import Contract, Specification
+
+__all__ = ["write_tests"]
+
+
+async def write_tests(
+    runner: Runner, context: Context, specification: Specification, blueprint: Blueprint
+) -> CodeChange:
+    """Return test files for the interfaces that the blueprint adds or changes."""
+    if runner.model("tester").traits.step == "project":
+        return await _at_once(runner, context, specification, blueprint)
+    symbols = [
+        s for path, source in sorted(blueprint.skeletons.items()) if path.endswith(".py") for s in stubs(path, source)
+    ]
+    results = await asyncio.gather(
+        *(_for_symbol(runner, context, specification, blueprint, symbol) for symbol in symbols), return_exceptions=True
+    )
+    sources: dict[str, list[str]] = {}
+    failure: BaseException | None = None
+    for symbol, result in zip(symbols, results, strict=True):
+        if isinstance(result, AgentFailure):
+            failure = failure or result  # the report says which interface has no test; the others still count
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            sources.setdefault(symbol.module.replace(".", "_"), []).append(result)
+    if failure is not None and not sources:
+        raise failure
+    slug = context.milestone.id.lower().replace("-", "_")
+    # Tests of a later attempt stand beside the earlier ones: a test may not vanish.
+    again = "" if context.attempt == 1 else f"_{context.attempt}"
+    return CodeChange(
+        writes=[
+            FileWrite(path=f"tests/test_{slug}_{module}{again}.py", content=_join(parts))
+            for module, parts in sources.items()
+        ]
+    )
+
+
+async def _at_once(runner: Runner, context: Context, specification: Specification, blueprint: Blueprint) -> CodeChange:
+    def parse(text: str) -> CodeChange:
+        files = files_from(text)
+        outside = [path for path in files if not path.startswith("tests/") or not path.endswith(".py")]
+        if outside:
+            raise ValueError(f"tests belong in tests/*.py, not in {outside[0]}")
+        for path, source in files.items():
+            if path.split("/")[-1].startswith("test_"):
+                _check(parse_module(source, path), path)
+        everything = "\n".join(files.values())
+        untested = [c.name for c in specification.contracts if c.name.split()[-1] not in everything]
+        if untested:
+            raise ValueError(f"no test mentions the contract {untested[0]}")
+        return CodeChange(writes=[FileWrite(path=p, content=s) for p, s in files.items()])
+
+    slug = context.milestone.id.lower().replace("-", "_")
+    variables = {
+        **context.variables(),
+        "specification": specification,
+        "skeletons": blueprint.skeletons,
+        "prefix": f"tests/test_{slug}_",
+    }
+    return await runner.ask(Task("tester", "project", variables, parse, max_tokens=6000, sample=context.sample))
+
+
+async def _for_symbol(
+    runner: Runner, context: Context, specification: Specification, blueprint: Blueprint, symbol: Symbol
+) -> str:
+    header = f"from {symbol.module} import {symbol.name}"
+
+    def parse(text: str) -> str:
+        source = python_from(text)
+        tree = parse_module(source, "reply")
+        if not any(isinstance(n, ast.Name) and n.id == symbol.name for n in ast.walk(tree)):
+            raise ValueError(f"the tests never use {symbol.name}")
+        _check(tree, "reply")
+        keep = [
+            n
+            for n in tree.body
+            if not (isinstance(n, ast.FunctionDef) and n.name == symbol.name)  # the model likes to repeat the stub
+            and isinstance(n, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.Assign)
+            and not _imports_elsewhere(n, symbol, blueprint.skeletons)
+        ]
+        return "\n".join([header, *(ast.unparse(n) for n in keep)])
+
+    variables = {
+        **context.variables(),
+        "symbol": symbol,
+        "header": header,
+        "contract": _contract(specification, symbol.name),
+        "mentioned": [c for c in context.checks if c.check and symbol.name in c.check],
+    }
+    return await runner.ask(
+        Task(
+            "tester",
+            "function",
+            variables,
+            parse,
+            max_tokens=450,
+            stop=["\n```"],
+            prefill=f"```python\nimport pytest\n{header}\n",
+            sample=context.sample,
+        )
+    )
+
+
+def _contract(specification: Specification, name: str) -> Contract | None:
+    return next((c for c in specification.contracts if c.name == name), None)
+
+
+def _imports_elsewhere(node: ast.stmt, symbol: Symbol, skeletons: Mapping[str, str]) -> bool:
+    """Whether ``node`` imports the symbol from a module that does not exist: the header imports it rightly."""
+    return isinstance(node, ast.ImportFrom) and any(alias.name == symbol.name for alias in node.names)
+
+
+def _check(tree: ast.Module, name: str) -> None:
+    """Refuse what would make tests prove nothing."""
+    tests = [
+        n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name.startswith("test")
+    ]
+    in_classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name.startswith("Test")]
+    if not tests and not in_classes:
+        raise ValueError(f"{name}: no function is named test_…")
+    for test in tests:
+        if not any(isinstance(n, ast.Assert | ast.With | ast.AsyncWith) for n in ast.walk(test)):
+            raise ValueError(f"{name}: {test.name} asserts nothing")
+    text = ast.unparse(tree)
+    for forbidden in ("pytest.skip", "mark.skip", "mark.xfail", "importorskip"):
+        if forbidden in text:
+            raise ValueError(f"{name}: {forbidden} is not allowed: a test runs or is not written")
+
+
+def _join(parts: list[str]) -> str:
+    """Return one test module of ``parts``: imports once and first, test names unique."""
+    imports: dict[str, None] = {}
+    body: list[str] = []
+    names: dict[str, int] = {}
+    for part in parts:
+        for node in ast.parse(part).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                imports[ast.unparse(node)] = None
+                continue
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                names[node.name] = names.get(node.name, 0) + 1
+                if names[node.name] > 1:
+                    node.name = f"{node.name}_{names[node.name]}"
+            body.append(ast.unparse(node))
+    return "\n".join(imports) + "\n\n\n" + "\n\n\n".join(body) + "\n"

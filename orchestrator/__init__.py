@@ -1,0 +1,1 @@
+"""The control loop and all that it needs. Start reading at `orchestrator.run_loop`."""

@@ -1,0 +1,118 @@
+"""The one choke point of all limits: what a call may at most cost must still fit, or it is not made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from agents.ports import Traits
+from schemas.call import CallRecord, ModelReply, ModelRequest, Usage
+from schemas.errors import LimitReached
+from schemas.idea import Limits
+
+__all__ = ["RunBudget"]
+
+CHARACTERS_PER_TOKEN = 3.0
+"""A cautious estimate for English and Python text; tokenizers give 3 to 4.5."""
+
+
+class RunBudget:
+    """Counts what a run has used, over all its sittings, and admits calls while they fit ``limits``."""
+
+    def __init__(
+        self, limits: Limits, *, seconds_before: float = 0.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.limits = limits
+        self._clock = clock
+        self._started = clock() - seconds_before
+        self._records: dict[str, CallRecord] = {}
+        self._reserved: dict[str, tuple[int, float]] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the run has taken, earlier sittings included."""
+        return self._clock() - self._started
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all calls of the run."""
+        return sum((r.reply.usage for r in self._records.values()), Usage())
+
+    @property
+    def calls(self) -> int:
+        """Calls of the run that got a reply."""
+        return len(self._records)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """US dollars of the run; None where any call's price is unknown."""
+        costs = [r.cost_usd for r in self._records.values()]
+        return None if None in costs or not costs else sum(c for c in costs if c is not None)
+
+    def admit(self, request: ModelRequest, traits: Traits) -> None:
+        """Reserve what ``request`` may at most cost.
+
+        Raises:
+            LimitReached: it does not fit any more.
+        """
+        tokens = worst_tokens(request)
+        dollars = worst_cost(request, traits)
+        limits = self.limits
+        if limits.minutes is not None and self.seconds >= limits.minutes * 60:
+            raise LimitReached("minutes", f"the limit of {limits.minutes:g} minutes is reached")
+        calls = len(self._records) + len(self._reserved)
+        if limits.calls is not None and calls + 1 > limits.calls:
+            raise LimitReached("calls", f"the limit of {limits.calls} calls is reached")
+        used = self.usage.total + sum(t for t, _ in self._reserved.values())
+        if limits.tokens is not None and used + tokens > limits.tokens:
+            raise LimitReached(
+                "tokens",
+                f"the next call ({request.agent}) may take {tokens:,} tokens; "
+                f"{used:,} of the limit of {limits.tokens:,} are used or reserved",
+            )
+        if limits.usd is not None and not traits.local:
+            if dollars is None:
+                raise LimitReached(
+                    "usd", f"limits.usd can't be kept: the price of {request.model} is unknown; set it in [prices]"
+                )
+            spent = (self.cost_usd or 0.0) + sum(d for _, d in self._reserved.values())
+            if spent + dollars > limits.usd:
+                raise LimitReached(
+                    "usd",
+                    f"the next call ({request.agent}) may cost ${dollars:.2f}; "
+                    f"${spent:.2f} of the limit of ${limits.usd:.2f} are spent or reserved",
+                )
+        self._reserved[request.digest] = (tokens, dollars or 0.0)
+
+    def settle(self, request: ModelRequest, record: CallRecord | None) -> None:
+        """Replace the reservation of ``request`` by what was really used."""
+        self._reserved.pop(request.digest, None)
+        if record is not None:
+            self._records[record.digest] = record
+
+    def cost(self, record_model: str, reply: ModelReply, traits: Traits) -> float | None:
+        """US dollars of ``reply``; None where the price is unknown (a local model has none)."""
+        price, usage = traits.price, reply.usage
+        if price is None:
+            return None
+        dollars = (
+            usage.input_tokens * price.input
+            + usage.output_tokens * price.output
+            + usage.cache_write_tokens * price.cache_write
+            + usage.cache_read_tokens * price.cache_read
+        )
+        return round(dollars / 1e6, 8)
+
+
+def worst_tokens(request: ModelRequest) -> int:
+    """Return how many tokens ``request`` may at most take, in and out."""
+    characters = len(request.system) + sum(len(m.content) for m in request.messages)
+    return round(characters / CHARACTERS_PER_TOKEN) + request.max_tokens
+
+
+def worst_cost(request: ModelRequest, traits: Traits) -> float | None:
+    """Return how many US dollars ``request`` may at most cost; None where the price is unknown."""
+    if traits.price is None:
+        return None
+    tokens_in = worst_tokens(request) - request.max_tokens
+    return (tokens_in * traits.price.cache_write + request.max_tokens * traits.price.output) / 1e6

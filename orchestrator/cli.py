@@ -1,0 +1,122 @@
+"""The command line. Nothing heavy is imported before a command needs it: ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["main"]
+
+_EXIT = (
+    "exit codes: 0 all accepted · 1 some not · 2 bad input · 3 a limit · 4 model or sandbox missing · 130 interrupted"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    from schemas.errors import ExitCode, MilepostError
+
+    try:
+        from orchestrator import commands
+
+        return int(getattr(commands, f"{options.command}_command")(options))
+    except MilepostError as error:
+        if options.debug:
+            raise
+        for line in str(error).splitlines():
+            print(f"milepost: {line}", file=sys.stderr)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        print("milepost: interrupted", file=sys.stderr)
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if options.debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"milepost: {where}{error.strerror or error}. What was written before is whole.", file=sys.stderr)
+        return int(ExitCode.BAD_INPUT)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="milepost",
+        description="Turn a product idea (one YAML file) into a working, tested prototype.",
+        epilog=_EXIT,
+    )
+    parser.add_argument("--version", action="version", version=_version() if "--version" in sys.argv else "")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--workspace",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="where milestones/, generated_projects/ and logs/ are (default: here)",
+    )
+    common.add_argument(
+        "--config", type=Path, default=Path("milepost.toml"), metavar="FILE", help="settings (default: milepost.toml)"
+    )
+    common.add_argument("--debug", action="store_true", help="show every call, and tracebacks")
+    common.add_argument("--quiet", action="store_true", help="print the result only")
+    running = argparse.ArgumentParser(add_help=False)
+    running.add_argument("--backend", choices=("auto", "anthropic", "embedded", "openai", "scripted"))
+    running.add_argument("--attempts", type=int, metavar="N", help="attempts per milestone (default 3)")
+    for name, kind, what in (
+        ("usd", float, "US dollars"),
+        ("tokens", int, "tokens"),
+        ("minutes", float, "minutes"),
+        ("calls", int, "agent calls"),
+    ):
+        running.add_argument(f"--max-{name}", type=kind, metavar="N", help=f"stop before more than N {what}")
+
+    def add(name: str, what: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=what, description=what[0].upper() + what[1:] + ".", parents=[common, *parents], epilog=_EXIT
+        )
+
+    command = add("run", "turn an idea into a prototype", running)
+    command.add_argument("idea", type=Path, metavar="IDEA", help="idea file (YAML)")
+    command.add_argument("--run-name", metavar="NAME", help="default: <idea>-<date>-<n>")
+    command.add_argument(
+        "--reuse", metavar="RUN", help="use the replies of an earlier run again where nothing has changed"
+    )
+    command = add("resume", "take up a run where it stopped; nothing paid for is asked again", running)
+    command.add_argument("run", metavar="RUN", help="a run's name, or 'last'")
+    command = add("report", "print a run's final report")
+    command.add_argument("run", metavar="RUN", nargs="?", default="last")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command = add("logs", "list the agent calls of a run, show one whole, or verify the log")
+    command.add_argument("run", metavar="RUN", nargs="?", default="last")
+    command.add_argument("--agent")
+    command.add_argument("--milestone")
+    command.add_argument("--attempt", type=int)
+    command.add_argument("--outcome")
+    command.add_argument("--call", metavar="DIGEST", help="show the call with this digest (or its beginning) whole")
+    command.add_argument(
+        "--verify", action="store_true", help="check the chain of lines and that each call's record is there"
+    )
+    command.add_argument("--json", action="store_true", help="as JSON lines")
+    add("runs", "list the runs of the workspace")
+    command = add("init", "write a commented idea file")
+    command.add_argument("file", type=Path, metavar="FILE", nargs="?", default=Path("idea.yaml"))
+    command = add("doctor", "say what is in force and whether a run could start", running)
+    command = add("fetch", "download the embedded model, if it is not there yet")
+    return parser
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"milepost {version('milepost')}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

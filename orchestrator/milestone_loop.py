@@ -1,0 +1,210 @@
+"""One milestone: Spec → Arch → Test → Impl → evidence → Eval, again with feedback until it passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import structlog
+
+from agents.arch import design
+from agents.context import Context
+from agents.critic import rule
+from agents.edits import apply
+from agents.evaluator import judge
+from agents.impl import implement
+from agents.spec import revise, specify
+from agents.tester import write_tests
+from orchestrator.evidence.static import certain_errors, tidy
+from orchestrator.rubric import evaluate
+from orchestrator.team import Team
+from orchestrator.workspace.layout import write_milestone
+from schemas.architecture import Blueprint
+from schemas.errors import AgentFailure
+from schemas.evaluation import Evaluation
+from schemas.evidence import Evidence, Ruling
+from schemas.idea import AcceptanceCheck
+from schemas.milestone import AttemptRecord, Milestone, Status
+from schemas.specification import Specification
+from schemas.test_report import Failure
+
+__all__ = ["MAX_RULINGS", "Work", "run_milestone"]
+
+T = TypeVar("T")
+
+MAX_RULINGS = 8
+"""How many failing tests of one attempt are brought before the Critic."""
+
+
+@dataclass
+class Work:
+    """What the attempts of one milestone hand on to each other."""
+
+    files: dict[str, str]
+    """The project to start the next attempt from: that of the best attempt so far."""
+    checks: Sequence[AcceptanceCheck]
+    """Sealed checks that must hold when the milestone is done, those of earlier milestones included."""
+    quarantined: tuple[str, ...] = ()
+    specification: Specification | None = None
+    blueprint: Blueprint | None = None
+    tested: bool = False
+    evidence: Evidence | None = None
+    best: Evaluation | None = None
+    rulings: list[Ruling] = field(default_factory=list)
+
+
+async def run_milestone(team: Team, milestone: Milestone, work: Work) -> Milestone:
+    """Return ``milestone`` as accepted or failed; the project then holds its best attempt."""
+    milestone = _changed(team, milestone, status=Status.RUNNING)
+    for number in range(1, team.attempts + 1):
+        with structlog.contextvars.bound_contextvars(milestone=milestone.id, attempt=number):
+            record = await _attempt(team, milestone, work, number)
+        milestone = _changed(team, milestone, attempts=[*milestone.attempts, record], feedback=_feedback(record))
+        if record.evaluation is not None and record.evaluation.passed and record.commit is not None:
+            team.project.tag(f"accepted-{milestone.id}", record.commit)
+            return _changed(team, milestone, status=Status.ACCEPTED, feedback=None)
+    return _changed(team, milestone, status=Status.FAILED)
+
+
+async def _attempt(team: Team, milestone: Milestone, work: Work, number: int) -> AttemptRecord:
+    """Run one attempt; an agent that gives nothing usable fails it."""
+    context = _context(team, milestone, work, number)
+    try:
+        context = await _specify(team, context, work)
+        context = await _write_tests(team, context, work)
+        change = await implement(team.runner, context, _ready(work.blueprint), certain_errors)
+        files = {p: tidy(p, s) for p, s in apply(change, context.files).items()}
+        team.project.replace(files)
+        commit = team.project.commit(f"{milestone.id}, attempt {number}: {milestone.title}")
+        evidence = await _examine(team, context, work)
+        context = replace(context, files=team.project.files())
+        evaluation = evaluate(await judge(team.runner, context, evidence), evidence)
+    except (AgentFailure, ValueError) as failure:
+        team.events.write("attempt_failed", level="warning", reason=str(failure)[:500])
+        return AttemptRecord(number=number, failure=str(failure)[:1000])
+    _keep_best(work, files, evidence, evaluation)
+    team.events.write(
+        "attempt_finished",
+        passed=evaluation.passed,
+        score=evaluation.score,
+        commit=commit,
+        tests=evidence.generated.total,
+    )
+    return AttemptRecord(number=number, commit=commit, tests=evidence.generated, evaluation=evaluation)
+
+
+async def _specify(team: Team, context: Context, work: Work) -> Context:
+    """Make or revise specification and blueprint; return the context with the interfaces in its files."""
+    before = work.specification
+    if before is None:
+        work.specification = await specify(team.runner, context)
+    elif work.evidence is not None:
+        work.specification = await revise(team.runner, context, before)
+    if work.blueprint is None or work.specification != before:
+        work.blueprint = await design(team.runner, context, _ready(work.specification))
+        work.tested = False
+        work.files = {**work.files, **work.blueprint.skeletons}
+    return replace(context, files=dict(work.files))
+
+
+async def _write_tests(team: Team, context: Context, work: Work) -> Context:
+    """Have tests written for interfaces that have none yet, before their code is."""
+    if not work.tested:
+        tests = await write_tests(team.runner, context, _ready(work.specification), _ready(work.blueprint))
+        work.files = apply(tests, work.files)
+        work.tested = True
+    return replace(context, files=dict(work.files))
+
+
+async def _examine(team: Team, context: Context, work: Work) -> Evidence:
+    """Measure the attempt; where the sealed checks hold and a generated test fails, the Critic rules which is wrong."""
+
+    async def measure() -> Evidence:
+        return await team.laboratory.examine(
+            team.project,
+            team.idea,
+            work.checks,
+            runs_program=context.milestone.runs_program,
+            blueprint=work.blueprint,
+            quarantined=work.quarantined,
+        )
+
+    evidence = await measure()
+    sealed = evidence.acceptance is None or evidence.acceptance.clean
+    if not sealed or not evidence.generated.failures:
+        return evidence
+    context = replace(context, files=team.project.files())
+    rulings = []
+    for failure in [f for f in evidence.generated.failures if "::" in f.test][:MAX_RULINGS]:
+        try:
+            rulings.append(await rule(team.runner, context, failure))
+        except AgentFailure as error:
+            team.events.write("no_ruling", level="warning", test=failure.test, reason=str(error)[:300])
+    work.rulings += rulings
+    wrong = tuple(r.test for r in rulings if r.wrong == "test")
+    if wrong:
+        work.quarantined += wrong
+        evidence = await measure()
+    return evidence.model_copy(update={"rulings": rulings})
+
+
+def _context(team: Team, milestone: Milestone, work: Work, number: int) -> Context:
+    evidence = work.evidence
+    return Context(
+        idea=team.idea,
+        milestone=milestone,
+        attempt=number,
+        files=dict(work.files),
+        failures=_facts(evidence) if evidence else (),
+        gaps=_gaps(evidence) if evidence else (),
+        sample=number - 1,
+    )
+
+
+def _facts(evidence: Evidence) -> tuple[Failure, ...]:
+    """The failures to mend. While sealed checks fail, only those: a generated test may itself be wrong."""
+    sealed = evidence.acceptance.failures if evidence.acceptance else []
+    return tuple(sealed or evidence.generated.failures)
+
+
+def _gaps(evidence: Evidence) -> tuple[str, ...]:
+    gaps = [*evidence.contract_gaps, *(str(f) for f in evidence.findings)]
+    if evidence.program is not None and not evidence.program.ok:
+        program = evidence.program
+        gaps.append(
+            f"`{program.command}` (function main) fails, exit code {program.exit_code}: {program.output[-1500:]}"
+        )
+    return tuple(gaps)
+
+
+def _keep_best(work: Work, files: dict[str, str], evidence: Evidence, evaluation: Evaluation) -> None:
+    """Let the next attempt start from the better of this one and the best so far."""
+    old = work.evidence
+    if work.best is None or old is None or _merit(evidence, evaluation) >= _merit(old, work.best):
+        work.files, work.evidence, work.best = files, evidence, evaluation
+        broken = {f.test.partition("::")[0] for f in evidence.generated.failures if "::" not in f.test}
+        if broken:  # a test file that can't even be collected is written anew
+            work.files = {p: s for p, s in files.items() if p not in broken}
+            work.tested = False
+
+
+def _merit(evidence: Evidence, evaluation: Evaluation) -> tuple[float, ...]:
+    sealed = evidence.acceptance.passed if evidence.acceptance else 0
+    return (evaluation.passed, sealed, -len(evidence.counting_failures), evaluation.score)
+
+
+def _feedback(record: AttemptRecord) -> list[str]:
+    return record.evaluation.feedback if record.evaluation else [record.failure or ""]
+
+
+def _changed(team: Team, milestone: Milestone, **update: object) -> Milestone:
+    changed = milestone.model_copy(update=update)
+    write_milestone(team.files, changed)
+    team.watcher.milestone_changed(changed)
+    return changed
+
+
+def _ready(value: T | None) -> T:
+    assert value is not None  # noqa: S101  (made by the steps before)
+    return value

@@ -1,0 +1,218 @@
+"""Compiling the final report from the run's records. Every risk, debt and next step names the fact it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from orchestrator.journal.events import read_events
+from orchestrator.team import Team
+from schemas.call import CallRecord, Usage
+from schemas.evidence import Evidence
+from schemas.milestone import Milestone, Status
+from schemas.report import Acceptance, AgentTotals, FinalReport, Item, ProjectFile, RoadmapItem
+from schemas.test_report import TestReport
+
+if TYPE_CHECKING:
+    from orchestrator.run_loop import Ledger
+
+__all__ = ["compile_report"]
+
+
+def compile_report(team: Team, ledger: Ledger, evidence: Evidence | None, stopped_by: str | None) -> FinalReport:
+    """Return the report; ``evidence`` is that of the final verification, None where there was none."""
+    milestones = list(ledger.milestones.values())
+    acceptance = _acceptance(team, milestones, evidence)
+    risks = _risks(team, milestones, evidence, acceptance)
+    debt = _debt(evidence, milestones)
+    verdict: Literal["accepted", "not accepted", "stopped"] = "not accepted"
+    if stopped_by is not None:
+        verdict = "stopped"
+    elif _proven(milestones, evidence, acceptance):
+        verdict = "accepted"
+    agents = _totals(team)
+    return FinalReport(
+        run=team.files.name,
+        idea=team.idea.name,
+        summary=team.idea.summary,
+        verdict=verdict,
+        stopped_by=stopped_by,
+        milestones=milestones,
+        plan_notes=ledger.notes,
+        files=[ProjectFile(path=p, lines=s.count("\n")) for p, s in team.project.files().items()]
+        if team.project.path.is_dir()
+        else [],
+        project=str(team.files.project.relative_to(team.files.workspace)),
+        tests=evidence.generated if evidence else _last_tests(milestones),
+        acceptance_tests=evidence.acceptance if evidence else None,
+        acceptance=acceptance,
+        program=evidence.program if evidence else None,
+        findings=evidence.findings if evidence else [],
+        rulings=ledger.rulings,
+        quarantined=list(ledger.quarantined),
+        risks=risks,
+        tech_debt=debt,
+        roadmap=_roadmap(team, milestones, acceptance, debt, stopped_by),
+        agents=agents,
+        models=sorted(set(team.info.models.values())),
+        usage=sum((a.usage for a in agents), Usage()),
+        cost_usd=team.budget.cost_usd,
+        seconds=round(team.budget.seconds, 1),
+        sandbox=team.laboratory.sandbox.name,
+        log=str(team.files.events.relative_to(team.files.workspace)),
+    )
+
+
+def _proven(milestones: list[Milestone], evidence: Evidence | None, acceptance: list[Acceptance]) -> bool:
+    return (
+        bool(milestones)
+        and all(m.status is Status.ACCEPTED for m in milestones)
+        and evidence is not None
+        and not evidence.counting_failures
+        and all(a.proof != "failed" for a in acceptance)
+    )
+
+
+def _acceptance(team: Team, milestones: list[Milestone], evidence: Evidence | None) -> list[Acceptance]:
+    results = {r.id: r.outcome for r in evidence.acceptance.results} if evidence and evidence.acceptance else {}
+    errors = {f.test: f.error for f in evidence.acceptance.failures} if evidence and evidence.acceptance else {}
+    homes = {c.check: m for m in milestones for c in m.acceptance_criteria if c.check}
+    found = []
+    for check in team.idea.acceptance:
+        outcome = results.get(check.id)
+        proof: Literal["passed", "failed", "not proven"] = "not proven"
+        detail = "it has no check" if check.check is None else "it was not reached"
+        if outcome is not None:
+            proof = "passed" if outcome == "passed" else "failed"
+            detail = "" if proof == "passed" else (errors.get(check.id) or outcome).split("\n")[0][:200]
+        home = homes.get(check.id)
+        found.append(
+            Acceptance(
+                id=check.id,
+                statement=check.statement,
+                milestone=home.id if home else check.milestone,
+                proof=proof,
+                detail=detail,
+                holdout=check.holdout,
+            )
+        )
+    return found
+
+
+def _risks(
+    team: Team, milestones: list[Milestone], evidence: Evidence | None, acceptance: list[Acceptance]
+) -> list[Item]:
+    """Known limitations and failure modes."""
+    risks = [
+        Item(title=f"{m.id} {m.title} does not work", evidence=_why(m))
+        for m in milestones
+        if m.status is not Status.ACCEPTED
+    ]
+    risks += [
+        Item(title=f"{a.id} is {a.proof}: {a.statement}", evidence=a.detail or a.proof)
+        for a in acceptance
+        if a.proof != "passed"
+    ]
+    for m in milestones:
+        last = m.attempts[-1].evaluation if m.attempts else None
+        if last is not None and m.status is Status.ACCEPTED:
+            risks += [
+                Item(title=f"{m.id}: {d.value.replace('_', ' ')} is rated {n} of 5", evidence=last.reasons[d])
+                for d, n in last.breakdown.items()
+                if n <= 3
+            ]
+    if evidence is not None:
+        weak = {p: c for p, c in evidence.generated.coverage_by_file.items() if c < 80}
+        risks += [Item(title=f"{p} is hardly tested", evidence=f"line coverage {c:g} %") for p, c in weak.items()]
+    if not any(c.check for c in team.idea.acceptance):
+        risks.append(
+            Item(
+                title="Nobody but the agents has said what is right",
+                evidence="the idea has no acceptance checks; all tests were written by the Test agent",
+            )
+        )
+    if team.laboratory.sandbox.name.startswith("none"):
+        risks.append(Item(title="The code ran without a sandbox", evidence=team.laboratory.sandbox.name))
+    return risks
+
+
+def _why(milestone: Milestone) -> str:
+    if milestone.blocked_by:
+        return f"blocked: it depends on {milestone.blocked_by}, which was not accepted"
+    if not milestone.attempts:
+        return "it was not begun"
+    last = milestone.attempts[-1]
+    if last.failure:
+        return last.failure.split("\n")[0][:300]
+    feedback = last.evaluation.feedback if last.evaluation else []
+    return (feedback[0] if feedback else f"status: {milestone.status.value}")[:300].split("\n")[0]
+
+
+def _debt(evidence: Evidence | None, milestones: list[Milestone]) -> list[Item]:
+    """Shortcuts taken, future improvements."""
+    debt = []
+    if evidence is not None:
+        debt += [
+            Item(title="Quarantined test", evidence=f"{t} was ruled wrong and does not count")
+            for t in evidence.quarantined
+        ]
+        debt += [Item(title=f"Finding {f.rule}", evidence=str(f)) for f in evidence.findings]
+    for m in milestones:
+        last = m.attempts[-1].evaluation if m.attempts else None
+        if last is not None and m.status is Status.ACCEPTED:
+            debt += [Item(title=f"{m.id}: the judge's advice", evidence=line[:300]) for line in last.feedback[:4]]
+        if m.status is Status.ACCEPTED and len(m.attempts) > 1:
+            debt.append(
+                Item(title=f"{m.id} took {len(m.attempts)} attempts", evidence="its code was mended, not designed anew")
+            )
+    return debt
+
+
+def _roadmap(
+    team: Team,
+    milestones: list[Milestone],
+    acceptance: list[Acceptance],
+    debt: list[Item],
+    stopped_by: str | None,
+) -> list[RoadmapItem]:
+    """What to do next: first what is broken, then what is unproven, then what is owed."""
+    steps: list[tuple[str, str]] = []
+    if stopped_by is not None:
+        steps.append((f"Go on: milepost resume {team.files.name}", stopped_by.split("\n")[0]))
+    steps += [(f"Make {m.id} {m.title} work", _why(m)) for m in milestones if m.status is Status.FAILED]
+    steps += [(f"Mend {a.id}: {a.statement}", a.detail) for a in acceptance if a.proof == "failed"]
+    steps += [
+        (f"Build {m.id} {m.title}", _why(m))
+        for m in milestones
+        if m.status in (Status.BLOCKED, Status.STOPPED, Status.PENDING)
+    ]
+    steps += [(f"Write a check for {a.id}: {a.statement}", a.detail) for a in acceptance if a.proof == "not proven"]
+    steps += [(f"{item.title}: pay it off", item.evidence) for item in debt[:6]]
+    if not steps:
+        steps.append(("Try it with real users, and write their wishes as the next idea", "every check passes"))
+    return [RoadmapItem(priority=n, step=s, because=b) for n, (s, b) in enumerate(steps, 1)]
+
+
+def _last_tests(milestones: Iterable[Milestone]) -> TestReport | None:
+    return next((a.tests for m in reversed(list(milestones)) for a in reversed(m.attempts) if a.tests), None)
+
+
+def _totals(team: Team) -> list[AgentTotals]:
+    """Add up the run's calls per agent and model, from the records that the audit log names."""
+    groups: dict[tuple[str, str], list[CallRecord]] = {}
+    for event in read_events(team.files.events):
+        if event.get("event") == "agent_call" and event.get("call"):
+            record = team.laboratory.store.find(event["call"])
+            if record is not None:
+                groups.setdefault((record.request.agent, record.request.model), []).append(record)
+    return [
+        AgentTotals(
+            agent=agent,
+            model=model,
+            calls=len(records),
+            usage=sum((r.reply.usage for r in records), Usage()),
+            duration_ms=sum(r.duration_ms for r in records),
+            cost_usd=None if any(r.cost_usd is None for r in records) else sum(r.cost_usd or 0 for r in records),
+        )
+        for (agent, model), records in groups.items()
+    ]

@@ -1,0 +1,55 @@
+"""Writing the final report: ``report.json``, and ``report.md`` for people."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from orchestrator.files import write_text
+from orchestrator.workspace.layout import RunFiles
+from schemas.report import FinalReport
+
+__all__ = ["markdown", "write_report"]
+
+
+def write_report(files: RunFiles, report: FinalReport) -> None:
+    """Write both forms beside the project."""
+    write_text(files.generated / "report.json", report.model_dump_json(indent=1) + "\n")
+    write_text(files.generated / "report.md", markdown(report))
+
+
+def markdown(report: FinalReport) -> str:
+    """Return the report as Markdown. Texts of models and programs are made harmless: one line, or fenced."""
+    environment = Environment(
+        loader=PackageLoader("orchestrator", "report"),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701  (Markdown; the filters below escape what is not ours)
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(line=_line, cell=_cell, block=_block, duration=_duration)
+    return environment.get_template("report.md.j2").render(report=report)
+
+
+def _line(text: object) -> str:
+    """One line of plain text, without HTML or links of somebody else's making."""
+    flat = " ".join(str(text).split())
+    for mark in "\\`*_[]<>#|":
+        flat = flat.replace(mark, "\\" + mark)
+    return flat
+
+
+def _cell(text: object) -> str:
+    return _line(text)[:160]
+
+
+def _block(text: str) -> str:
+    """A fenced block that its content can't close."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,94 @@
+"""The rubric: weights, bounds, and the table of facts that cap a dimension. The verdict is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from schemas.evaluation import Clamp, Dimension, Evaluation, Judgement
+from schemas.evidence import Evidence
+
+__all__ = ["CLAMPS", "LOWEST", "PASS", "WEIGHTS", "evaluate"]
+
+WEIGHTS = {
+    Dimension.CORRECTNESS: 0.30,
+    Dimension.CODE_QUALITY: 0.20,
+    Dimension.SECURITY: 0.20,
+    Dimension.MAINTAINABILITY: 0.15,
+    Dimension.SCALABILITY: 0.15,
+}
+PASS = 3.5
+"""The weighted average, 1–5, from which on an attempt passes …"""
+LOWEST = 2
+"""… if no dimension is below this."""
+
+
+@dataclass(frozen=True)
+class ClampRule:
+    """If ``fact`` finds something (it returns what), ``dimension`` is at most ``cap``."""
+
+    dimension: Dimension
+    cap: int
+    fact: Callable[[Evidence], str | None]
+
+
+def _failing(evidence: Evidence) -> str | None:
+    failures = evidence.counting_failures
+    return failures[0] if failures else None
+
+
+def _uncovered(evidence: Evidence) -> str | None:
+    coverage = evidence.generated.coverage
+    if coverage is None:
+        return "line coverage was not measured"
+    return f"line coverage is {coverage:.0f} %, under 80 %" if coverage < 80 else None
+
+
+def _gap(evidence: Evidence) -> str | None:
+    return evidence.contract_gaps[0] if evidence.contract_gaps else None
+
+
+def _long_file(evidence: Evidence) -> str | None:
+    lines = evidence.largest_file_lines
+    return f"a file has {lines} lines, over 300" if lines > 300 else None
+
+
+def _finding(kind: str) -> Callable[[Evidence], str | None]:
+    def fact(evidence: Evidence) -> str | None:
+        return next((str(f) for f in evidence.findings if f.tool == kind), None)
+
+    return fact
+
+
+CLAMPS = (
+    ClampRule(Dimension.CORRECTNESS, 1, _failing),
+    ClampRule(Dimension.CORRECTNESS, 2, _gap),
+    ClampRule(Dimension.CORRECTNESS, 4, _uncovered),
+    ClampRule(Dimension.CODE_QUALITY, 3, _finding("lint")),
+    ClampRule(Dimension.MAINTAINABILITY, 3, _long_file),
+    ClampRule(Dimension.MAINTAINABILITY, 3, _finding("complexity")),
+)
+
+
+def evaluate(judgement: Judgement, evidence: Evidence) -> Evaluation:
+    """Return the verdict: the judge's scores, capped by the facts, weighted, and compared with the bounds."""
+    raw = {d: judgement.opinion(d).score for d in Dimension}
+    clamped, clamps = dict(raw), []
+    for rule in CLAMPS:
+        fact = rule.fact(evidence)
+        if fact is not None and clamped[rule.dimension] > rule.cap:
+            clamped[rule.dimension] = rule.cap
+            clamps.append(Clamp(dimension=rule.dimension, cap=rule.cap, fact=fact))
+    score = round(sum(WEIGHTS[d] * clamped[d] for d in Dimension), 4)
+    passed = score >= PASS and min(clamped.values()) >= LOWEST
+    low = [f"{d.value}: {judgement.opinion(d).reason}" for d in Dimension if clamped[d] < 4]
+    feedback = [*evidence.counting_failures, *evidence.contract_gaps, *judgement.feedback, *low]
+    return Evaluation(
+        passed=passed,
+        score=score,
+        breakdown=clamped,
+        raw=raw,
+        reasons={d: judgement.opinion(d).reason for d in Dimension},
+        clamps=clamps,
+        feedback=[line[:600] for line in dict.fromkeys(feedback)][:12],
+    )

@@ -1,0 +1,123 @@
+"""The run: plan, milestones in order, final verification, report. Whatever ends it early, the report is written."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import structlog
+
+from orchestrator.milestone_loop import Work, run_milestone
+from orchestrator.planning import make_plan
+from orchestrator.report.compile import compile_report
+from orchestrator.report.write import write_report
+from orchestrator.team import Team
+from orchestrator.workspace.deliver import finishing_files
+from orchestrator.workspace.layout import write_milestone
+from schemas.errors import ExitCode, MilepostError
+from schemas.evidence import Evidence, Ruling
+from schemas.idea import AcceptanceCheck
+from schemas.milestone import Milestone, Plan, Status
+from schemas.report import FinalReport
+
+__all__ = ["Ledger", "run"]
+
+
+@dataclass
+class Ledger:
+    """How far the run has come; what the report is compiled from."""
+
+    milestones: dict[str, Milestone] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    rulings: list[Ruling] = field(default_factory=list)
+    quarantined: tuple[str, ...] = ()
+    """Tests of accepted milestones that were ruled wrong."""
+
+
+async def run(team: Team) -> tuple[FinalReport, ExitCode]:
+    """Run, or take up again, the run that ``team`` works on. A resumed run takes the same way: what the journal
+    holds already is not asked or measured again."""
+    ledger = Ledger()
+    stopped: BaseException | None = None
+    with structlog.contextvars.bound_contextvars(run=team.files.name):
+        team.events.write("run_started", idea=team.idea.name, idea_digest=team.idea.digest, models=team.info.models)
+        try:
+            team.project.begin()
+            plan = await make_plan(team.runner, team.idea)
+            await _milestones(team, plan, ledger)
+        except (MilepostError, asyncio.CancelledError) as error:
+            stopped = error
+        return await asyncio.shield(_finish(team, ledger, stopped))
+
+
+async def _milestones(team: Team, plan: Plan, ledger: Ledger) -> None:
+    """Run each milestone behind its dependencies; a failed dependency blocks its dependents."""
+    ledger.notes += plan.notes
+    for milestone in plan.milestones:
+        _note(team, ledger, milestone)
+    files = team.project.files()
+    for milestone in plan.milestones:
+        broken = next((d for d in milestone.dependencies if ledger.milestones[d].status is not Status.ACCEPTED), None)
+        if broken is not None:
+            blocked = milestone.model_copy(update={"status": Status.BLOCKED, "blocked_by": broken})
+            _note(team, ledger, blocked)
+            continue
+        ledger.milestones[milestone.id] = milestone.model_copy(update={"status": Status.RUNNING})
+        work = Work(files=dict(files), checks=_due(team, ledger, milestone), quarantined=ledger.quarantined)
+        result = await run_milestone(team, milestone, work)
+        _note(team, ledger, result)
+        ledger.rulings += work.rulings
+        if result.status is Status.ACCEPTED:
+            files, ledger.quarantined = team.project.files(), work.quarantined
+        else:
+            # What was accepted stays clean; where nothing was, the best attempt is what there is to show.
+            team.project.replace(files or work.files)
+            team.project.commit(f"{milestone.id} was not accepted")
+
+
+def _note(team: Team, ledger: Ledger, milestone: Milestone) -> None:
+    ledger.milestones[milestone.id] = milestone
+    write_milestone(team.files, milestone)
+    team.watcher.milestone_changed(milestone)
+
+
+def _due(team: Team, ledger: Ledger, milestone: Milestone) -> list[AcceptanceCheck]:
+    """The sealed checks that must hold once ``milestone`` is done: its own and those of accepted ones."""
+    done = [m for m in ledger.milestones.values() if m.status is Status.ACCEPTED or m.id == milestone.id]
+    ids = {criterion.check for m in done for criterion in m.acceptance_criteria}
+    return [check for check in team.idea.acceptance if check.id in ids]
+
+
+async def _finish(team: Team, ledger: Ledger, stopped: BaseException | None) -> tuple[FinalReport, ExitCode]:
+    """Verify what was accepted against every sealed check, holdouts included, and write the report."""
+    for milestone in list(ledger.milestones.values()):
+        if milestone.status is Status.RUNNING:
+            _note(team, ledger, milestone.model_copy(update={"status": Status.STOPPED}))
+    interrupted = isinstance(stopped, asyncio.CancelledError)
+    reason = None if stopped is None else "interrupted" if interrupted else str(stopped)
+    accepted = [m for m in ledger.milestones.values() if m.status is Status.ACCEPTED]
+    evidence = await _verify(team, ledger, accepted) if accepted and not interrupted else None
+    report = compile_report(team, ledger, evidence, reason)
+    write_report(team.files, report)
+    changes = {"seconds": team.budget.seconds, "status": report.verdict, "reason": reason}
+    team.files.save(team.info.model_copy(update=changes))
+    team.events.write("run_finished", verdict=report.verdict, reason=reason, seconds=round(team.budget.seconds, 1))
+    if interrupted:
+        return report, ExitCode.INTERRUPTED
+    if isinstance(stopped, MilepostError):
+        return report, stopped.exit_code
+    return report, ExitCode.OK if report.verdict == "accepted" else ExitCode.NOT_ACCEPTED
+
+
+async def _verify(team: Team, ledger: Ledger, accepted: list[Milestone]) -> Evidence:
+    """Put in what makes the project stand alone, and measure everything once more on what is delivered."""
+    team.project.add(finishing_files(team, accepted))
+    team.project.commit("Add what the project needs to stand alone", tag="delivered")
+    return await team.laboratory.examine(
+        team.project,
+        team.idea,
+        team.idea.acceptance,
+        runs_program=any(m.runs_program for m in accepted),
+        blueprint=None,
+        quarantined=ledger.quarantined,
+    )

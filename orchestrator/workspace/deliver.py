@@ -1,0 +1,47 @@
+"""What is added to an accepted project so that it runs without Milepost: README, requirements, sealed checks."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from orchestrator.evidence.collect import acceptance_source
+from orchestrator.team import Team
+from schemas.milestone import Milestone
+
+__all__ = ["finishing_files"]
+
+
+def finishing_files(team: Team, accepted: list[Milestone]) -> dict[str, str]:
+    """Return path → content of the files to add."""
+    idea = team.idea
+    pinned = team.laboratory.environment.pinned()
+    shown = [c for c in idea.acceptance if c.check and not c.holdout]
+    lines = [f"# {idea.name}", "", idea.summary, ""]
+    lines += ["## Run it", "", f"Python {idea.constraints.python}.", "", "```sh"]
+    lines += ["pip install -r requirements.txt"] if pinned else []
+    lines += [idea.run] if idea.run else []
+    lines += [
+        "```",
+        "",
+        "## Test it",
+        "",
+        "```sh",
+        "pip install -r requirements-dev.txt",
+        "python -m pytest",
+        "```",
+        "",
+    ]
+    lines += ["## What it does", ""]
+    for milestone in accepted:
+        lines += [f"- **{milestone.title}**: {milestone.description}"]
+    lines += [""]
+    files = {
+        "README.md": "\n".join(lines),
+        "requirements.txt": "".join(f"{p}\n" for p in pinned) or "# The standard library is enough.\n",
+        "requirements-dev.txt": "-r requirements.txt\n"
+        + "".join(f"{tool}=={version(tool)}\n" for tool in ("pytest", "pytest-cov")),
+    }
+    if shown:
+        head = '"""The acceptance checks of the idea, as its author wrote them."""\n\n'
+        files["acceptance/test_acceptance.py"] = head + "\n\n\n".join(acceptance_source(c) for c in shown) + "\n"
+    return files

@@ -1,0 +1,137 @@
+"""Where everything of a run lies, and how a run is named and found again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+from pydantic import Field
+
+from orchestrator.files import write_text
+from schemas.base import Schema
+from schemas.errors import InputError
+from schemas.milestone import Milestone
+
+__all__ = ["RunFiles", "RunInfo", "find_runs", "new_run", "open_run", "write_milestone"]
+
+
+class RunInfo(Schema):
+    """What a run needs to be taken up again, ``logs/<run>/run.json``."""
+
+    run: str
+    created: str
+    idea_text: str
+    idea_digest: str
+    """SHA-256 over the idea, taken before the first call: the sealed checks can't change under a run."""
+    settings: dict[str, object]
+    """The settings in force, without secrets."""
+    models: dict[str, str]
+    sandbox: str
+    seconds: float = Field(default=0.0, ge=0)
+    """Wall-clock time of all sittings."""
+    status: str = "running"
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The folders and files of the run ``name`` in ``workspace``."""
+
+    workspace: Path
+    name: str
+
+    @property
+    def logs(self) -> Path:
+        """``logs/<run>``: the audit log and the records."""
+        return self.workspace / "logs" / self.name
+
+    @property
+    def events(self) -> Path:
+        """The audit log."""
+        return self.logs / "events.jsonl"
+
+    @property
+    def info(self) -> Path:
+        """What the run needs to be taken up again."""
+        return self.logs / "run.json"
+
+    @property
+    def milestones(self) -> Path:
+        """One YAML file per milestone."""
+        return self.workspace / "milestones" / self.name
+
+    @property
+    def generated(self) -> Path:
+        """The prototype and the report."""
+        return self.workspace / "generated_projects" / self.name
+
+    @property
+    def project(self) -> Path:
+        """The prototype, a git repository."""
+        return self.generated / "project"
+
+    def save(self, info: RunInfo) -> None:
+        """Write the run's record."""
+        write_text(self.info, info.model_dump_json(indent=1) + "\n")
+
+    def load(self) -> RunInfo:
+        """Read the run's record.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        try:
+            return RunInfo.model_validate_json(self.info.read_bytes())
+        except ValueError as error:
+            raise InputError(f"{self.info}: is damaged: {error}") from None
+
+
+def new_run(workspace: Path, slug: str, name: str | None) -> RunFiles:
+    """Return the files of a new run, ``<slug>-<UTC date>-<n>`` unless ``name`` is given.
+
+    Raises:
+        InputError: the name is taken, or can't be a folder's.
+    """
+    if name is not None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+            raise InputError(f"--run-name {name!r}: use letters, digits, '.', '_' and '-' (at most 80)")
+        files = RunFiles(workspace, name)
+        if files.logs.exists() or files.generated.exists():
+            raise InputError(f"the run {name!r} exists already; use `milepost resume {name}`, or another --run-name")
+        return files
+    base = f"{slug}-{datetime.now(UTC):%Y%m%d}"
+    number = 1
+    while any((workspace / top / f"{base}-{number}").exists() for top in ("logs", "generated_projects", "milestones")):
+        number += 1
+    return RunFiles(workspace, f"{base}-{number}")
+
+
+def find_runs(workspace: Path) -> list[RunFiles]:
+    """Return all runs of ``workspace``, newest first."""
+    infos = (workspace / "logs").glob("*/run.json")
+    return [RunFiles(workspace, p.parent.name) for p in sorted(infos, key=lambda p: p.stat().st_mtime, reverse=True)]
+
+
+def open_run(workspace: Path, name: str) -> RunFiles:
+    """Return the files of the run ``name`` (``last``: the newest).
+
+    Raises:
+        InputError: there is no such run; names the ones that exist.
+    """
+    runs = find_runs(workspace)
+    if name == "last" and runs:
+        return runs[0]
+    found = next((r for r in runs if r.name == name), None)
+    if found is None:
+        known = ", ".join(r.name for r in runs[:5]) or "none yet"
+        raise InputError(f"there is no run {name!r} in {workspace}; runs: {known}")
+    return found
+
+
+def write_milestone(files: RunFiles, milestone: Milestone) -> None:
+    """Write the record of ``milestone`` as readable YAML."""
+    text = yaml.safe_dump(milestone.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    write_text(files.milestones / f"{milestone.id}.yaml", text)

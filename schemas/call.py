@@ -1,0 +1,103 @@
+"""One call of a model: request, reply, and the record that is log and journal at once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from schemas.base import Schema, digest_of
+
+__all__ = ["CallRecord", "Message", "ModelReply", "ModelRequest", "Outcome", "StopReason", "Usage"]
+
+StopReason = Literal["end", "stop_sequence", "max_tokens", "refusal", "context_exceeded"]
+
+
+class Outcome(StrEnum):
+    """How an agent call ended."""
+
+    OK = "ok"
+    INVALID_OUTPUT = "invalid_output"
+    REFUSED = "refused"
+    TRUNCATED = "truncated"
+    TRANSPORT_ERROR = "transport_error"
+    BUDGET = "budget"
+
+
+class Message(Schema):
+    """A turn of the conversation."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+class ModelRequest(Schema):
+    """Everything that decides a reply."""
+
+    agent: str
+    model: str
+    """Backend and model, e.g. ``anthropic/claude-opus-4-8``."""
+    system: str
+    messages: list[Message]
+    output_schema: dict[str, Any] | None = None
+    """JSON schema that the reply must satisfy; None for free text."""
+    max_tokens: int = Field(gt=0)
+    temperature: float | None = None
+    """None where the backend takes none."""
+    stop: list[str] = Field(default_factory=list)
+    prefill: str | None = None
+    """How the reply begins, where the backend can be made to begin so."""
+    sample: int = 0
+    """Which sample of the same question this is; another number is another reply."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of the above: not of the run or the time, so that another run can reuse the reply."""
+        return digest_of(self.model_dump(mode="json"))
+
+
+class Usage(Schema):
+    """Tokens of one call, as the backend counted them."""
+
+    input_tokens: int = Field(default=0, ge=0)
+    """Prompt tokens that were neither read from nor written to a cache."""
+    output_tokens: int = Field(default=0, ge=0)
+    cache_read_tokens: int = Field(default=0, ge=0)
+    cache_write_tokens: int = Field(default=0, ge=0)
+
+    @property
+    def total(self) -> int:
+        """All tokens in and out."""
+        return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+        )
+
+
+class ModelReply(Schema):
+    """What came back."""
+
+    text: str
+    stop_reason: StopReason
+    usage: Usage
+    model: str
+    """The model that the backend says answered."""
+
+
+class CallRecord(Schema):
+    """The full record of one call, ``logs/<run>/calls/<digest>.json``."""
+
+    digest: str
+    request: ModelRequest
+    reply: ModelReply
+    timestamp: str
+    """When the reply was complete, ISO-8601, UTC."""
+    duration_ms: int
+    cost_usd: float | None
+    """None where the price is unknown, never 0."""

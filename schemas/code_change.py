@@ -1,0 +1,41 @@
+"""What the Impl and Test agents produce: whole files, exact edits, deletions."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from schemas.architecture import ProjectPath
+from schemas.base import Schema
+
+__all__ = ["MAX_FILE_CHARS", "CodeChange", "Edit", "FileWrite"]
+
+MAX_FILE_CHARS = 200_000
+"""No file of a prototype may be larger, in characters."""
+
+
+class FileWrite(Schema):
+    """A file with its whole new content."""
+
+    path: ProjectPath
+    content: str = Field(max_length=MAX_FILE_CHARS)
+
+
+class Edit(Schema):
+    """Replace ``remove``, which must stand in the file exactly once, by ``add``."""
+
+    path: ProjectPath
+    remove: str = Field(min_length=1, max_length=MAX_FILE_CHARS)
+    add: str = Field(max_length=MAX_FILE_CHARS)
+
+
+class CodeChange(Schema):
+    """A change to the project; all of it applies or none."""
+
+    writes: list[FileWrite] = Field(default_factory=list, max_length=60)
+    edits: list[Edit] = Field(default_factory=list, max_length=200)
+    deletes: list[ProjectPath] = Field(default_factory=list, max_length=60)
+
+    @property
+    def paths(self) -> list[str]:
+        """Every path that the change touches, sorted."""
+        return sorted({*(w.path for w in self.writes), *(e.path for e in self.edits), *self.deletes})

@@ -1,0 +1,89 @@
+"""Every error that Milepost raises on purpose.
+
+::
+
+    MilepostError
+    ├── InputError            bad input or configuration                 exit code 2
+    ├── LimitReached          a limit ended the run                      exit code 3
+    ├── Unavailable           the model or the sandbox is not available  exit code 4
+    └── AgentFailure          one agent call gave nothing usable; fails the attempt, never the run
+        ├── InvalidOutput     still invalid after the corrections
+        ├── Refused           the model declined
+        └── Truncated         cut off by the token limit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+__all__ = [
+    "AgentFailure",
+    "ExitCode",
+    "InputError",
+    "InvalidOutput",
+    "LimitReached",
+    "MilepostError",
+    "Refused",
+    "Truncated",
+    "Unavailable",
+]
+
+
+class ExitCode(IntEnum):
+    """What the command line returns."""
+
+    OK = 0
+    NOT_ACCEPTED = 1
+    BAD_INPUT = 2
+    LIMIT = 3
+    UNAVAILABLE = 4
+    INTERRUPTED = 130
+
+
+class MilepostError(Exception):
+    """Base of all errors here; its text says what was wrong, where, and what to do."""
+
+    exit_code = ExitCode.NOT_ACCEPTED
+
+
+class InputError(MilepostError):
+    """Bad input or configuration. ``problems`` holds one message per problem."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems: Sequence[str] = problems
+
+
+class LimitReached(MilepostError):
+    """A limit of the run would be, or is, exceeded. ``limit`` is its name in the configuration."""
+
+    exit_code = ExitCode.LIMIT
+
+    def __init__(self, limit: str, message: str) -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
+class Unavailable(MilepostError):
+    """The model or the sandbox can't be used; the text names what to install or set."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class AgentFailure(MilepostError):
+    """An agent produced nothing usable. The attempt fails, the run goes on."""
+
+
+class InvalidOutput(AgentFailure):
+    """The reply did not validate, not even after it was sent back with the error."""
+
+
+class Refused(AgentFailure):
+    """The model declined to answer."""
+
+
+class Truncated(AgentFailure):
+    """The reply was cut off at its token limit and what arrived is not usable."""

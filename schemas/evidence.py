@@ -1,0 +1,90 @@
+"""All that was measured on one attempt, never what a model claimed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.base import Schema
+from schemas.test_report import TestReport
+
+__all__ = ["Evidence", "Execution", "Finding", "ProgramRun", "Ruling"]
+
+
+class Execution(Schema):
+    """One command as the sandbox ran it."""
+
+    exit_code: int | None
+    """None where it was killed."""
+    stdout: str
+    stderr: str
+    duration_ms: int
+    ended: str | None = None
+    """Why it was killed, e.g. "time limit of 60 s"; None where it ended by itself."""
+
+
+class ProgramRun(Schema):
+    """The idea's ``run`` command, as it really ran."""
+
+    command: str
+    ok: bool
+    exit_code: int | None
+    output: str
+
+
+class Finding(Schema):
+    """A static finding."""
+
+    tool: str
+    rule: str
+    path: str
+    line: int
+    message: str
+    severity: Literal["low", "medium", "high"] = "low"
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message} ({self.rule})"
+
+
+class Ruling(Schema):
+    """The Critic's decision on a generated test that fails: is the code wrong, or the test?"""
+
+    test: str
+    reason: str
+    wrong: Literal["code", "test"]
+
+
+class Evidence(Schema):
+    """Facts on one attempt. `generated` and `acceptance` are the two kinds of tests."""
+
+    generated: TestReport
+    acceptance: TestReport | None
+    """None where the milestone has no sealed check to run yet."""
+    program: ProgramRun | None
+    """None where no ``run`` command is due yet."""
+    findings: list[Finding] = Field(default_factory=list)
+    contract_gaps: list[str] = Field(default_factory=list)
+    """Interfaces of the blueprint that the code does not have, or has otherwise."""
+    rulings: list[Ruling] = Field(default_factory=list)
+    quarantined: list[str] = Field(default_factory=list)
+    """Generated tests that the Critic ruled wrong: they do not count, and the report lists them."""
+    largest_file_lines: int = 0
+
+    @property
+    def counting_failures(self) -> list[str]:
+        """One line per failing test or fact that forbids a pass."""
+        failures = []
+        for kind, report in (("acceptance check", self.acceptance), ("test", self.generated)):
+            if report is None:
+                continue
+            if report.total == 0:
+                failures.append(f"no {kind} was collected")
+            if report.ended:
+                failures.append(f"the {kind}s did not end by themselves: {report.ended}")
+            failures += [f"{kind} {f.test} fails: {f.error}" for f in report.failures]
+            if report.skipped:
+                failures.append(f"{report.skipped} {kind}(s) were skipped")
+        if self.program is not None and not self.program.ok:
+            failures.append(f"the program `{self.program.command}` fails (exit code {self.program.exit_code})")
+        return failures

@@ -1,0 +1,126 @@
+"""The product idea, as a user feeds it (``examples/*.yaml``)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from schemas.base import Line, Schema, Text, digest_of
+
+__all__ = ["AcceptanceCheck", "Constraints", "Idea", "Limits", "PinnedMilestone"]
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
+Requirement = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]+\])?([<>=!~]=?[A-Za-z0-9.*,<>=!~ ]+)?$"),
+]
+
+
+class Constraints(Schema):
+    """What the prototype must keep to."""
+
+    python: Annotated[str, StringConstraints(pattern=r"^[<>=!~0-9., ]+$")] = ">=3.11"
+    dependencies: list[Requirement] = Field(default_factory=list, max_length=30)
+    """Third-party packages that the prototype may import; none by default."""
+    non_functional: list[Line] = Field(default_factory=list, max_length=20)
+
+
+class AcceptanceCheck(Schema):
+    """A sealed check: hashed before the first call; no agent can change it."""
+
+    id: Identifier
+    statement: Line
+    milestone: Identifier | None = None
+    """The milestone that must meet it; otherwise the planner assigns it."""
+    check: Annotated[str, StringConstraints(max_length=8000)] | None = None
+    """Python that is run as a test; without it, the statement can't be proven."""
+    holdout: bool = False
+    """True: agents never see it; used for the final verdict only."""
+
+    @field_validator("check")
+    @classmethod
+    def _is_python(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            tree = ast.parse(value)
+        except (SyntaxError, ValueError) as error:
+            raise ValueError(f"is not valid Python: {error}") from None
+        if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)):
+            raise ValueError("'from … import *' can't be used in a check; name what it imports")
+        if not any(isinstance(node, ast.Assert | ast.With | ast.Raise) for node in ast.walk(tree)):
+            raise ValueError("asserts nothing, so it could never fail; add an assert")
+        return value
+
+
+class PinnedMilestone(Schema):
+    """A milestone that the user fixed instead of asking the planner."""
+
+    id: Identifier
+    title: Line
+    description: Text
+    acceptance_criteria: list[Line] = Field(default_factory=list, max_length=20)
+    dependencies: list[Identifier] = Field(default_factory=list)
+
+
+class Limits(Schema):
+    """Bounds of a run; ``None`` is no bound. Checked before every agent call."""
+
+    usd: float | None = Field(default=None, gt=0)
+    tokens: int | None = Field(default=None, gt=0)
+    minutes: float | None = Field(default=None, gt=0)
+    calls: int | None = Field(default=None, gt=0)
+    attempts: int | None = Field(default=None, ge=1, le=20)
+
+
+class Idea(Schema):
+    """A product idea. Shape and meaning of each field: README, "The idea file"."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+    summary: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+    features: list[Line] = Field(min_length=1, max_length=40)
+    audience: Line | None = None
+    constraints: Constraints = Constraints()
+    run: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)] | None = None
+    """How the accepted prototype is started and shown, e.g. ``python -m text_stats sample.txt``."""
+    milestones: list[PinnedMilestone] = Field(default_factory=list, max_length=8)
+    acceptance: list[AcceptanceCheck] = Field(default_factory=list, max_length=100)
+    limits: Limits = Limits()
+
+    @field_validator("name")
+    @classmethod
+    def _name_has_a_letter(cls, value: str) -> str:
+        if not re.search(r"[A-Za-z0-9]", value):
+            raise ValueError("needs at least one letter or digit (a-z, 0-9): folders are named after it")
+        return value
+
+    @field_validator("run")
+    @classmethod
+    def _run_is_python(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"^python3? ", value):
+            raise ValueError("must start with 'python ', e.g. python -m my_package")
+        return value
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Idea:
+        for kind, ids in (
+            ("milestones", [m.id for m in self.milestones]),
+            ("acceptance", [a.id for a in self.acceptance]),
+        ):
+            twice = sorted({i for i in ids if ids.count(i) > 1})
+            if twice:
+                raise ValueError(f"{kind}: the id {twice[0]!r} is used more than once")
+        return self
+
+    @property
+    def slug(self) -> str:
+        """The name in lower case, words joined by '-'; at most 40 characters."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:40].strip("-")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the whole idea, sealed checks included."""
+        return digest_of(self.model_dump(mode="json"))

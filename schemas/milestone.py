@@ -1,0 +1,68 @@
+"""The milestone record: what the Orchestrator tracks, written to ``milestones/<run>/<id>.yaml``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from schemas.base import Line, Schema, Text
+from schemas.evaluation import Evaluation
+from schemas.test_report import TestReport
+
+__all__ = ["AttemptRecord", "Criterion", "Milestone", "Plan", "Status"]
+
+
+class Status(StrEnum):
+    """Where a milestone stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    """A milestone that it depends on failed."""
+    STOPPED = "stopped"
+    """A limit, an interrupt or a lost model ended the run while it was under way."""
+
+
+class Criterion(Schema):
+    """An acceptance criterion; ``check`` names the sealed check that proves it, if there is one."""
+
+    statement: Line
+    check: str | None = None
+
+
+class AttemptRecord(Schema):
+    """What one attempt came to."""
+
+    number: int = Field(ge=1)
+    commit: str | None = None
+    tests: TestReport | None = None
+    evaluation: Evaluation | None = None
+    failure: str | None = None
+    """Why the attempt has no evaluation, e.g. an agent gave nothing usable."""
+
+
+class Milestone(Schema):
+    """A step of the plan that is specified, built, tested and judged as one."""
+
+    id: str
+    title: Line
+    description: Text
+    acceptance_criteria: list[Criterion] = Field(default_factory=list)
+    dependencies: list[str] = Field(default_factory=list)
+    runs_program: bool = False
+    """True from the milestone on that must make the idea's ``run`` command work."""
+    feedback: list[str] | None = None
+    """None at first; the evaluation's feedback on a retry."""
+    status: Status = Status.PENDING
+    attempts: list[AttemptRecord] = Field(default_factory=list)
+    blocked_by: str | None = None
+
+
+class Plan(Schema):
+    """Milestones in an order that respects their dependencies, and what code had to mend in the reply."""
+
+    milestones: list[Milestone] = Field(min_length=1, max_length=8)
+    notes: list[str] = Field(default_factory=list)

@@ -1,0 +1,98 @@
+"""The final report (``report.json``; ``report.md`` is the same for people)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.base import Schema
+from schemas.call import Usage
+from schemas.evidence import Finding, ProgramRun, Ruling
+from schemas.milestone import Milestone
+from schemas.test_report import TestReport
+
+__all__ = ["Acceptance", "AgentTotals", "FinalReport", "Item", "ProjectFile", "RoadmapItem"]
+
+Verdict = Literal["accepted", "not accepted", "stopped"]
+
+
+class ProjectFile(Schema):
+    """A file of the prototype."""
+
+    path: str
+    lines: int
+    purpose: str = ""
+
+
+class Acceptance(Schema):
+    """An acceptance statement and what proves it."""
+
+    id: str
+    statement: str
+    milestone: str | None
+    proof: Literal["passed", "failed", "not proven"]
+    detail: str = ""
+    holdout: bool = False
+
+
+class Item(Schema):
+    """A risk or a debt, with the fact that it rests on."""
+
+    title: str
+    evidence: str
+
+
+class RoadmapItem(Schema):
+    """A next step; 1 is the most urgent."""
+
+    priority: int = Field(ge=1)
+    step: str
+    because: str
+
+
+class AgentTotals(Schema):
+    """What one agent used."""
+
+    agent: str
+    model: str
+    calls: int
+    usage: Usage
+    duration_ms: int
+    cost_usd: float | None
+
+
+class FinalReport(Schema):
+    """All five deliverables, and what they rest on."""
+
+    run: str
+    idea: str
+    summary: str
+    verdict: Verdict
+    stopped_by: str | None
+    """Why the run ended early; None where it did not."""
+    milestones: list[Milestone]
+    plan_notes: list[str]
+    files: list[ProjectFile]
+    project: str
+    """Folder of the prototype."""
+    tests: TestReport | None
+    acceptance_tests: TestReport | None
+    acceptance: list[Acceptance]
+    program: ProgramRun | None
+    findings: list[Finding]
+    rulings: list[Ruling]
+    quarantined: list[str]
+    risks: list[Item]
+    tech_debt: list[Item]
+    roadmap: list[RoadmapItem]
+    agents: list[AgentTotals]
+    models: list[str]
+    usage: Usage
+    cost_usd: float | None
+    """None where a price is unknown: "not measured"."""
+    seconds: float
+    """Wall-clock time over all sittings of the run."""
+    sandbox: str
+    log: str
+    """The audit log, ``logs/<run>/events.jsonl``."""
