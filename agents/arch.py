@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from agents.context import Context
-from agents.parsing import files_from, json_as, parse_module, schema_of
+from agents.parsing import files_from, json_as, parse_module, python_from, schema_of
 from agents.runner import Runner, Task
 from agents.skeleton import interface, merge, missing_names, wire
-from schemas.architecture import Architecture, Blueprint
+from schemas.architecture import Architecture, Blueprint, PlannedFile
+from schemas.errors import InvalidOutput
 from schemas.specification import Specification
 
 __all__ = ["design"]
@@ -34,22 +36,74 @@ async def design(runner: Runner, context: Context, specification: Specification)
         )
     )
     planned = [file for file in architecture.files if file.path.endswith(".py") and not _is_test(file.path)]
+    if not planned:
+        raise InvalidOutput("the arch agent planned no Python file")
+    draft = _by_file if runner.model("arch").traits.step == "function" else _at_once
+    skeletons = await draft(runner, context, specification, planned, variables)
+    return Blueprint(architecture=architecture, skeletons=skeletons)
+
+
+async def _at_once(
+    runner: Runner,
+    context: Context,
+    specification: Specification,
+    planned: Sequence[PlannedFile],
+    variables: Mapping[str, object],
+) -> dict[str, str]:
+    """Ask for the skeletons of all files in one reply."""
 
     def parse(text: str) -> dict[str, str]:
-        new = {path: interface(source) for path, source in files_from(text).items() if not _is_test(path)}
-        python = {path: source for path, source in new.items() if path.endswith(".py")}
-        whole = {**context.code, **{p: merge(context.code.get(p, ""), s) for p, s in python.items()}}
-        whole = wire(whole, context.required)
-        gaps = [*missing_names(whole, context.required), *_missing_entries(whole, context)]
-        gaps += _missing_contracts(whole, specification)
-        if gaps:
-            raise ValueError("; ".join(gaps[:6]))
-        return {path: source for path, source in whole.items() if source != context.code.get(path)}
+        files = {p: interface(s) for p, s in files_from(text).items() if p.endswith(".py") and not _is_test(p)}
+        return _checked(files, context, specification)
 
-    skeletons = await runner.ask(
-        Task("arch", "skeletons", {**variables, "planned": planned}, parse, max_tokens=1200, sample=context.sample)
-    )
-    return Blueprint(architecture=architecture, skeletons=skeletons)
+    task = Task("arch", "skeletons", {**variables, "planned": planned}, parse, max_tokens=4000, sample=context.sample)
+    return await runner.ask(task)
+
+
+async def _by_file(
+    runner: Runner,
+    context: Context,
+    specification: Specification,
+    planned: Sequence[PlannedFile],
+    variables: Mapping[str, object],
+) -> dict[str, str]:
+    """Ask for one skeleton at a time; the last one is checked together with all before it."""
+    files: dict[str, str] = {}
+    for file in planned:
+
+        def parse(text: str, path: str = file.path, last: bool = file is planned[-1]) -> str:
+            source = interface(python_from(text))
+            if last:
+                _checked({**files, path: source}, context, specification)
+            return source
+
+        task = Task(
+            "arch",
+            "skeleton",
+            {**variables, "file": file, "others": [f for f in planned if f is not file]},
+            parse,
+            max_tokens=700,
+            stop=["\n```"],
+            prefill='```python\n"""',
+            sample=context.sample,
+        )
+        files[file.path] = await runner.ask(task)
+    return _checked(files, context, specification)
+
+
+def _checked(files: Mapping[str, str], context: Context, specification: Specification) -> dict[str, str]:
+    """Return the new and changed files of the project with ``files`` merged in.
+
+    Raises:
+        ValueError: a name that the sealed checks, the start command or the contracts need is nowhere.
+    """
+    whole = {**context.code, **{p: merge(context.code.get(p, ""), s) for p, s in files.items()}}
+    whole = wire(whole, context.required)
+    gaps = [*missing_names(whole, context.required), *_missing_entries(whole, context)]
+    gaps += _missing_contracts(whole, specification)
+    if gaps:
+        raise ValueError("; ".join(gaps[:6]))
+    return {path: source for path, source in whole.items() if source != context.code.get(path)}
 
 
 def entry_points(context: Context) -> list[str]:

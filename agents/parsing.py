@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,7 +26,7 @@ MAX_REPLY = 400_000
 _OPEN = re.compile(r"^(?P<tick>`{3,})[ \t]*(?P<info>[^`\n]*)$")
 
 
-def schema_of(model: type[BaseModel]) -> dict[str, object]:
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """Return the JSON schema of ``model``."""
     return model.model_json_schema()
 

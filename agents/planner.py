@@ -44,6 +44,8 @@ async def plan(runner: Runner, idea: Idea) -> PlannerReply:
 
     def parse(text: str) -> PlannerReply:
         reply = parse_shape(text)
+        if len(reply.milestones) > most:
+            raise ValueError(f"{len(reply.milestones)} milestones are too many: at most {most}")
         for number, milestone in enumerate(reply.milestones, 1):
             wrong = [d for d in milestone.depends_on if not 1 <= d < number]
             if wrong:
@@ -52,4 +54,5 @@ async def plan(runner: Runner, idea: Idea) -> PlannerReply:
 
     variables = {"idea": idea, "most": most, "checks": [c for c in idea.acceptance if not c.holdout]}
     schema = schema_of(PlannerReply)
+    schema["properties"]["milestones"]["maxItems"] = most
     return await runner.ask(Task("planner", "plan", variables, parse, max_tokens=700, schema=schema))

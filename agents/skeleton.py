@@ -43,6 +43,8 @@ class Symbol:
 def interface(source: str) -> str:
     """Return ``source`` as a skeleton: every function body is its docstring and ``raise NotImplementedError``."""
     tree = parse_module(source, "skeleton")
+    # Star imports hide where a name comes from, and linters with them.
+    tree.body = [n for n in tree.body if not (isinstance(n, ast.ImportFrom) and n.names[0].name == "*")]
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             doc = node.body[:1] if ast.get_docstring(node) is not None else []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from schemas.base import Line, Schema
 
@@ -14,12 +15,17 @@ Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2
 Short = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=160)]
 
 
+def _without_lead(value: object, lead: str) -> object:
+    """Drop words that the sentence has already, which models like to repeat."""
+    return re.sub(f"^{lead}", "", value, flags=re.I).rstrip(".") if isinstance(value, str) else value
+
+
 class UserStory(Schema):
     """As a ``role``, I want ``want``, so that ``benefit``."""
 
-    role: Short
-    want: Short
-    benefit: Short
+    role: Annotated[Short, BeforeValidator(lambda v: _without_lead(v, r"(as )?an? "))]
+    want: Annotated[Short, BeforeValidator(lambda v: _without_lead(v, r"i (want|would like) "))]
+    benefit: Annotated[Short, BeforeValidator(lambda v: _without_lead(v, r"so that "))]
 
     def __str__(self) -> str:
         return f"As a {self.role}, I want {self.want}, so that {self.benefit}."

@@ -1,0 +1,84 @@
+"""Building a run for tests through the product's own composition root."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.models.scripted import ScriptedModel, ScriptedReply
+from agents.ports import Model
+from orchestrator.compose import Models, build_sandbox, build_team
+from orchestrator.config import AGENTS, Settings
+from orchestrator.idea_file import load_idea
+from orchestrator.journal.events import read_events
+from orchestrator.run_loop import run
+from orchestrator.terminal import QuietView
+from orchestrator.workspace.layout import RunFiles, RunInfo
+from schemas.errors import ExitCode
+from schemas.report import FinalReport
+
+DATA = Path(__file__).parent / "data"
+GREETER = DATA / "greeter.yaml"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run that has ended."""
+
+    report: FinalReport
+    code: ExitCode
+    files: RunFiles
+    models: Models
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """The audit lines of agent calls."""
+        return [e for e in read_events(self.files.events) if e["event"] == "agent_call"]
+
+    def git(self, *arguments: str) -> str:
+        """Ask the generated project's repository."""
+        done = subprocess.run(
+            ["git", "-C", str(self.files.project), *arguments], capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+
+def go(
+    workspace: Path,
+    script: list[ScriptedReply] | Model,
+    *,
+    idea: Path = GREETER,
+    name: str = "test",
+    resume: bool = False,
+    reuse: tuple[Path, ...] = (),
+    **settings: Any,
+) -> Done:
+    """Run ``idea`` in this process on the scripted model, with the real sandbox and real pytest."""
+    loaded, text = load_idea(idea)
+    values = Settings.model_validate({"cache": os.environ["MILEPOST_CACHE"], **settings})
+    model: Model = ScriptedModel(script) if isinstance(script, list) else script
+    models = Models(dict.fromkeys(AGENTS, model), "")
+    files = RunFiles(workspace, name)
+    if resume:
+        info = files.load()
+    else:
+        info = RunInfo(
+            run=name,
+            created="2026-01-01T00:00:00+00:00",
+            idea_text=text,
+            idea_digest=loaded.digest,
+            settings=values.public(),
+            models=dict.fromkeys(AGENTS, model.name),
+            sandbox="bubblewrap",
+        )
+        files.save(info)
+    team = build_team(loaded, files, info, values, models, build_sandbox(), QuietView(), reuse)
+    try:
+        report, code = asyncio.run(run(team))
+    finally:
+        team.events.close()
+    return Done(report, code, files, models)
