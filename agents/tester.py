@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 
 from agents.context import Context
 from agents.parsing import files_from, parse_module, python_from
@@ -15,11 +16,17 @@ from schemas.code_change import CodeChange, FileWrite
 from schemas.errors import AgentFailure
 from schemas.specification import Contract, Specification
 
-__all__ = ["write_tests"]
+__all__ = ["Check", "write_tests"]
+
+
+Check = Callable[[Mapping[str, str], str, str], list[tuple[int, str]]]
+"""Files, path and source of a test → line and message where it uses the files as their types forbid."""
+
+_FIXTURES = ("tmp_path", "capsys", "monkeypatch", "tmpdir", "capfd")
 
 
 async def write_tests(
-    runner: Runner, context: Context, specification: Specification, blueprint: Blueprint
+    runner: Runner, context: Context, specification: Specification, blueprint: Blueprint, check: Check
 ) -> CodeChange:
     """Return test files for the interfaces that the blueprint adds or changes."""
     if runner.model("tester").traits.step == "project":
@@ -28,7 +35,7 @@ async def write_tests(
         s for path, source in sorted(blueprint.skeletons.items()) if path.endswith(".py") for s in stubs(path, source)
     ]
     results = await asyncio.gather(
-        *(_for_symbol(runner, context, specification, blueprint, symbol) for symbol in symbols), return_exceptions=True
+        *(_for_symbol(runner, context, specification, symbol, check) for symbol in symbols), return_exceptions=True
     )
     sources: dict[str, list[str]] = {}
     failure: BaseException | None = None
@@ -78,29 +85,27 @@ async def _at_once(runner: Runner, context: Context, specification: Specificatio
 
 
 async def _for_symbol(
-    runner: Runner, context: Context, specification: Specification, blueprint: Blueprint, symbol: Symbol
+    runner: Runner, context: Context, specification: Specification, symbol: Symbol, check: Check
 ) -> str:
     header = f"from {symbol.module} import {symbol.name}"
+    # Fixtures are offered only where they are needed: a small model uses whatever it is told of.
+    uses_files = bool(re.search(r"argv|path|file|print|stdout", symbol.source, re.I))
 
     def parse(text: str) -> str:
         source = python_from(text)
         tree = parse_module(source, "reply")
-        if not any(isinstance(n, ast.Name) and n.id == symbol.name for n in ast.walk(tree)):
-            raise ValueError(f"the tests never use {symbol.name}")
-        _check(tree, "reply")
-        keep = [
-            n
-            for n in tree.body
-            if not (isinstance(n, ast.FunctionDef) and n.name == symbol.name)  # the model likes to repeat the stub
-            and isinstance(n, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.Assign)
-            and not _imports_elsewhere(n, symbol, blueprint.skeletons)
-        ]
-        return "\n".join([header, *(ast.unparse(n) for n in keep)])
+        result = "\n".join([header, *(ast.unparse(n) for n in tree.body if _belongs(n, symbol))])
+        result, dropped = _without_misuses(result, check(context.code, "tests/test_reply.py", result))
+        kept = parse_module(result, "reply")
+        if not any(isinstance(n, ast.Name) and n.id == symbol.name for n in ast.walk(kept)):
+            raise ValueError(f"the tests never use {symbol.name} as its signature says. {dropped}")
+        _check(kept, "reply")
+        return result
 
     variables = {
         **context.variables(),
         "symbol": symbol,
-        "header": header,
+        "uses_files": uses_files,
         "contract": _contract(specification, symbol.name),
         "mentioned": [c for c in context.checks if c.check and symbol.name in c.check],
     }
@@ -110,21 +115,52 @@ async def _for_symbol(
             "function",
             variables,
             parse,
-            max_tokens=450,
+            max_tokens=400,
             stop=["\n```"],
-            prefill=f"```python\nimport pytest\n{header}\n",
+            prefill=f"```python\nimport pytest\n{header}\n\n\ndef test_{symbol.name}",
             sample=context.sample,
         )
     )
 
 
+def _without_misuses(source: str, problems: list[tuple[int, str]]) -> tuple[str, str]:
+    """Return ``source`` less the statements that misuse the interface, and what was said of them.
+
+    What stands under ``pytest.raises`` stays: to misuse something there is the point. A test that has
+    nothing left to assert goes as a whole.
+    """
+    lines = {line for line, _ in problems}
+    tree = ast.parse(source)
+    for test in [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]:
+        test.body = [
+            n
+            for n in test.body
+            if isinstance(n, ast.With) or not lines & set(range(n.lineno, (n.end_lineno or n.lineno) + 1))
+        ]
+    tree.body = [
+        n
+        for n in tree.body
+        if not (isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name.startswith("test"))
+        or any(isinstance(inner, ast.Assert | ast.With) for statement in n.body for inner in ast.walk(statement))
+    ]
+    return ast.unparse(tree), "; ".join(message for _, message in problems[:3])
+
+
+def _belongs(node: ast.stmt, symbol: Symbol) -> bool:
+    """Whether a statement of the reply is part of the tests.
+
+    Models repeat the stub, import it from modules that do not exist, redefine pytest's fixtures and
+    begin a last test that the token limit cuts off.
+    """
+    if isinstance(node, ast.ImportFrom):
+        return all(alias.name != symbol.name for alias in node.names)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return node.name != symbol.name and node.name not in _FIXTURES
+    return isinstance(node, ast.Import | ast.Assign)
+
+
 def _contract(specification: Specification, name: str) -> Contract | None:
     return next((c for c in specification.contracts if c.name == name), None)
-
-
-def _imports_elsewhere(node: ast.stmt, symbol: Symbol, skeletons: Mapping[str, str]) -> bool:
-    """Whether ``node`` imports the symbol from a module that does not exist: the header imports it rightly."""
-    return isinstance(node, ast.ImportFrom) and any(alias.name == symbol.name for alias in node.names)
 
 
 def _check(tree: ast.Module, name: str) -> None:

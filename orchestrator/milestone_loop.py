@@ -16,7 +16,7 @@ from agents.evaluator import judge
 from agents.impl import implement
 from agents.spec import revise, specify
 from agents.tester import write_tests
-from orchestrator.evidence.static import certain_errors, tidy
+from orchestrator.evidence.static import certain_errors, misuses, tidy
 from orchestrator.rubric import evaluate
 from orchestrator.team import Team
 from orchestrator.workspace.layout import write_milestone
@@ -111,7 +111,8 @@ async def _specify(team: Team, context: Context, work: Work) -> Context:
 async def _write_tests(team: Team, context: Context, work: Work) -> Context:
     """Have tests written for interfaces that have none yet, before their code is."""
     if not work.tested:
-        tests = await write_tests(team.runner, context, _ready(work.specification), _ready(work.blueprint))
+        specification, blueprint = _ready(work.specification), _ready(work.blueprint)
+        tests = await write_tests(team.runner, context, specification, blueprint, misuses)
         work.files = apply(tests, work.files)
         work.tested = True
     return replace(context, files=dict(work.files))

@@ -72,7 +72,7 @@ CLAMPS = (
 
 def evaluate(judgement: Judgement, evidence: Evidence) -> Evaluation:
     """Return the verdict: the judge's scores, capped by the facts, weighted, and compared with the bounds."""
-    raw = {d: judgement.opinion(d).score for d in Dimension}
+    raw = {d: judgement.score(d) for d in Dimension}
     clamped, clamps = dict(raw), []
     for rule in CLAMPS:
         fact = rule.fact(evidence)
@@ -81,14 +81,14 @@ def evaluate(judgement: Judgement, evidence: Evidence) -> Evaluation:
             clamps.append(Clamp(dimension=rule.dimension, cap=rule.cap, fact=fact))
     score = round(sum(WEIGHTS[d] * clamped[d] for d in Dimension), 4)
     passed = score >= PASS and min(clamped.values()) >= LOWEST
-    low = [f"{d.value}: {judgement.opinion(d).reason}" for d in Dimension if clamped[d] < 4]
+    low = [f"{d.value}: {judgement.reason(d)}" for d in Dimension if clamped[d] < 4]
     feedback = [*evidence.counting_failures, *evidence.contract_gaps, *judgement.feedback, *low]
     return Evaluation(
         passed=passed,
         score=score,
         breakdown=clamped,
         raw=raw,
-        reasons={d: judgement.opinion(d).reason for d in Dimension},
+        reasons={d: judgement.reason(d) for d in Dimension},
         clamps=clamps,
         feedback=[line[:600] for line in dict.fromkeys(feedback)][:12],
     )

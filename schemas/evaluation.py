@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from schemas.base import Schema
 
-__all__ = ["Clamp", "Dimension", "Evaluation", "Judgement", "Opinion"]
+__all__ = ["Clamp", "Dimension", "Evaluation", "Judgement", "Reasons", "Scores"]
 
 
 class Dimension(StrEnum):
@@ -22,30 +22,46 @@ class Dimension(StrEnum):
     SCALABILITY = "scalability"
 
 
-class Opinion(Schema):
-    """The judge on one dimension. The reason comes before the number, so that the number follows from it."""
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
+Score = Annotated[int, Field(ge=1, le=5, strict=True)]
 
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
-    score: int = Field(ge=1, le=5, strict=True)
+
+class Reasons(Schema):
+    """Why each dimension deserves its number."""
+
+    correctness: Sentence
+    code_quality: Sentence
+    security: Sentence
+    maintainability: Sentence
+    scalability: Sentence
+
+
+class Scores(Schema):
+    """A number, 1–5, for each dimension."""
+
+    correctness: Score
+    code_quality: Score
+    security: Score
+    maintainability: Score
+    scalability: Score
 
 
 class Judgement(Schema):
-    """What the Eval agent answers."""
+    """What the Eval agent answers. Reasons and feedback come before the numbers, so that the numbers follow from them."""
 
+    reasons: Reasons
     feedback: list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]] = Field(
         max_length=6
     )
-    correctness: Opinion
-    code_quality: Opinion
-    security: Opinion
-    maintainability: Opinion
-    scalability: Opinion
+    scores: Scores
 
-    def opinion(self, dimension: Dimension) -> Opinion:
-        """Return the judge's opinion on ``dimension``."""
-        opinion = getattr(self, dimension.value)
-        assert isinstance(opinion, Opinion)  # noqa: S101  (the field list above and Dimension are one)
-        return opinion
+    def reason(self, dimension: Dimension) -> str:
+        """Return why ``dimension`` has its number."""
+        return str(getattr(self.reasons, dimension.value))
+
+    def score(self, dimension: Dimension) -> int:
+        """Return the judge's number for ``dimension``."""
+        return int(getattr(self.scores, dimension.value))
 
 
 class Clamp(Schema):

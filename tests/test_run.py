@@ -9,6 +9,7 @@ import yaml
 
 from agents.models.scripted import ScriptedModel
 from schemas.errors import ExitCode
+from schemas.evaluation import Dimension
 from schemas.milestone import Status
 from tests.helpers import go
 from tests.replies import GOOD, RETRY
@@ -39,8 +40,8 @@ def test_a_defect_is_mended_by_an_exact_edit_on_the_second_attempt(workspace: Pa
     assert done.code == ExitCode.OK
     evaluation = first.attempts[0].evaluation
     assert evaluation is not None
-    assert evaluation.breakdown["correctness"] == 1
-    assert evaluation.raw["correctness"] == 5
+    assert evaluation.breakdown[Dimension.CORRECTNESS] == 1
+    assert evaluation.raw[Dimension.CORRECTNESS] == 5
 
 
 def test_feedback_of_the_failed_attempt_stands_in_the_next_prompt(workspace: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -12,11 +14,22 @@ from typing import Any
 
 from schemas.evidence import Finding
 
-__all__ = ["analyse", "certain_errors", "tidy"]
+__all__ = ["analyse", "certain_errors", "misuses", "tidy"]
 
 _COMPLEXITY = 15
 # Pyflakes, likely bugs, missing docstrings and types of public functions, complexity.
 _RULES = "F,E9,B006,B008,B023,D101,D102,D103,ANN001,ANN201,C901"
+_MYPY = (
+    "--config-file=",
+    "--no-error-summary",
+    "--no-color-output",
+    "--ignore-missing-imports",
+    "--check-untyped-defs",
+    "--no-site-packages",
+    "--explicit-package-bases",
+)
+_MYPY_LINE = re.compile(r"(?P<path>[^:]+):(?P<line>\d+): error: (?P<message>.*)  \[(?P<code>[\w-]+)\]$")
+_MISUSE = {"arg-type", "call-arg", "attr-defined", "call-overload", "name-defined", "has-type"}
 _CERTAIN = "F821,F823,F811,E9"
 
 
@@ -56,6 +69,31 @@ def _ruff(path: str, source: str, rules: str) -> list[dict[str, Any]]:
     output = _run(["check", f"--select={rules}", "--output-format=json", "--exit-zero"], path, source)
     found = json.loads(output or "[]")
     return found if isinstance(found, list) else []
+
+
+def misuses(files: Mapping[str, str], path: str, source: str) -> list[tuple[int, str]]:
+    """Return line and message of each place where ``source`` (a test at ``path``) uses what ``files`` define
+    in a way that their types forbid."""
+    with tempfile.TemporaryDirectory(prefix="milepost-types-") as name:
+        folder = Path(name)
+        for place, text in {**{p: s for p, s in files.items() if p.endswith(".py")}, path: source}.items():
+            target = folder / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8", errors="replace")
+        command = [
+            sys.executable,
+            "-m",
+            "mypy",
+            *_MYPY,
+            "--cache-dir",
+            str(Path(tempfile.gettempdir()) / "milepost-mypy"),
+        ]
+        done = subprocess.run([*command, path], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    return [
+        (int(match["line"]), match["message"])
+        for line in done.stdout.splitlines()
+        if (match := _MYPY_LINE.match(line)) and match["path"] == path and match["code"] in _MISUSE
+    ]
 
 
 @cache

@@ -1,0 +1,149 @@
+"""Feeding an idea: every mistake at once, each with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.commands import IDEA_TEMPLATE
+from orchestrator.idea_file import MAX_BYTES, load_idea, parse_idea
+from schemas.errors import InputError
+
+MINIMAL = "name: A\nsummary: s\nfeatures: [f]\n"
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        parse_idea(text, "i.yaml")
+    return list(caught.value.problems)
+
+
+def test_three_keys_are_enough() -> None:
+    assert parse_idea(MINIMAL, "i").slug == "a"
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "examples").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_example_is_valid(path: Path) -> None:
+    idea, text = load_idea(path)
+    assert idea.features
+    assert text
+
+
+def test_the_template_of_init_is_valid_as_it_is_and_with_every_comment_taken_away() -> None:
+    assert parse_idea(IDEA_TEMPLATE, "i").name == "My Tool"
+    lines = []
+    for line in IDEA_TEMPLATE.splitlines():
+        bare = line.removeprefix("# ")
+        is_setting = line.startswith(
+            ("#   ", "# audience", "# run:", "# constraints", "# acceptance:", "# milestones:", "# limits")
+        )
+        lines.append(bare if is_setting else line)
+    idea = parse_idea("\n".join(lines), "i")
+    assert [c.id for c in idea.acceptance] == ["AC1", "AC2"]
+    assert idea.milestones[0].id == "MVP"
+
+
+def test_all_mistakes_are_reported_at_once_with_their_lines() -> None:
+    found = problems("name: 5\nsumary: text\nfeatures: []\nlimits:\n  usd: lots\n")
+    assert [p.split(": ")[0] for p in found] == ["i.yaml:1", "i.yaml:1", "i.yaml:2", "i.yaml:3", "i.yaml:5"]
+
+
+def test_an_unknown_key_names_the_nearest_known_one() -> None:
+    assert problems(MINIMAL + "featurs: x\n") == ["i.yaml:4: featurs: unknown key; did you mean 'features'?"]
+
+
+def test_an_unknown_nested_key_names_the_nearest_known_one() -> None:
+    assert "did you mean 'dependencies'?" in problems(MINIMAL + "constraints:\n  dependancies: []\n")[0]
+
+
+def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
+    assert "known keys: name, summary" in problems(MINIMAL + "zzz: 1\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "found nothing"),
+        ("- a\n", "found a list"),
+        ("just text\n", "found text"),
+        ("name: [\n", "is not valid YAML"),
+        ("name: \x00\n", "is not valid YAML"),
+        (MINIMAL + "name: B\n", "already given in line 1"),
+        (MINIMAL + "---\nname: B\n", "a second document"),
+        ("a: &x 1\nb: *x\n", "the alias *x is not allowed"),
+        ("a: " + "[" * 50 + "]" * 50 + "\n", "nested more than 12 levels"),
+        ("name: !!python/object:os.system x\n", "could not determine a constructor"),
+        ("name: A\nsummary: s\nfeatures: []\n", "needs at least one entry"),
+        ("name: '...'\nsummary: s\nfeatures: [f]\n", "at least one letter"),
+        (MINIMAL + "run: rm -rf /\n", "must start with 'python '"),
+        (MINIMAL + "constraints: {dependencies: ['--index-url=x']}\n", "match pattern"),
+        (MINIMAL + "acceptance: [{id: A, statement: s, check: 'assert ('}]\n", "is not valid Python"),
+        (MINIMAL + "acceptance: [{id: A, statement: s, check: 'print(1)'}]\n", "asserts nothing"),
+        (MINIMAL + "acceptance: [{id: A, statement: s, check: 'from x import *\n\n  assert 1'}]\n", "can't be used"),
+        (MINIMAL + "acceptance: [{id: A, statement: s}, {id: A, statement: s}]\n", "'A' is used more than once"),
+        (MINIMAL + "acceptance: [{id: A, statement: s, milestone: M7}]\n", "there is no milestone 'M7'"),
+        (MINIMAL + "milestones: [{id: A, title: t, description: d, dependencies: [B]}]\n", "no milestone 'B'"),
+    ],
+)
+def test_nonsense_is_refused_in_plain_words(text: str, words: str) -> None:
+    assert words in "\n".join(problems(text))
+
+
+def test_a_cycle_is_shown_in_full() -> None:
+    text = MINIMAL + (
+        "milestones:\n- {id: A, title: t, description: d, dependencies: [B]}\n"
+        "- {id: B, title: t, description: d, dependencies: [A]}\n"
+    )
+    assert "form a cycle" in problems(text)[0]
+
+
+def test_a_large_file_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "big.yaml"
+    path.write_bytes(b"a" * 10_000_000)
+    with pytest.raises(InputError, match=f"at most {MAX_BYTES:,}"):
+        load_idea(path)
+
+
+@pytest.mark.parametrize("make", ["missing", "folder", "latin"])
+def test_what_is_no_text_file_is_refused(tmp_path: Path, make: str) -> None:
+    path = tmp_path / "idea.yaml"
+    if make == "folder":
+        path.mkdir()
+    elif make == "latin":
+        path.write_bytes(b"name: \xff\xfe")
+    with pytest.raises(InputError) as caught:
+        load_idea(path)
+    assert {"missing": "no such file", "folder": "is a folder", "latin": "not UTF-8"}[make] in str(caught.value)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_an_idea_or_an_input_error(text: str) -> None:
+    try:
+        idea = parse_idea(text, "i")
+    except InputError as error:
+        assert all(p.startswith("i:") for p in error.problems)
+    else:
+        assert idea.features
+
+
+yaml_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["name", "summary", "features", "limits", "milestones", "acceptance", "x"]), yaml_values
+    )
+)
+def test_any_value_of_any_key_is_an_idea_or_an_input_error(value: dict[str, object]) -> None:
+    try:
+        parse_idea(yaml.safe_dump(value), "i")
+    except InputError as error:
+        assert error.problems

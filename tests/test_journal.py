@@ -1,0 +1,172 @@
+"""The journal: one line per call, a chain that shows tampering, records that survive a crash."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.files import write_text
+from orchestrator.journal.events import GENESIS, EventLog, read_events, verify
+from orchestrator.journal.journal import RunJournal, summary
+from orchestrator.journal.store import RecordStore
+from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome, Usage
+
+
+def request(text: str = "hello", sample: int = 0) -> ModelRequest:
+    return ModelRequest(
+        agent="spec",
+        model="m/m",
+        system="s",
+        messages=[Message(role="user", content=text)],
+        max_tokens=9,
+        sample=sample,
+    )
+
+
+def record(asked: ModelRequest, text: str = "reply") -> CallRecord:
+    reply = ModelReply(text=text, stop_reason="end", usage=Usage(input_tokens=3, output_tokens=4), model="m")
+    return CallRecord(digest=asked.digest, request=asked, reply=reply, timestamp="t", duration_ms=5, cost_usd=None)
+
+
+def log(folder: Path, count: int) -> Path:
+    path = folder / "events.jsonl"
+    events = EventLog(path)
+    for number in range(count):
+        events.write("thing", number=number)
+    events.close()
+    return path
+
+
+def test_a_chain_is_whole_as_written_and_over_a_restart(tmp_path: Path) -> None:
+    log(tmp_path, 3)
+    path = log(tmp_path, 2)
+    assert verify(path) == []
+    assert [e["number"] for e in read_events(path)] == [0, 1, 2, 0, 1]
+    assert next(read_events(path))["previous"] == GENESIS
+
+
+@pytest.mark.parametrize("harm", ["change", "remove", "swap", "insert"])
+def test_tampering_breaks_the_chain(tmp_path: Path, harm: str) -> None:
+    path = log(tmp_path, 5)
+    lines = path.read_text().splitlines()
+    if harm == "change":
+        lines[1] = lines[1].replace('"number": 1', '"number": 7')
+    elif harm == "remove":
+        del lines[2]
+    elif harm == "swap":
+        lines[1], lines[2] = lines[2], lines[1]
+    else:
+        lines.insert(2, lines[2])
+    path.write_text("\n".join(lines) + "\n")
+    assert verify(path)
+
+
+@given(st.integers(1, 400))
+def test_a_torn_last_line_is_cut_off_and_the_chain_goes_on(cut: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = log(Path(name), 3)
+        data = path.read_bytes()
+        path.write_bytes(data[: max(1, len(data) - cut)])
+        log(Path(name), 1)
+        assert verify(path) == []
+
+
+def test_a_line_has_what_an_auditor_needs(tmp_path: Path) -> None:
+    events = EventLog(tmp_path / "events.jsonl")
+    journal = RunJournal(RecordStore(tmp_path), events)
+    asked = request("x" * 500)
+    journal.record(record(asked, "y" * 500))
+    journal.log_call(asked, Outcome.OK, record=record(asked, "y" * 500), duration_ms=5)
+    events.close()
+    line = next(read_events(tmp_path / "events.jsonl"))
+    assert line["timestamp"].endswith("Z")
+    assert (len(line["input"]), len(line["output"])) == (200, 200)
+    assert (line["agent"], line["outcome"], line["duration_ms"], line["cost_usd"]) == ("spec", "ok", 5, None)
+    assert line["gen_ai.usage.output_tokens"] == 4
+    assert line["call"] == asked.digest
+
+
+def test_a_call_is_logged_once_even_if_it_is_met_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        events = EventLog(tmp_path / "events.jsonl")
+        journal = RunJournal(RecordStore(tmp_path), events)
+        for _ in range(2):
+            journal.log_call(request(), Outcome.OK, record=record(request()), duration_ms=5)
+        events.close()
+    assert len(list(read_events(tmp_path / "events.jsonl"))) == 1
+
+
+def test_secrets_reach_neither_file(tmp_path: Path) -> None:
+    events = EventLog(tmp_path / "events.jsonl")
+    journal = RunJournal(RecordStore(tmp_path), events, ("sk-secret-1",))
+    asked = request("my key is sk-secret-1")
+    journal.record(record(asked, "sk-secret-1"))
+    journal.log_call(asked, Outcome.OK, record=record(asked, "sk-secret-1"), duration_ms=5, error="sk-secret-1")
+    events.close()
+    everything = "".join(p.read_text() for p in tmp_path.rglob("*.json*"))
+    assert "sk-secret-1" not in everything
+    assert journal.find(asked.digest) is not None
+
+
+def test_the_digest_depends_on_all_that_decides_a_reply_and_on_nothing_else() -> None:
+    base = request()
+    others = [
+        request("other"),
+        request(sample=1),
+        base.model_copy(update={"agent": "impl"}),
+        base.model_copy(update={"model": "m/n"}),
+        base.model_copy(update={"max_tokens": 10}),
+        base.model_copy(update={"output_schema": {"type": "object"}}),
+    ]
+    assert len({r.digest for r in (base, *others)}) == 7
+    assert ModelRequest.model_validate_json(base.model_dump_json()).digest == base.digest
+
+
+def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    store.record(record(request()))
+    path = tmp_path / "calls" / f"{request().digest}.json"
+    path.write_text(path.read_text()[:50])
+    assert store.find(request().digest) is None
+
+
+def test_a_record_of_another_run_is_found_and_kept_here_too(tmp_path: Path) -> None:
+    RecordStore(tmp_path / "a").record(record(request()))
+    events = EventLog(tmp_path / "b" / "events.jsonl")
+    store = RecordStore(tmp_path / "b", [tmp_path / "a"])
+    found = store.find(request().digest)
+    assert found is not None
+    RunJournal(store, events).log_call(request(), Outcome.OK, record=found, duration_ms=1)
+    events.close()
+    assert RecordStore(tmp_path / "b").find(request().digest) == found
+
+
+@given(st.text())
+def test_a_summary_is_one_line_of_at_most_200_characters(text: str) -> None:
+    result = summary(text)
+    assert len(result) <= 200
+    assert "\n" not in result
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+
+    def full(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_lines_of_the_log_are_json_with_the_first_keys_first(tmp_path: Path) -> None:
+    path = log(tmp_path, 1)
+    assert list(json.loads(path.read_text()))[:3] == ["timestamp", "level", "event"]

@@ -1,0 +1,130 @@
+"""Skeletons: comparing, filling in and wiring Python by code."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.skeleton import (
+    fill,
+    imported_names,
+    interface,
+    merge,
+    missing_names,
+    module_path,
+    signature_gaps,
+    stubs,
+    wire,
+)
+
+MODULE = '''"""A module."""
+
+from __future__ import annotations
+
+LIMIT = 3
+
+
+def one(a: int) -> int:
+    """First."""
+    raise NotImplementedError
+
+
+class Box:
+    """A box."""
+
+    def put(self, item: str) -> None:
+        """Put."""
+        ...
+
+
+if __name__ == "__main__":
+    print(one(1))
+'''
+
+
+def test_an_interface_keeps_signatures_and_docstrings_and_no_bodies() -> None:
+    result = interface('from os import *\ndef f(a: int) -> int:\n    """Doc."""\n    return a + 1\n')
+    assert result == 'def f(a: int) -> int:\n    """Doc."""\n    raise NotImplementedError\n'
+
+
+def test_stubs_are_found_whatever_stands_for_a_body() -> None:
+    assert [s.name for s in stubs("m.py", MODULE)] == ["one", "Box"]
+    assert stubs("m.py", "def f():\n    return 1\n") == []
+
+
+def test_filling_replaces_one_definition_and_leaves_the_rest() -> None:
+    code = "import math\n\ndef helper():\n    return 1\n\ndef one(a: int) -> int:\n    return math.floor(a) + helper()\n\nprint(one(2))\n"
+    result = fill(MODULE, "one", code)
+    assert '"""First."""' in result
+    assert "print(one(2))" not in result
+    assert result.index("import math") < result.index("LIMIT") < result.index("def helper") < result.index("def one")
+    assert [s.name for s in stubs("m.py", result)] == ["Box"]
+
+
+def test_filling_can_be_repeated_without_effect() -> None:
+    code = "def one(a: int) -> int:\n    return a\n"
+    assert fill(fill(MODULE, "one", code), "one", code) == fill(MODULE, "one", code)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("def other(): return 1", "does not define one"),
+        ("def one(a: int) -> int: ...", "no real body"),
+        ("def one(a, b): return 1", "keep the signature"),
+        ("async def one(a): return 1", "keep the signature"),
+        ("class one: pass", "must be a function"),
+        ("def one(", "was never closed"),
+    ],
+)
+def test_code_that_breaks_the_contract_is_refused(code: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        fill(MODULE, "one", code)
+
+
+def test_a_decorator_of_the_skeleton_is_kept() -> None:
+    module = "import app\n\n@app.get('/x')\ndef f():\n    ...\n"
+    assert "@app.get('/x')\ndef f():\n    return 1" in fill(module, "f", "def f():\n    return 1\n")
+
+
+def test_merging_keeps_code_and_adds_what_is_new_before_the_main_block() -> None:
+    done = fill(MODULE, "one", "def one(a: int) -> int:\n    return a\n")
+    result = merge(done, 'import re\ndef one(a: int) -> int:\n    """First."""\n    ...\ndef two() -> None:\n    ...\n')
+    assert "return a" in result
+    assert result.index("def two") < result.index("if __name__")
+    assert "import re" in result
+
+
+def test_merging_turns_a_changed_signature_or_docstring_into_a_stub() -> None:
+    done = fill(MODULE, "one", "def one(a: int) -> int:\n    return a\n")
+    for skeleton in (
+        "def one(a: int, b: int) -> int:\n    ...\n",
+        'def one(a: int) -> int:\n    """Else."""\n    ...\n',
+    ):
+        assert "one" in [s.name for s in stubs("m.py", merge(done, skeleton))]
+
+
+def test_gaps_name_what_is_missing_or_different() -> None:
+    found = signature_gaps("m.py", MODULE, "def one(b): pass\nclass Box: pass\n")
+    assert found == ["m.py: keep the signature def one(a: int)", "m.py: Box lacks the method put"]
+    assert signature_gaps("m.py", MODULE, MODULE) == []
+    assert signature_gaps("m.py", MODULE, "") == ["m.py: one is missing", "m.py: Box is missing"]
+
+
+def test_only_imports_of_the_project_are_required() -> None:
+    source = "import os, pytest, mine\nfrom mine.sub import a, b\nfrom fastapi import FastAPI\n"
+    assert imported_names(source, ["fastapi"]) == {"mine": set(), "mine.sub": {"a", "b"}}
+
+
+def test_missing_modules_and_names_are_said() -> None:
+    files = {"pkg/__init__.py": "x = 1\n", "pkg/sub.py": ""}
+    assert missing_names(files, {"pkg": {"x", "sub", "y"}, "other": set()}) == [
+        "the module other is missing: plan other.py",
+        "pkg/__init__.py must define y",
+    ]
+
+
+def test_wiring_adds_packages_and_re_exports() -> None:
+    files = wire({"pkg/core.py": "def f(): return 1\n"}, {"pkg": {"f"}})
+    assert missing_names(files, {"pkg": {"f"}}) == []
+    assert module_path("pkg", files) == "pkg/__init__.py"
+    assert "from pkg.core import f as f" in files["pkg/__init__.py"]
