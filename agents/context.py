@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from agents.skeleton import imported_names
+from agents.skeleton import imported_names, names_used
 from schemas.idea import AcceptanceCheck, Idea
 from schemas.milestone import Milestone
 from schemas.test_report import Failure
@@ -58,6 +58,10 @@ class Context:
     def code(self) -> dict[str, str]:
         """The project's own Python files, without tests."""
         return {p: s for p, s in self.files.items() if p.endswith(".py") and not p.startswith("tests/")}
+
+    def checks_of(self, name: str) -> list[AcceptanceCheck]:
+        """The visible checks that use ``name``, a function or class of the project."""
+        return [c for c in self.checks if c.check and name in names_used(c.check)]
 
     def variables(self) -> dict[str, object]:
         """Return what every template may use."""

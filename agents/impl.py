@@ -107,7 +107,7 @@ async def _write(runner: Runner, context: Context, files: Mapping[str, str], sym
         "symbol": symbol,
         "module": _without(interface(files[symbol.path]), symbol.name),
         "others": others,
-        "mentioned": [c for c in context.checks if c.check and re.search(rf"\b{symbol.name}\b", c.check)],
+        "mentioned": context.checks_of(symbol.name),
     }
     return await runner.ask(
         Task(
@@ -131,7 +131,7 @@ async def _mend(
         "symbol": symbol,
         "module": _without(interface(files[symbol.path]), symbol.name),
         "facts": facts,
-        "mentioned": [c for c in context.checks if c.check and re.search(rf"\b{symbol.name}\b", c.check)],
+        "mentioned": context.checks_of(symbol.name),
     }
     return await runner.ask(
         Task(

@@ -103,10 +103,25 @@ def files_from(text: str) -> dict[str, str]:
 
 
 def python_from(text: str) -> str:
-    """Return the Python of the first fenced block, or of the whole text where there is none."""
+    """Return the Python of the first fenced block, or of the whole text where there is none.
+
+    A definition at the end that does not parse (the token limit cut it off) is left out, if something is before it.
+    """
     blocks = fences(text)
     source = blocks[0].content if blocks else text
-    parse_module(source, "reply")
+    try:
+        parse_module(source, "reply")
+    except ValueError:
+        lines = source.split("\n")
+        starts = [n for n, line in enumerate(lines) if line.startswith(("def ", "async def ", "class ", "@"))]
+        for start in reversed(starts[1:]):
+            whole = "\n".join(lines[:start])
+            try:
+                parse_module(whole, "reply")
+            except ValueError:
+                continue
+            return whole
+        raise
     return source
 
 

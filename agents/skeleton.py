@@ -17,6 +17,7 @@ __all__ = [
     "merge",
     "missing_names",
     "module_path",
+    "names_used",
     "signature_gaps",
     "stubs",
     "wire",
@@ -163,6 +164,12 @@ def imported_names(source: str, third_party: Iterable[str] = ()) -> dict[str, se
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.setdefault(node.module, set()).update(alias.name for alias in node.names)
     return {module: names for module, names in found.items() if module.partition(".")[0].lower() not in outside}
+
+
+def names_used(source: str) -> set[str]:
+    """Return the plain names and attributes that ``source`` uses, imports apart."""
+    nodes = list(ast.walk(parse_module(source, "source")))
+    return {n.id for n in nodes if isinstance(n, ast.Name)} | {n.attr for n in nodes if isinstance(n, ast.Attribute)}
 
 
 def module_path(module: str, files: Iterable[str]) -> str | None:

@@ -107,7 +107,7 @@ async def _for_symbol(
         "symbol": symbol,
         "uses_files": uses_files,
         "contract": _contract(specification, symbol.name),
-        "mentioned": [c for c in context.checks if c.check and symbol.name in c.check],
+        "mentioned": context.checks_of(symbol.name),
     }
     return await runner.ask(
         Task(
@@ -115,7 +115,7 @@ async def _for_symbol(
             "function",
             variables,
             parse,
-            max_tokens=400,
+            max_tokens=240,
             stop=["\n```"],
             prefill=f"```python\nimport pytest\n{header}\n\n\ndef test_{symbol.name}",
             sample=context.sample,

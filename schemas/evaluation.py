@@ -47,7 +47,7 @@ class Scores(Schema):
 
 
 class Judgement(Schema):
-    """What the Eval agent answers. Reasons and feedback come before the numbers, so that the numbers follow from them."""
+    """What the Eval agent answers: the numbers come last, so that they follow from the reasons."""
 
     reasons: Reasons
     feedback: list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]] = Field(

@@ -77,8 +77,13 @@ def go(
         )
         files.save(info)
     team = build_team(loaded, files, info, values, models, build_sandbox(), QuietView(), reuse)
-    try:
-        report, code = asyncio.run(run(team))
-    finally:
-        team.events.close()
+
+    async def work() -> tuple[FinalReport, ExitCode]:
+        try:
+            return await run(team)
+        finally:
+            await models.close()
+            team.events.close()
+
+    report, code = asyncio.run(work())
     return Done(report, code, files, models)

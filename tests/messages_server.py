@@ -51,86 +51,89 @@ class MessagesServer:
         return "500", ""
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Answers for `state`."""
+
+    state: MessagesServer
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        fault, text = self.state.take(body)
+        if self.path.split("?")[0] != "/v1/messages":
+            fault = "404"
+        if fault in FAULTS:
+            self._refuse(*FAULTS[fault])
+        elif body.get("stream"):
+            self._stream(body, text, fault)
+        else:
+            self._send(200, json.dumps(_message(body, text, fault)).encode(), "application/json")
+
+    def _refuse(self, status: int, kind: str) -> None:
+        body = json.dumps({"type": "error", "error": {"type": kind, "message": f"made-up {kind}"}}).encode()
+        self._send(status, body, "application/json")
+
+    def _send(self, status: int, body: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        if status == 429:
+            self.send_header("retry-after", "0.01")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _stream(self, body: dict[str, Any], text: str, fault: str | None) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        message = _message(body, "", None)
+        message["stop_reason"] = None
+        self._event("message_start", {"message": message})
+        self._event("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})
+        if fault == "drop":
+            self.close_connection = True
+            self.connection.close()
+            return
+        if fault == "error":
+            self._event("error", {"error": {"type": "overloaded_error", "message": "made-up overload"}})
+            return self._end()
+        if fault == "garbage":
+            self._chunk(b"event: content_block_delta\ndata: {not json\n\n")
+            return self._end()
+        for start in range(0, len(text), 400):
+            delta = {"type": "text_delta", "text": text[start : start + 400]}
+            self._event("content_block_delta", {"index": 0, "delta": delta})
+        self._event("content_block_stop", {"index": 0})
+        whole = _message(body, text, fault)
+        self._event(
+            "message_delta",
+            {
+                "delta": {"stop_reason": whole["stop_reason"], "stop_sequence": None},
+                "usage": {"output_tokens": whole["usage"]["output_tokens"]},
+            },
+        )
+        self._event("message_stop", {})
+        self._end()
+
+    def _event(self, kind: str, data: dict[str, Any]) -> None:
+        self._chunk(f"event: {kind}\ndata: {json.dumps({'type': kind, **data})}\n\n".encode())
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+    def _end(self) -> None:
+        self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing."""
+
+
 @contextmanager
 def messages_server(script: list[ScriptedReply], faults: list[str] | None = None) -> Iterator[MessagesServer]:
     """Serve ``script`` on a free loopback port until the block ends."""
     state = MessagesServer(list(script), list(faults or []))
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            fault, text = state.take(body)
-            if self.path.split("?")[0] != "/v1/messages":
-                fault = "404"
-            if fault in FAULTS:
-                self._refuse(*FAULTS[fault])
-            elif body.get("stream"):
-                self._stream(body, text, fault)
-            else:
-                self._send(200, json.dumps(_message(body, text, fault)).encode(), "application/json")
-
-        def _refuse(self, status: int, kind: str) -> None:
-            body = json.dumps({"type": "error", "error": {"type": kind, "message": f"made-up {kind}"}}).encode()
-            self._send(status, body, "application/json")
-
-        def _send(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("content-type", kind)
-            self.send_header("content-length", str(len(body)))
-            if status == 429:
-                self.send_header("retry-after", "0.01")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def _stream(self, body: dict[str, Any], text: str, fault: str | None) -> None:
-            self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
-            self.send_header("transfer-encoding", "chunked")
-            self.end_headers()
-            message = _message(body, "", None)
-            message["stop_reason"] = None
-            self._event("message_start", {"message": message})
-            self._event("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})
-            if fault == "drop":
-                self.close_connection = True
-                self.connection.close()
-                return
-            if fault == "error":
-                self._event("error", {"error": {"type": "overloaded_error", "message": "made-up overload"}})
-                return self._end()
-            if fault == "garbage":
-                self._chunk(b"event: content_block_delta\ndata: {not json\n\n")
-                return self._end()
-            for start in range(0, len(text), 400):
-                delta = {"type": "text_delta", "text": text[start : start + 400]}
-                self._event("content_block_delta", {"index": 0, "delta": delta})
-            self._event("content_block_stop", {"index": 0})
-            whole = _message(body, text, fault)
-            self._event(
-                "message_delta",
-                {
-                    "delta": {"stop_reason": whole["stop_reason"], "stop_sequence": None},
-                    "usage": {"output_tokens": whole["usage"]["output_tokens"]},
-                },
-            )
-            self._event("message_stop", {})
-            self._end()
-
-        def _event(self, kind: str, data: dict[str, Any]) -> None:
-            self._chunk(f"event: {kind}\ndata: {json.dumps({'type': kind, **data})}\n\n".encode())
-
-        def _chunk(self, data: bytes) -> None:
-            self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-
-        def _end(self) -> None:
-            self.wfile.write(b"0\r\n\r\n")
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Print nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"state": state}))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

@@ -52,7 +52,10 @@ def test_stubs_are_found_whatever_stands_for_a_body() -> None:
 
 
 def test_filling_replaces_one_definition_and_leaves_the_rest() -> None:
-    code = "import math\n\ndef helper():\n    return 1\n\ndef one(a: int) -> int:\n    return math.floor(a) + helper()\n\nprint(one(2))\n"
+    code = (
+        "import math\n\ndef helper():\n    return 1\n\n"
+        "def one(a: int) -> int:\n    return math.floor(a) + helper()\n\nprint(one(2))\n"
+    )
     result = fill(MODULE, "one", code)
     assert '"""First."""' in result
     assert "print(one(2))" not in result

@@ -17,7 +17,7 @@ from schemas.call import ModelReply, ModelRequest, StopReason, Usage
 
 __all__ = ["EmbeddedModel"]
 
-MAX_STRING = 200
+MAX_STRING = 140
 """Longest JSON string, in characters, that this model may write: a small model runs on without a bound."""
 
 # Indented JSON costs a small model a quarter of its tokens; this is read by llguidance, llama.cpp's grammar engine.

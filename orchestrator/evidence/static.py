@@ -25,11 +25,20 @@ _MYPY = (
     "--no-color-output",
     "--ignore-missing-imports",
     "--check-untyped-defs",
+    "--strict-equality",
     "--no-site-packages",
     "--explicit-package-bases",
 )
 _MYPY_LINE = re.compile(r"(?P<path>[^:]+):(?P<line>\d+): error: (?P<message>.*)  \[(?P<code>[\w-]+)\]$")
-_MISUSE = {"arg-type", "call-arg", "attr-defined", "call-overload", "name-defined", "has-type"}
+_MISUSE = {
+    "arg-type",
+    "attr-defined",
+    "call-arg",
+    "call-overload",
+    "comparison-overlap",
+    "func-returns-value",
+    "name-defined",
+}
 _CERTAIN = "F821,F823,F811,E9"
 
 

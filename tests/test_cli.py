@@ -1,0 +1,192 @@
+"""The command line as a person uses it: messages, exit codes, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from schemas.errors import ExitCode
+from tests.helpers import GREETER, go
+from tests.messages_server import messages_server
+from tests.replies import GOOD, RETRY
+
+
+def milepost(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "orchestrator", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def scripted(folder: Path, script: object = None) -> dict[str, str]:
+    path = folder / "script.yaml"
+    path.write_text(yaml.safe_dump([line.model_dump() for line in RETRY] if script is None else script))
+    return {"MILEPOST_BACKEND": "scripted", "MILEPOST_SCRIPT": str(path)}
+
+
+def written(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.name in ("logs", "milestones", "generated_projects"))
+
+
+def test_one_whole_run_of_the_program_then_report_logs_and_verification(workspace: Path) -> None:
+    done = milepost("run", str(GREETER), "--run-name", "one", **scripted(workspace))
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Playing a script instead of asking a model."
+    assert "ACCEPTED: 2 of 2 milestones, 4/4 tests, 3/3 checks" in lines
+    assert milepost("report", "one").stdout.startswith("# Greeter: accepted\n")
+    assert json.loads(milepost("report", "one", "--json").stdout)["run"] == "one"
+    calls = milepost("logs", "one", "--json").stdout.splitlines()
+    assert len(calls) == len(RETRY)
+    second = milepost("logs", "one", "--agent", "impl", "--attempt", "2", "--json").stdout.splitlines()
+    assert len(second) == 1
+    whole = milepost("logs", "one", "--call", json.loads(second[0])["call"][:12]).stdout
+    assert "─── system" in whole
+    assert "<<<<<<< REMOVE" in whole
+    assert "the chain is whole" in milepost("logs", "one", "--verify").stdout
+    assert milepost("logs", "one", "--outcome", "refused").stdout == "No call fits.\n"
+    assert milepost("runs").stdout.split()[:2] == ["one", "accepted"]
+
+
+def test_the_delivered_project_passes_its_tests_without_milepost(workspace: Path) -> None:
+    done = go(workspace, list(GOOD))
+    project = done.files.project
+    assert "python -m greeter Ada" in (project / "README.md").read_text()
+    assert "pytest==" in (project / "requirements-dev.txt").read_text()
+    environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "6 passed" in result.stdout
+
+
+def test_a_changed_log_is_found(workspace: Path) -> None:
+    done = go(workspace, list(GOOD), name="x")
+    path = done.files.events
+    path.write_text(path.read_text().replace('"outcome": "ok"', '"outcome": "no"', 1))
+    record = next((done.files.logs / "calls").glob("*.json"))
+    record.write_text(record.read_text().replace("Greeter", "Someone"))
+    found = milepost("logs", "x", "--verify")
+    assert found.returncode == 1
+    assert "does not follow the line before it" in found.stdout
+    assert "its request was changed" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "none.yaml"], "there is no such file"),
+        (["run", "."], "is a folder"),
+        (["run", str(GREETER), "--run-name", "../x"], "use letters, digits"),
+        (["run", str(GREETER), "--backend", "openai"], "name the server's model"),
+        (["run", str(GREETER), "--backend", "anthropic"], "set ANTHROPIC_API_KEY"),
+        (["run", str(GREETER), "--backend", "scripted"], "name the script"),
+        (["run", str(GREETER), "--attempts", "0"], "greater than or equal to 1"),
+        (["resume", "nothing"], "there is no run 'nothing'"),
+        (["report"], "there is no run 'last'"),
+        (["logs", "x"], "there is no run 'x'"),
+    ],
+)
+def test_bad_input_ends_with_one_line_and_exit_code_2_and_leaves_nothing(
+    workspace: Path, arguments: list[str], words: str
+) -> None:
+    done = milepost(*arguments)
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert written(workspace) == []
+
+
+def test_a_bad_idea_file_gives_one_line_for_each_mistake(workspace: Path) -> None:
+    (workspace / "bad.yaml").write_text("nam: x\nfeatures: []\n")
+    done = milepost("run", "bad.yaml")
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [
+        "bad.yaml:1",
+        "bad.yaml:1",
+        "bad.yaml:1",
+        "bad.yaml:2",
+    ]
+
+
+def test_a_wrong_key_ends_with_exit_code_4_and_says_which(workspace: Path) -> None:
+    with messages_server([], ["401"]) as server:
+        done = milepost("run", str(GREETER), ANTHROPIC_API_KEY="wrong-key-1", ANTHROPIC_BASE_URL=server.url)
+    assert done.returncode == ExitCode.UNAVAILABLE
+    assert "the key was refused (HTTP 401): check ANTHROPIC_API_KEY" in done.stdout
+    assert "wrong-key-1" not in "".join(p.read_text() for p in (workspace / "logs").rglob("*.json*"))
+
+
+def test_a_model_file_that_is_not_there_is_bad_input(workspace: Path) -> None:
+    done = milepost("run", str(GREETER), MILEPOST_EMBEDDED_PATH=str(workspace / "none.gguf"))
+    assert (done.returncode, written(workspace)) == (ExitCode.BAD_INPUT, [])
+    assert "there is no model file at" in done.stderr
+
+
+def test_a_full_disk_is_said_in_one_line(workspace: Path) -> None:
+    done = milepost("run", str(GREETER), "--workspace", "/dev/full/x", **scripted(workspace))
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert done.stderr.startswith("milepost: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_script_that_runs_dry_ends_with_exit_code_4_and_says_who_asked(workspace: Path) -> None:
+    done = milepost("run", str(GREETER), **scripted(workspace, []))
+    assert done.returncode == ExitCode.UNAVAILABLE
+    assert "no reply left for the agent 'planner'" in done.stdout
+
+
+def test_quiet_prints_the_result_only(workspace: Path) -> None:
+    done = milepost("run", str(GREETER), "--quiet", **scripted(workspace))
+    assert done.stdout.splitlines()[0].startswith("ACCEPTED")
+
+
+def test_debug_shows_each_call(workspace: Path) -> None:
+    done = milepost("run", str(GREETER), "--debug", **scripted(workspace))
+    assert sum(": ok, " in line for line in done.stdout.splitlines()) == len(RETRY)
+
+
+def test_init_writes_an_idea_file_and_never_over_another(workspace: Path) -> None:
+    assert milepost("init").stdout.startswith("Wrote idea.yaml")
+    assert milepost("init").returncode == ExitCode.BAD_INPUT
+
+
+def test_doctor_says_what_is_in_force_and_where_it_came_from(workspace: Path) -> None:
+    (workspace / "milepost.toml").write_text("attempts = 5\n")
+    (workspace / ".env").write_text("ANTHROPIC_API_KEY=sk-from-env-file\n")
+    done = milepost("doctor")
+    assert done.returncode == 0
+    assert "attempts = 5   from milepost.toml" in done.stdout
+    assert "anthropic.api_key = (secret)" in done.stdout
+    assert "sk-from-env-file" not in done.stdout
+    assert "bubblewrap: ok" in done.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """What would take time is imports; no timing is asserted, as machines are noisy."""
+    code = (
+        "import sys\nfrom orchestrator.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'pydantic', 'anthropic', 'rich', 'jinja2', 'structlog', 'yaml', 'httpx'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    assert milepost("--version").stdout == "milepost 0.1.0\n"

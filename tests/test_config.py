@@ -1,0 +1,68 @@
+"""Settings: defaults < file < environment < flags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config import Loaded, load_settings, read_env_file
+from schemas.errors import InputError
+
+
+def load(folder: Path, toml: str = "", flags: dict[str, object] | None = None, **environment: str) -> Loaded:
+    path = folder / "milepost.toml"
+    if toml:
+        path.write_text(toml)
+    return load_settings(path, environment, flags or {})
+
+
+def test_each_layer_beats_the_one_before(tmp_path: Path) -> None:
+    toml = "attempts = 4\n[limits]\ncalls = 4\ntokens = 4\n"
+    loaded = load(tmp_path, toml, {"limits.calls": 6}, MILEPOST_LIMITS_CALLS="5", MILEPOST_LIMITS_TOKENS="5")
+    settings = loaded.settings
+    assert (settings.attempts, settings.limits.tokens, settings.limits.calls, settings.limits.usd) == (4, 5, 6, None)
+    assert loaded.sources["limits.calls"] == "command line"
+    assert loaded.sources["limits.tokens"] == "environment MILEPOST_LIMITS_TOKENS"
+
+
+def test_a_key_chooses_claude_and_no_key_the_embedded_model(tmp_path: Path) -> None:
+    assert load(tmp_path).settings.effective_backend() == "embedded"
+    assert load(tmp_path, ANTHROPIC_API_KEY="sk-1").settings.effective_backend() == "anthropic"
+    assert (
+        load(tmp_path, ANTHROPIC_API_KEY="sk-1", MILEPOST_BACKEND="embedded").settings.effective_backend() == "embedded"
+    )
+
+
+def test_no_secret_is_in_the_record_of_a_run(tmp_path: Path) -> None:
+    settings = load(tmp_path, ANTHROPIC_API_KEY="sk-secret", MILEPOST_OPENAI_API_KEY="sk-secret").settings
+    assert "sk-secret" not in str(settings.public()) + repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("toml", "environment", "words"),
+    [
+        ("attempts = 0\n", {}, "attempts: Input should be greater than or equal to 1"),
+        ("attemps = 3\n", {}, "unknown setting; did you mean 'attempts'?"),
+        ("[limits]\nusdd = 3\n", {}, "did you mean 'limits.usd'?"),
+        ("not toml", {}, "is not valid TOML"),
+        ("limits = 3\n", {}, "limits"),
+        ("[roles]\nimplementer = 'cheap'\n", {}, "roles.implementer: no such agent"),
+        ("", {"MILEPOST_ATEMPTS": "3"}, "did you mean MILEPOST_ATTEMPTS?"),
+        ("", {"MILEPOST_ATTEMPTS": "many"}, "environment MILEPOST_ATTEMPTS: attempts"),
+        ("", {"MILEPOST_BACKEND": "gpt"}, "environment MILEPOST_BACKEND: backend"),
+    ],
+)
+def test_mistakes_say_where_and_what(tmp_path: Path, toml: str, environment: dict[str, str], words: str) -> None:
+    path = tmp_path / "milepost.toml"
+    path.write_text(toml)
+    with pytest.raises(InputError) as caught:
+        load_settings(path, environment, {})
+    assert words in str(caught.value)
+
+
+def test_an_env_file_gives_only_what_concerns_milepost(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("# c\nexport ANTHROPIC_API_KEY='k'\nMILEPOST_ATTEMPTS=2\nPATH=/evil\nnonsense\n")
+    assert read_env_file(path) == {"ANTHROPIC_API_KEY": "k", "MILEPOST_ATTEMPTS": "2"}
+    assert read_env_file(tmp_path / "none") == {}

