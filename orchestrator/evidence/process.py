@@ -16,10 +16,6 @@ __all__ = ["bounded"]
 REPORT_BYTES = 16_000_000
 
 
-class _Flood(Exception):
-    """Output went over its cap."""
-
-
 async def bounded(
     argv: Sequence[str],
     *,
@@ -49,22 +45,25 @@ async def bounded(
     assert process.stdout is not None  # noqa: S101  (PIPE was asked for)
     assert process.stderr is not None  # noqa: S101
     out, err, report = bytearray(), bytearray(), bytearray()
-    readers = [_read(process.stdout, out, output_bytes), _read(process.stderr, err, output_bytes)]
+    flooded = asyncio.Event()
+    readers = [_read(process.stdout, out, output_bytes, flooded), _read(process.stderr, err, output_bytes, flooded)]
     if report_fd is not None:
-        readers.append(_read_pipe(report_fd, report))
+        readers.append(_read_pipe(report_fd, report, flooded))
+    # What goes over the cap is read and thrown away: a pipe that nobody reads would keep the process from ending.
+    work = asyncio.ensure_future(asyncio.gather(*readers, process.wait()))
+    alarm = asyncio.ensure_future(flooded.wait())
     ended: str | None = None
     try:
-        async with asyncio.timeout(seconds):
-            await asyncio.gather(*readers)
-            await process.wait()
-    except TimeoutError:
-        ended = f"time limit of {seconds:g} s"
-    except _Flood:
-        ended = f"more than {output_bytes:,} bytes of output"
+        await asyncio.wait((work, alarm), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if flooded.is_set():
+            ended = f"more than {output_bytes:,} bytes of output"
+        elif not work.done():
+            ended = f"time limit of {seconds:g} s"
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        alarm.cancel()
+        await work
     execution = Execution(
         exit_code=None if ended else process.returncode,
         stdout=out.decode("utf-8", "replace"),
@@ -75,19 +74,19 @@ async def bounded(
     return execution, bytes(report)
 
 
-async def _read(stream: asyncio.StreamReader, into: bytearray, most: int) -> None:
+async def _read(stream: asyncio.StreamReader, into: bytearray, most: int, flooded: asyncio.Event) -> None:
     while chunk := await stream.read(65536):
+        if len(chunk) > most - len(into):
+            flooded.set()
         into += chunk[: most - len(into)]
-        if len(into) >= most:
-            raise _Flood
 
 
-async def _read_pipe(fd: int, into: bytearray) -> None:
+async def _read_pipe(fd: int, into: bytearray, flooded: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     with os.fdopen(fd, "rb", 0) as pipe:
         transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
         try:
-            await _read(reader, into, REPORT_BYTES)
+            await _read(reader, into, REPORT_BYTES, flooded)
         finally:
             transport.close()
