@@ -22,6 +22,8 @@ Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1,
 class PlannedMilestone(Schema):
     """A milestone as the planner writes it; it is known by its place, counted from 1."""
 
+    features: list[Title] = Field(max_length=40)
+    """Numbers of the idea's features, ``F1`` and so on."""
     title: Title
     description: Sentence
     criteria: list[Sentence] = Field(min_length=1, max_length=5)
@@ -52,7 +54,18 @@ async def plan(runner: Runner, idea: Idea) -> PlannerReply:
                 raise ValueError(f"milestone {number} depends on {wrong[0]}: only earlier milestones are possible")
         return reply
 
-    variables = {"idea": idea, "most": most, "checks": [c for c in idea.acceptance if not c.holdout]}
+    shown = [c for c in idea.acceptance if not c.holdout]
     schema = schema_of(PlannerReply)
     schema["properties"]["milestones"]["maxItems"] = most
+    fields = schema["$defs"]["PlannedMilestone"]["properties"]
+    fields["features"] = _some_of([f"F{n}" for n in range(1, len(idea.features) + 1)])
+    fields["checks"] = _some_of([c.id for c in shown])
+    variables = {"idea": idea, "most": most, "checks": shown}
     return await runner.ask(Task("planner", "plan", variables, parse, max_tokens=700, schema=schema))
+
+
+def _some_of(names: list[str]) -> dict[str, object]:
+    """JSON schema of a list of some of ``names``."""
+    if not names:
+        return {"type": "array", "items": {"type": "string"}, "maxItems": 0}
+    return {"type": "array", "items": {"enum": names}, "maxItems": len(names)}

@@ -15,6 +15,7 @@ async def specify(runner: Runner, context: Context) -> Specification:
     """Return the specification of the context's milestone."""
     variables = {
         **context.variables(),
+        "names": sorted({name for names in context.required.values() for name in names}),
         "interfaces": {path: interface(source) for path, source in context.code.items() if source.strip()},
     }
     return await runner.ask(

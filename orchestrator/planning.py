@@ -28,7 +28,7 @@ async def make_plan(runner: Runner, idea: Idea) -> Plan:
         ]
         return _finished(idea, in_order(milestones), wanted={})
     reply = await plan(runner, idea)
-    return _finished(idea, _from_reply(reply), wanted=_wishes(reply))
+    return _finished(idea, _from_reply(idea, reply), wanted=_wishes(reply))
 
 
 def in_order(milestones: list[Milestone]) -> list[Milestone]:
@@ -66,13 +66,26 @@ def pinned_problems(idea: Idea) -> list[tuple[tuple[Any, ...], str]]:
     return problems
 
 
-def _from_reply(reply: PlannerReply) -> list[Milestone]:
+def _from_reply(idea: Idea, reply: PlannerReply) -> list[Milestone]:
+    """Return the planner's milestones; a feature that it gave to none is the last one's."""
+    features = {f"F{n}": feature for n, feature in enumerate(idea.features, 1)}
+    taken: dict[str, int] = {}
+    for number, planned in enumerate(reply.milestones, 1):
+        for name in planned.features:
+            taken.setdefault(name, number)
+    homes = {name: taken.get(name, len(reply.milestones)) for name in features}
     return [
         Milestone(
             id=f"M{number}",
             title=planned.title,
             description=planned.description,
-            acceptance_criteria=[Criterion(statement=s) for s in planned.criteria],
+            acceptance_criteria=[
+                Criterion(statement=s)
+                for s in dict.fromkeys(
+                    [*(features[f] for f, home in homes.items() if home == number), *planned.criteria]
+                )
+                if s not in {c.id for c in idea.acceptance}
+            ],
             # A prototype grows in one folder, so each milestone builds on all that it names, and on the one before.
             dependencies=[f"M{d}" for d in sorted({*planned.depends_on, *([number - 1] if number > 1 else [])})],
         )

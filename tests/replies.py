@@ -10,6 +10,7 @@ PLAN = json.dumps(
     {
         "milestones": [
             {
+                "features": ["F1"],
                 "title": "Greeting",
                 "description": "Greet a person by name.",
                 "criteria": ["a greeting holds the name"],
@@ -17,6 +18,7 @@ PLAN = json.dumps(
                 "checks": ["AC1", "AC2"],
             },
             {
+                "features": ["F2"],
                 "title": "Command",
                 "description": "Greet from the command line.",
                 "criteria": ["the command prints the greeting"],

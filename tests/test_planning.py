@@ -17,11 +17,13 @@ def idea(checks: list[str], holdouts: tuple[str, ...] = ()) -> Idea:
 
 
 def planned(checks: list[str], depends_on: list[int]) -> PlannedMilestone:
-    return PlannedMilestone(title="t", description="d", criteria=["c"], depends_on=depends_on, checks=checks)
+    return PlannedMilestone(
+        features=[], title="t", description="d", criteria=["c"], depends_on=depends_on, checks=checks
+    )
 
 
 def plan_of(subject: Idea, reply: PlannerReply) -> Plan:
-    return _finished(subject, _from_reply(reply), _wishes(reply))
+    return _finished(subject, _from_reply(subject, reply), _wishes(reply))
 
 
 @given(
@@ -44,7 +46,7 @@ def test_a_statement_that_nobody_took_is_given_to_the_last_milestone_and_noted()
 
 def test_a_holdout_is_given_to_no_milestone() -> None:
     plan = plan_of(idea(["AC1", "AC2"], ("AC2",)), PlannerReply(milestones=[planned(["AC1", "AC2"], [])]))
-    assert [c.check for c in plan.milestones[0].acceptance_criteria] == ["AC1", None]
+    assert [c.check for c in plan.milestones[0].acceptance_criteria] == ["AC1", None, None]
 
 
 def test_the_last_milestone_is_the_one_that_must_run() -> None:
