@@ -10,7 +10,7 @@ from agents.context import Context
 from agents.edits import apply, change_from
 from agents.parsing import fences, parse_module, python_from
 from agents.runner import Runner, Task
-from agents.skeleton import Symbol, fill, interface, missing_names, signature_gaps, stubs
+from agents.skeleton import Symbol, fill, interface, missing_names, signature_gaps, stubs, with_imports
 from schemas.architecture import Blueprint
 from schemas.code_change import CodeChange, FileWrite
 from schemas.test_report import Failure
@@ -79,7 +79,7 @@ async def _by_function(runner: Runner, context: Context, blueprint: Blueprint, l
             raise result
     codes = [r for r in results if isinstance(r, str)]
     for symbol, code in zip(changed, codes, strict=False):
-        files[symbol.path] = fill(files[symbol.path], symbol.name, code)
+        files[symbol.path] = with_imports(fill(files[symbol.path], symbol.name, code))
     writes = {path: source for path, source in files.items() if source != context.files.get(path)}
     writes.update({file.path: text for file, text in zip(others, codes[len(changed) :], strict=True)})
     return CodeChange(writes=[FileWrite(path=path, content=source) for path, source in writes.items()])
@@ -90,7 +90,7 @@ def _parser(files: Mapping[str, str], symbol: Symbol, lint: Lint) -> Callable[[s
 
     def parse(text: str) -> str:
         code = python_from(text)
-        module = fill(files[symbol.path], symbol.name, code)
+        module = with_imports(fill(files[symbol.path], symbol.name, code))
         known = set(lint(symbol.path, files[symbol.path]))
         problems = [problem for problem in lint(symbol.path, module) if problem not in known]
         if problems:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ __all__ = [
     "signature_gaps",
     "stubs",
     "wire",
+    "with_imports",
 ]
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -50,7 +52,7 @@ def interface(source: str) -> str:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             doc = node.body[:1] if ast.get_docstring(node) is not None else []
             node.body = [*doc, _STUB]
-    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+    return with_imports(ast.unparse(ast.fix_missing_locations(tree)) + "\n")
 
 
 def stubs(path: str, source: str) -> list[Symbol]:
@@ -170,6 +172,44 @@ def names_used(source: str) -> set[str]:
     """Return the plain names and attributes that ``source`` uses, imports apart."""
     nodes = list(ast.walk(parse_module(source, "source")))
     return {n.id for n in nodes if isinstance(n, ast.Name)} | {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+
+
+def with_imports(source: str) -> str:
+    """Return ``source`` with imports for the standard library's names that it uses and nowhere binds.
+
+    A missing import is the most frequent slip of small models, and the surest to mend: a name counts only
+    where it is a module's own name (``json``) or one of the few names in `_HOMES` that mean one thing.
+    """
+    tree = parse_module(source, "module")
+    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    bound |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+    bound |= {n.name for n in ast.walk(tree) if isinstance(n, Definition)}
+    bound |= {n.name for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.name}
+    imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    if any(alias.name == "*" for n in imports for alias in n.names):
+        return source
+    bound |= {(alias.asname or alias.name).partition(".")[0] for n in imports for alias in n.names}
+    added = []
+    for name in sorted(used - bound - set(dir(builtins))):
+        if name in _HOMES:
+            added.append(f"from {_HOMES[name]} import {name}")
+        elif name in sys.stdlib_module_names:
+            added.append(f"import {name}")
+    return _hoist(source, ast.parse("\n".join(added)).body, []) if added else source
+
+
+_HOMES = {
+    **dict.fromkeys(("Any", "Dict", "List", "Optional", "Set", "Tuple", "Union", "NamedTuple", "Literal"), "typing"),
+    **dict.fromkeys(("Callable", "Iterable", "Iterator", "Mapping", "Sequence"), "collections.abc"),
+    **dict.fromkeys(("Counter", "OrderedDict", "defaultdict", "deque"), "collections"),
+    **dict.fromkeys(("dataclass", "field"), "dataclasses"),
+    **dict.fromkeys(("timedelta", "timezone"), "datetime"),
+    "Decimal": "decimal",
+    "Enum": "enum",
+    "Path": "pathlib",
+    "uuid4": "uuid",
+}
 
 
 def module_path(module: str, files: Iterable[str]) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from agents.context import Context
 from agents.parsing import files_from, parse_module, python_from
 from agents.runner import Runner, Task
-from agents.skeleton import Symbol, stubs
+from agents.skeleton import Symbol, stubs, with_imports
 from schemas.architecture import Blueprint
 from schemas.code_change import CodeChange, FileWrite
 from schemas.errors import AgentFailure
@@ -94,7 +94,7 @@ async def _for_symbol(
     def parse(text: str) -> str:
         source = python_from(text)
         tree = parse_module(source, "reply")
-        result = "\n".join([header, *(ast.unparse(n) for n in tree.body if _belongs(n, symbol))])
+        result = with_imports("\n".join([header, *(ast.unparse(n) for n in tree.body if _belongs(n, symbol))]))
         result, dropped = _without_misuses(result, check(context.code, "tests/test_reply.py", result))
         kept = parse_module(result, "reply")
         if not any(isinstance(n, ast.Name) and n.id == symbol.name for n in ast.walk(kept)):

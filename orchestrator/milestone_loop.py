@@ -184,7 +184,12 @@ def _keep_best(work: Work, files: dict[str, str], evidence: Evidence, evaluation
     old = work.evidence
     if work.best is None or old is None or _merit(evidence, evaluation) >= _merit(old, work.best):
         work.files, work.evidence, work.best = files, evidence, evaluation
-        broken = {f.test.partition("::")[0] for f in evidence.generated.failures if "::" not in f.test}
+        code = [p for p in files if p.endswith(".py") and not p.startswith("tests/")]
+        broken = {
+            f.test
+            for f in evidence.generated.failures
+            if "::" not in f.test and not any(f"{p}:" in f.error or f'{p}"' in f.error for p in code)
+        }
         if broken:  # a test file that can't even be collected is written anew
             work.files = {p: s for p, s in files.items() if p not in broken}
             work.tested = False

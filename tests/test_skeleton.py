@@ -14,6 +14,7 @@ from agents.skeleton import (
     signature_gaps,
     stubs,
     wire,
+    with_imports,
 )
 
 MODULE = '''"""A module."""
@@ -131,3 +132,11 @@ def test_wiring_adds_packages_and_re_exports() -> None:
     assert missing_names(files, {"pkg": {"f"}}) == []
     assert module_path("pkg", files) == "pkg/__init__.py"
     assert "from pkg.core import f as f" in files["pkg/__init__.py"]
+
+
+def test_missing_imports_of_the_standard_library_are_added_and_nothing_else() -> None:
+    source = "def f(a: List[int]) -> str:\n    re = 1\n    return json.dumps(Counter(a)) + unknown + str(re)\n"
+    result = with_imports(source)
+    assert result.startswith("from collections import Counter\nfrom typing import List\nimport json\n")
+    assert result.endswith(source)
+    assert with_imports(result) == result
