@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from agents.models.scripted import ScriptedReply
+from agents.ports import Traits
 
 PLAN = json.dumps(
     {
@@ -194,3 +195,48 @@ RETRY = script(
     *SECOND,
 )
 """The first milestone has a defect, which the second attempt mends with an exact edit."""
+
+
+def ruling(wrong: str) -> str:
+    """Return the Critic's answer."""
+    return json.dumps({"reason": "the specification says nothing of shouting", "wrong": wrong})
+
+
+RULED = script(
+    ("planner", PLAN),
+    *FIRST[:3],
+    ("tester", files({"tests/test_m1_unit.py": WRONG_TESTS})),
+    ("impl", files({"greeter/core.py": CORE})),
+    ("critic", ruling("test")),
+    ("evaluator", judgement()),
+    *SECOND,
+)
+"""One generated test of the first milestone is wrong."""
+
+
+def python(source: str) -> str:
+    """Return one fenced block."""
+    return f"```python\n{source}```"
+
+
+SMALL = Traits(step="function", context_tokens=8000, max_output_tokens=2000, temperature=0.0, prefill=True, local=True)
+SMALL_STEPS = script(
+    ("planner", PLAN),
+    ("spec", spec("greet")),
+    ("arch", arch("greeter/core.py")),
+    ("arch", python(CORE_SKELETON)),
+    ("tester", python(CORE_TESTS)),
+    ("impl", python(BAD_CORE)),
+    ("critic", ruling("code")),
+    ("evaluator", judgement()),
+    ("spec", NO_CHANGE),
+    ("impl", python(CORE)),
+    ("evaluator", judgement()),
+    ("spec", spec("main", "Prints the greeting.")),
+    ("arch", arch("greeter/__main__.py")),
+    ("arch", python(MAIN_SKELETON)),
+    ("tester", python(MAIN_TESTS)),
+    ("impl", python(MAIN)),
+    ("evaluator", judgement()),
+)
+"""What a small model is asked for, one function at a time, with the same planted defect."""

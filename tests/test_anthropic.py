@@ -118,7 +118,7 @@ def test_a_whole_run_with_a_retry_passes_through_the_real_sdk(workspace: Path) -
 
 
 def test_malformed_json_is_sent_back_with_its_error(workspace: Path) -> None:
-    broken = [GOOD[0].model_copy(update={"reply": '{"milestones": [oops'}), *GOOD]
+    broken = [GOOD[0].model_copy(update={"reply": '{"milestones": [oops]}'}), *GOOD]
     with messages_server(broken) as server:
         done = go(workspace, real(server.url))
         second = server.requests[1]["messages"]

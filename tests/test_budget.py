@@ -89,7 +89,7 @@ def test_tokens_used_never_exceed_the_limit(calls: list[tuple[bool, int]], limit
 
 
 @pytest.mark.parametrize(
-    "limits", [{"calls": 3}, {"tokens": 60_000}, {"usd": 0.05}, {"minutes": 0.0001}], ids=lambda d: next(iter(d))
+    "limits", [{"calls": 3}, {"tokens": 19_000}, {"usd": 0.019}, {"minutes": 0.0001}], ids=lambda d: next(iter(d))
 )
 def test_a_limit_ends_a_run_with_a_partial_report_and_resume_goes_on(workspace: Path, limits: dict[str, float]) -> None:
     stopped = go(workspace, list(GOOD), limits=limits)

@@ -5,69 +5,124 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 
 from agents.models.scripted import ScriptedModel
 from schemas.errors import ExitCode
 from schemas.evaluation import Dimension
 from schemas.milestone import Status
-from tests.helpers import go
-from tests.replies import GOOD, RETRY
+from tests.helpers import GREETER, Done, go
+from tests.replies import GOOD, RETRY, RULED, SMALL, SMALL_STEPS
 
 
-def test_a_good_idea_is_accepted_with_tests_that_really_ran(workspace: Path) -> None:
-    done = go(workspace, GOOD)
-    assert [m.status for m in done.report.milestones] == [Status.ACCEPTED] * 2
-    assert done.code == ExitCode.OK
-    assert done.report.tests is not None
-    assert (done.report.tests.total, done.report.tests.passed, done.report.tests.failed) == (4, 4, 0)
-    assert done.report.program is not None
-    assert done.report.program.output == "Hello, Ada!"
-    assert [a.proof for a in done.report.acceptance] == ["passed", "passed", "passed"]
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    return go(tmp_path_factory.mktemp("good"), list(GOOD))
 
 
-def test_the_project_is_a_repository_with_a_tag_for_each_accepted_milestone(workspace: Path) -> None:
-    done = go(workspace, GOOD)
-    assert done.git("tag", "--list").split() == ["accepted-M1", "accepted-M2", "delivered"]
-    assert "M1, attempt 1: Greeting" in done.git("log", "--format=%s")
-    assert done.git("status", "--porcelain") == ""
+@pytest.fixture(scope="module")
+def retried(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    return go(tmp_path_factory.mktemp("retried"), list(RETRY))
 
 
-def test_a_defect_is_mended_by_an_exact_edit_on_the_second_attempt(workspace: Path) -> None:
-    done = go(workspace, RETRY)
-    first = done.report.milestones[0]
+def test_a_good_idea_is_accepted_with_tests_that_really_ran(good: Done) -> None:
+    assert [m.status for m in good.report.milestones] == [Status.ACCEPTED] * 2
+    assert good.code == ExitCode.OK
+    assert good.report.tests is not None
+    assert (good.report.tests.total, good.report.tests.passed, good.report.tests.failed) == (4, 4, 0)
+    assert good.report.program is not None
+    assert good.report.program.output == "Hello, Ada!"
+    assert [a.proof for a in good.report.acceptance] == ["passed", "passed", "passed"]
+
+
+def test_the_project_is_a_repository_with_a_tag_for_each_accepted_milestone(good: Done) -> None:
+    assert good.git("tag", "--list").split() == ["accepted-M1", "accepted-M2", "delivered"]
+    assert "M1, attempt 1: Greeting" in good.git("log", "--format=%s")
+    assert good.git("status", "--porcelain") == ""
+
+
+def test_a_defect_is_mended_by_an_exact_edit_on_the_second_attempt(retried: Done) -> None:
+    first = retried.report.milestones[0]
     assert [a.evaluation.passed for a in first.attempts if a.evaluation] == [False, True]
-    assert done.code == ExitCode.OK
+    assert retried.code == ExitCode.OK
     evaluation = first.attempts[0].evaluation
     assert evaluation is not None
     assert evaluation.breakdown[Dimension.CORRECTNESS] == 1
     assert evaluation.raw[Dimension.CORRECTNESS] == 5
 
 
-def test_feedback_of_the_failed_attempt_stands_in_the_next_prompt(workspace: Path) -> None:
-    done = go(workspace, RETRY)
-    model = done.models.by_agent["impl"]
+def test_feedback_of_the_failed_attempt_stands_in_the_next_prompt(retried: Done) -> None:
+    model = retried.models.by_agent["impl"]
     assert isinstance(model, ScriptedModel)
     mend = [r for r in model.requests if r.agent == "impl"][1]
     assert "acceptance check AC2 fails" in mend.messages[0].content
 
 
-def test_holdout_checks_are_in_no_prompt(workspace: Path) -> None:
-    done = go(workspace, GOOD)
-    text = "".join(p.read_text() for p in (done.files.logs / "calls").glob("*.json"))
+def test_holdout_checks_are_in_no_prompt(good: Done) -> None:
+    text = "".join(p.read_text() for p in (good.files.logs / "calls").glob("*.json"))
     assert "AC3" not in text
     assert "stripped" not in text
 
 
-def test_milestone_records_are_readable_yaml(workspace: Path) -> None:
-    done = go(workspace, GOOD)
-    record = yaml.safe_load((done.files.milestones / "M2.yaml").read_text())
+def test_milestone_records_are_readable_yaml(good: Done) -> None:
+    record = yaml.safe_load((good.files.milestones / "M2.yaml").read_text())
     assert (record["status"], record["dependencies"], record["feedback"]) == ("accepted", ["M1"], None)
 
 
-def test_the_report_is_written_for_people_and_for_programs(workspace: Path) -> None:
-    done = go(workspace, GOOD)
-    text = (done.files.generated / "report.md").read_text()
+def test_the_report_is_written_for_people_and_for_programs(good: Done) -> None:
+    text = (good.files.generated / "report.md").read_text()
     for heading in ("1. The prototype", "2. Milestones and tests", "3. Risks", "4. Technical debt", "5. Roadmap"):
         assert f"\n## {heading}\n" in text
-    assert json.loads((done.files.generated / "report.json").read_text())["verdict"] == "accepted"
+    assert json.loads((good.files.generated / "report.json").read_text())["verdict"] == "accepted"
+
+
+def test_a_small_model_writes_one_function_at_a_time_and_mends_what_the_facts_point_at(workspace: Path) -> None:
+    model = ScriptedModel(list(SMALL_STEPS), traits=SMALL)
+    done = go(workspace, model)
+    assert done.code == ExitCode.OK
+    assert [len(m.attempts) for m in done.report.milestones] == [2, 1]
+    mend = [r for r in model.requests if r.agent == "impl"][1]
+    assert "no error" in mend.messages[0].content
+    assert mend.temperature == 0.6
+    files = done.git("ls-files").split()
+    assert "greeter/__init__.py" in files
+    assert "tests/test_m1_greeter_core.py" in files
+
+
+def test_a_wrong_test_is_quarantined_by_the_critic_and_listed(workspace: Path) -> None:
+    done = go(workspace, list(RULED))
+    assert done.code == ExitCode.OK
+    assert done.report.quarantined == ["tests/test_m1_unit.py::test_greet_shouts"]
+    assert [r.wrong for r in done.report.rulings] == ["test"]
+    assert "1 quarantined" in (done.files.generated / "report.md").read_text()
+
+
+def test_a_failed_milestone_blocks_its_dependents_and_the_report_says_so(workspace: Path) -> None:
+    done = go(workspace, list(RETRY[:7]), attempts=1)
+    first, second = done.report.milestones
+    assert (first.status, second.status, second.blocked_by) == (Status.FAILED, Status.BLOCKED, "M1")
+    assert done.code == ExitCode.NOT_ACCEPTED
+    assert "M1, on which it depends, was not accepted" in (done.files.generated / "report.md").read_text()
+
+
+def test_an_agent_that_gives_nothing_usable_fails_the_attempt_not_the_run(workspace: Path) -> None:
+    bad = [line.model_copy(update={"reply": "nonsense"}) for line in GOOD[1:2]] * 3
+    done = go(workspace, [GOOD[0], *bad, *GOOD[1:]])
+    assert done.code == ExitCode.OK
+    first = done.report.milestones[0].attempts[0]
+    assert first.failure is not None
+    assert "the spec agent's reply is invalid" in first.failure
+
+
+def test_pinned_milestones_are_taken_as_they_are(workspace: Path) -> None:
+    idea = yaml.safe_load(GREETER.read_text())
+    idea["milestones"] = [
+        {"id": "late", "title": "Command", "description": "d", "dependencies": ["core"]},
+        {"id": "core", "title": "Greeting", "description": "d", "acceptance_criteria": ["it greets"]},
+    ]
+    path = workspace / "pinned.yaml"
+    path.write_text(yaml.safe_dump(idea))
+    done = go(workspace, [], idea=path)
+    assert [m.id for m in done.report.milestones] == ["core", "late"]
+    assert done.calls[0]["agent"] == "spec"
