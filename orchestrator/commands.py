@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -274,10 +275,9 @@ def doctor_command(options: argparse.Namespace) -> ExitCode:
     return ExitCode(code)
 
 
-def _doctor_model(backend: str, loaded: Loaded, say: object) -> ExitCode:
+def _doctor_model(backend: str, loaded: Loaded, say: Callable[[str], None]) -> ExitCode:
     from agents.models.fetch import CODER_1_5B, cached
 
-    assert callable(say)  # noqa: S101
     if backend == "embedded" and loaded.settings.embedded.path is None:
         folder = cache_folder(loaded.settings) / "models"
         if cached(CODER_1_5B, folder) is None:

@@ -80,7 +80,7 @@ def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
         ("name: A\nsummary: s\nfeatures: []\n", "needs at least one entry"),
         ("name: '...'\nsummary: s\nfeatures: [f]\n", "at least one letter"),
         (MINIMAL + "run: rm -rf /\n", "must start with 'python '"),
-        (MINIMAL + "constraints: {dependencies: ['--index-url=x']}\n", "match pattern"),
+        (MINIMAL + "constraints: {dependencies: ['--pre']}\n", "match pattern"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'assert ('}]\n", "is not valid Python"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'print(1)'}]\n", "asserts nothing"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'from x import *\n\n  assert 1'}]\n", "can't be used"),
