@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from agents.context import Context
+from agents.entry import entry_points, input_files, with_entry
 from agents.parsing import files_from, json_as, parse_module, python_from, schema_of
 from agents.runner import Runner, Task
 from agents.skeleton import interface, merge, missing_names, wire
@@ -14,6 +14,8 @@ from schemas.errors import InvalidOutput
 from schemas.specification import Specification
 
 __all__ = ["design"]
+
+_INPUT = "A short example of an input file, as the start command names it."
 
 
 async def design(runner: Runner, context: Context, specification: Specification) -> Blueprint:
@@ -24,12 +26,21 @@ async def design(runner: Runner, context: Context, specification: Specification)
         "interfaces": {path: interface(source) for path, source in context.code.items() if source.strip()},
         "entry": entry_points(context),
     }
+    read = json_as(Architecture)
+
+    def parse(text: str) -> Architecture:
+        reply = read(text)
+        hidden = _hidden({*context.files, *(file.path for file in reply.files)})
+        if hidden:
+            raise ValueError(hidden)
+        return reply
+
     architecture = await runner.ask(
         Task(
             "arch",
             "structure",
             variables,
-            json_as(Architecture),
+            parse,
             max_tokens=900,
             schema=schema_of(Architecture),
             sample=context.sample,
@@ -38,6 +49,9 @@ async def design(runner: Runner, context: Context, specification: Specification)
     planned = [file for file in architecture.files if file.path.endswith(".py") and not _is_test(file.path)]
     if not planned:
         raise InvalidOutput("the arch agent planned no Python file")
+    named = {file.path for file in architecture.files}
+    inputs = [PlannedFile(path=p, purpose=_INPUT) for p in input_files(context) if p not in {*named, *context.files}]
+    architecture = architecture.model_copy(update={"files": [*architecture.files, *inputs]})
     draft = _by_file if runner.model("arch").traits.step == "function" else _at_once
     skeletons = await draft(runner, context, specification, planned, variables)
     return Blueprint(architecture=architecture, skeletons=skeletons)
@@ -67,8 +81,15 @@ async def _by_file(
     planned: Sequence[PlannedFile],
     variables: Mapping[str, object],
 ) -> dict[str, str]:
-    """Ask for one skeleton at a time; the last one is checked together with all before it."""
+    """Ask for one skeleton at a time; the last one is checked together with all before it.
+
+    What follows from the start command alone is not asked for: see `agents.entry`.
+    """
     files: dict[str, str] = {}
+    entry = entry_points(context)
+    if entry and not _gaps(wire(context.code, context.required), context, specification):
+        planned = []  # all that is missing is the program around what is there
+    planned = [file for file in planned if file.path not in entry or not file.path.endswith("/__main__.py")]
     for file in planned:
 
         def parse(text: str, path: str = file.path, last: bool = file is planned[-1]) -> str:
@@ -95,41 +116,21 @@ def _checked(files: Mapping[str, str], context: Context, specification: Specific
     """Return the new and changed files of the project with ``files`` merged in.
 
     Raises:
-        ValueError: a name that the sealed checks, the start command or the contracts need is nowhere.
+        ValueError: a name that the sealed checks or the contracts need is nowhere.
     """
     whole = {**context.code, **{p: merge(context.code.get(p, ""), s) for p, s in files.items()}}
-    whole = wire(whole, context.required)
-    gaps = [*missing_names(whole, context.required), *_missing_entries(whole, context)]
-    gaps += _missing_contracts(whole, specification)
+    whole = wire(with_entry(whole, context), context.required)
+    gaps = _gaps(whole, context, specification)
     if gaps:
         raise ValueError("; ".join(gaps[:6]))
     return {path: source for path, source in whole.items() if source != context.code.get(path)}
 
 
-def entry_points(context: Context) -> list[str]:
-    """Return the files of which the idea's ``run`` command needs one, where the milestone has to make it work."""
-    command = context.idea.run if context.milestone.runs_program else None
-    if command is None:
-        return []
-    module = re.match(r"python3? (?:-[A-Za-ln-z]+ )*-m ([\w.]+)", command)
-    if module:
-        base = module[1].replace(".", "/")
-        return [f"{base}/__main__.py", f"{base}.py"]
-    script = re.match(r"python3? ([\w./-]+\.py)", command)
-    return [script[1]] if script else []
+def _gaps(files: Mapping[str, str], context: Context, specification: Specification) -> list[str]:
+    return [*missing_names(files, context.required), *_missing_contracts(files, specification)]
 
 
-def _missing_entries(files: dict[str, str], context: Context) -> list[str]:
-    entries = entry_points(context)
-    third_party = {name.replace("-", "_").lower() for name in context.third_party}
-    if not entries or entries[0].split("/")[0].lower() in third_party:
-        return []  # e.g. `python -m uvicorn …`: the module is a dependency's
-    if any(entry in files for entry in entries):
-        return []
-    return [f"the program is started with `{context.idea.run}`, so {entries[0]} must be there"]
-
-
-def _missing_contracts(files: dict[str, str], specification: Specification) -> list[str]:
+def _missing_contracts(files: Mapping[str, str], specification: Specification) -> list[str]:
     names = {
         node.name
         for path, source in files.items()
@@ -141,6 +142,16 @@ def _missing_contracts(files: dict[str, str], specification: Specification) -> l
         for contract in specification.contracts
         if contract.kind in ("function", "class") and contract.name.isidentifier() and contract.name not in names
     ]
+
+
+def _hidden(paths: Collection[str]) -> str | None:
+    """Say which module a folder of the same name would hide: Python imports the folder."""
+    for path in sorted(paths):
+        folder = path.removesuffix(".py") + "/"
+        inside = next((p for p in sorted(paths) if path.endswith(".py") and p.startswith(folder)), None)
+        if inside is not None and not inside.endswith("/__main__.py"):
+            return f"{path} and {inside} can't both be there: Python would not find {path}. Use one of them"
+    return None
 
 
 def _is_test(path: str) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from agents.skeleton import imported_names, names_used
+from agents.names import imported_names, names_used
+from schemas.evidence import Evidence
 from schemas.idea import AcceptanceCheck, Idea
 from schemas.milestone import Milestone
-from schemas.test_report import Failure
 
 __all__ = ["Context"]
 
@@ -22,10 +22,8 @@ class Context:
     attempt: int
     files: Mapping[str, str] = field(default_factory=dict)
     """Path → content of the project as it stands, tests included."""
-    failures: tuple[Failure, ...] = ()
-    """What failed in the last attempt, with traces."""
-    gaps: tuple[str, ...] = ()
-    """Other facts against the last attempt: findings, missing interfaces, a program that does not start."""
+    evidence: Evidence | None = None
+    """What was measured on `files`, if that was done."""
     sample: int = 0
 
     @property
@@ -60,8 +58,10 @@ class Context:
         return {p: s for p, s in self.files.items() if p.endswith(".py") and not p.startswith("tests/")}
 
     def checks_of(self, name: str) -> list[AcceptanceCheck]:
-        """The visible checks that use ``name``, a function or class of the project."""
-        return [c for c in self.checks if c.check and name in names_used(c.check)]
+        """The visible checks that use ``name``, a function or class of the project; ``main`` is used by all
+        that start the program."""
+        used = {"subprocess"} if name == "main" else {name}
+        return [c for c in self.checks if c.check and used & names_used(c.check)]
 
     def variables(self) -> dict[str, object]:
         """Return what every template may use."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
 from agents.context import Context
+from agents.names import names_used
 from agents.parsing import json_as, schema_of
 from agents.runner import Runner, Task
 from agents.skeleton import interface
 from schemas.base import Schema
+from schemas.code_change import Version
 from schemas.evidence import Ruling
 from schemas.test_report import Failure
 
@@ -22,8 +25,18 @@ class _Reply(Schema):
     wrong: Literal["code", "test"]
 
 
-async def rule(runner: Runner, context: Context, failure: Failure) -> Ruling:
-    """Return whether the code or the test of ``failure`` is wrong. Sealed checks are never brought here."""
+CONSENSUS = 3
+"""So many independent replies that agree against a test outweigh it."""
+
+
+async def rule(runner: Runner, context: Context, failure: Failure, versions: Sequence[Version] = ()) -> Ruling:
+    """Return whether the code or the test of ``failure`` is wrong. Sealed checks are never brought here.
+
+    ``versions`` are what else was written and measured: where they decide, nobody is asked.
+    """
+    outvoted = _consensus(context, failure, versions)
+    if outvoted is not None:
+        return outvoted
     interfaces = {path: interface(source) for path, source in context.code.items() if source.strip()}
     variables = {**context.variables(), "failure": failure, "interfaces": interfaces}
     reply = await runner.ask(
@@ -38,3 +51,22 @@ async def rule(runner: Runner, context: Context, failure: Failure) -> Ruling:
         )
     )
     return Ruling(test=failure.test, reason=reply.reason, wrong=reply.wrong)
+
+
+def _consensus(context: Context, failure: Failure, versions: Sequence[Version]) -> Ruling | None:
+    """Rule by what was measured: the agreement of CodeT (Chen et al. 2022, arXiv 2207.10397).
+
+    Where versions of a function that were written independently of each other, and of the test, all meet the
+    user's own checks of that function, and all fail the test, then more likely it is the test that is wrong.
+    """
+    try:
+        tested = names_used(failure.source)
+    except ValueError:
+        return None
+    for name in sorted({v.function for v in versions} & tested):
+        sound = [v for v in versions if v.function == name and v.evidence.holds and context.checks_of(name)]
+        against = sum(v.replies for v in sound if failure.test in {f.test for f in v.evidence.generated.failures})
+        if against >= CONSENSUS and against == sum(v.replies for v in sound):
+            reason = f"{against} versions of {name}, written independently, meet every sealed check and fail this test"
+            return Ruling(test=failure.test, reason=reason, wrong="test")
+    return None

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from schemas.call import CallRecord, ModelReply, ModelRequest, Outcome
+from schemas.evidence import Evidence
 
-__all__ = ["Budget", "Journal", "Model", "ModelError", "Observer", "Price", "Progress", "Traits"]
+__all__ = [
+    "Budget",
+    "Examine",
+    "Journal",
+    "Lint",
+    "Misuses",
+    "Model",
+    "ModelError",
+    "Observer",
+    "Price",
+    "Progress",
+    "Traits",
+]
 
 Progress = Callable[[int], None]
 """Called with the number of tokens (or pieces) that have arrived so far."""
+
+Examine = Callable[[Mapping[str, str]], Awaitable[Evidence]]
+"""The whole project, path → content → what was measured on it in the sandbox."""
+
+Lint = Callable[[str, str], list[str]]
+"""Path and source → what is certainly wrong in it (undefined names), one line each."""
+
+Misuses = Callable[[Mapping[str, str], str, str], list[tuple[int, str]]]
+"""Files, path and source of a test → line and message where it uses the files as their types forbid."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +59,8 @@ class Traits:
     """None where the backend takes none."""
     prefill: bool = False
     """Whether a reply can be made to begin with given text."""
+    choices: int = 1
+    """How many replies one call can bring."""
     local: bool = False
     """True where calls cost time, not money."""
     price: Price | None = None

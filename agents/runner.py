@@ -5,24 +5,25 @@ An invalid reply goes back with the validation error, at most `CORRECTIONS` time
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from agents.ports import Budget, Journal, Model, ModelError, Observer
 from agents.prompts.render import render
 from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome
-from schemas.errors import InvalidOutput, LimitReached, MilepostError, Refused, Truncated, Unavailable
+from schemas.errors import AgentFailure, InvalidOutput, LimitReached, MilepostError, Refused, Truncated, Unavailable
 
 __all__ = ["CORRECTIONS", "Runner", "Task"]
 
 CORRECTIONS = 2
 """How often an invalid reply is sent back with its error."""
 
-RESAMPLE = 0.6
-"""Temperature of every sample but the first, where the backend takes one."""
+RESAMPLE = 0.7
+"""Temperature of every sample but a first that stands alone, where the backend takes one."""
 
 T = TypeVar("T")
 
@@ -43,6 +44,10 @@ class Task(Generic[T]):
     stop: list[str] = field(default_factory=list)
     prefill: str | None = None
     sample: int = 0
+    choices: int = 1
+    """How many answers are wanted, to choose from."""
+    corrections: int = CORRECTIONS
+    """How often an invalid reply is sent back with its error."""
 
 
 class Runner:
@@ -62,40 +67,79 @@ class Runner:
         return self._models[agent]
 
     async def ask(self, task: Task[T]) -> T:
-        """Return the validated answer to ``task``.
+        """Return the validated answer to ``task``: of several, the first.
 
         Raises:
             AgentFailure: no usable answer, after the corrections.
             LimitReached: the call would exceed a limit.
             Unavailable: the backend gave up.
         """
+        return (await self._answers(task))[0]
+
+    async def _answers(self, task: Task[T]) -> list[T]:
+        """Return the usable answers to one call, at least one."""
         model = self.model(task.agent)
         messages = [Message(role="user", content=render(task.agent, task.step, task.variables))]
-        for correction in range(CORRECTIONS + 1):
+        for correction in range(task.corrections + 1):
             request = self._request(task, model, messages)
             record = await self._reply(request, model)
-            try:
-                value = task.parse(record.reply.text)
-            except ValueError as error:
-                failure = _failure(task, record.reply, str(error))
-                self._log(request, record, failure)
-                if isinstance(failure, Refused) or correction == CORRECTIONS:
-                    raise failure from error
-                messages += [
-                    Message(role="assistant", content=record.reply.text[:6000] or "(empty)"),
-                    Message(role="user", content=render("corrections", "invalid", {"error": str(error)[:1500]})),
-                ]
-            else:
+            values: list[T] = []
+            errors: list[str] = []
+            for text in (record.reply.text, *record.reply.alternatives):
+                try:
+                    values.append(task.parse(text))
+                except ValueError as error:
+                    errors.append(str(error))
+            if values:
                 self._log(request, record, None)
-                return value
+                return values
+            failure = _failure(task, record.reply, errors[0])
+            self._log(request, record, failure)
+            if isinstance(failure, Refused) or correction == task.corrections:
+                raise failure
+            messages += [
+                Message(role="assistant", content=record.reply.text[:6000] or "(empty)"),
+                Message(role="user", content=render("corrections", "invalid", {"error": errors[0][:1500]})),
+            ]
         raise AssertionError("unreachable")
+
+    async def _several(self, task: Task[T]) -> list[T]:
+        """Return the usable answers to as many calls as it takes to ask for ``task.choices`` of them."""
+        step = min(task.choices, self.model(task.agent).traits.choices)
+        calls = [replace(task, sample=task.sample + n, choices=step) for n in range(0, task.choices, step)]
+        results = await asyncio.gather(*(self._answers(call) for call in calls), return_exceptions=True)
+        answers: list[T] = []
+        for result in results:
+            if isinstance(result, BaseException):
+                if not isinstance(result, AgentFailure):
+                    raise result
+            else:
+                answers += result
+        if not answers:
+            raise next(r for r in results if isinstance(r, AgentFailure))
+        return answers
+
+    async def ask_all(self, tasks: Iterable[Task[T]]) -> list[list[T] | AgentFailure]:
+        """Return the usable answers to each task, all asked at once; where none came, why.
+
+        Raises:
+            LimitReached, Unavailable: as `ask`, once all are through: no call is left running.
+        """
+        results = await asyncio.gather(*(self._several(task) for task in tasks), return_exceptions=True)
+        answers: list[list[T] | AgentFailure] = []
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, AgentFailure):
+                raise result
+            answers.append(result)
+        return answers
 
     def _request(self, task: Task[T], model: Model, messages: list[Message]) -> ModelRequest:
         traits = model.traits
         temperature = None
         if traits.temperature is not None:
-            # The first sample is the likeliest reply; asking again is of use only if another one can come.
-            temperature = traits.temperature if task.sample == 0 else max(traits.temperature, RESAMPLE)
+            # The likeliest reply first; asking for more is of use only if others can come.
+            alone = task.sample == 0 and task.choices == 1
+            temperature = traits.temperature if alone else max(traits.temperature, RESAMPLE)
         return ModelRequest(
             agent=task.agent,
             model=model.name,
@@ -107,6 +151,7 @@ class Runner:
             stop=task.stop if traits.prefill else [],
             prefill=task.prefill if traits.prefill else None,
             sample=task.sample,
+            choices=min(task.choices, traits.choices),
         )
 
     async def _reply(self, request: ModelRequest, model: Model) -> CallRecord:

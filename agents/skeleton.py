@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import ast
-import builtins
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from agents.names import Definition, assigned, hoist, top_names, with_imports
 from agents.parsing import parse_module
 
 __all__ = [
     "Symbol",
     "fill",
-    "imported_names",
     "interface",
     "merge",
     "missing_names",
     "module_path",
-    "names_used",
     "signature_gaps",
+    "span",
     "stubs",
     "wire",
-    "with_imports",
 ]
 
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _STUB = ast.parse("raise NotImplementedError").body[0]
 
 
@@ -100,12 +96,12 @@ def fill(module: str, name: str, code: str) -> str:
         result = _append(module, old_tree, block)
     else:
         lines = module.split("\n")
-        start, end = _span(old)
+        start, end = span(old)
         lines[start:end] = block.split("\n")
         result = "\n".join(lines)
     constants = [n for n in new_tree.body if isinstance(n, ast.Assign | ast.AnnAssign)]
-    imports = [n for n in new_tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
-    return _hoist(result, imports, constants)
+    imports = [n for n in new_tree.body if isinstance(n, ast.Import | ast.ImportFrom) and n.names[0].name != "*"]
+    return hoist(result, imports, constants)
 
 
 def merge(existing: str, skeleton: str) -> str:
@@ -124,13 +120,13 @@ def merge(existing: str, skeleton: str) -> str:
             result = _append(result, parse_module(result, "module"), ast.unparse(node))
         elif _is_stub(node) and _changed(old, node):
             lines = result.split("\n")
-            start, end = _span(old)
+            start, end = span(old)
             lines[start:end] = ast.unparse(node).split("\n")
             result = "\n".join(lines)
-    defined = _top_names(old_tree)
-    constants = [n for n in new_tree.body if isinstance(n, ast.Assign | ast.AnnAssign) and not (_assigned(n) & defined)]
+    defined = top_names(old_tree)
+    constants = [n for n in new_tree.body if isinstance(n, ast.Assign | ast.AnnAssign) and not (assigned(n) & defined)]
     imports = [n for n in new_tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
-    result = _hoist(result, imports, constants)
+    result = hoist(result, imports, constants)
     has_main = any(isinstance(n, ast.If) for n in old_tree.body)
     if not has_main:
         result += "".join("\n\n" + ast.unparse(n) + "\n" for n in new_tree.body if isinstance(n, ast.If))
@@ -155,63 +151,6 @@ def signature_gaps(path: str, skeleton: str, source: str) -> list[str]:
     return gaps
 
 
-def imported_names(source: str, third_party: Iterable[str] = ()) -> dict[str, set[str]]:
-    """Return module → names that ``source`` imports from the project: not from Python, pytest or ``third_party``."""
-    outside = {*sys.stdlib_module_names, "pytest", *(name.replace("-", "_").lower() for name in third_party)}
-    found: dict[str, set[str]] = {}
-    for node in ast.walk(parse_module(source, "source")):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                found.setdefault(alias.name, set())
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.setdefault(node.module, set()).update(alias.name for alias in node.names)
-    return {module: names for module, names in found.items() if module.partition(".")[0].lower() not in outside}
-
-
-def names_used(source: str) -> set[str]:
-    """Return the plain names and attributes that ``source`` uses, imports apart."""
-    nodes = list(ast.walk(parse_module(source, "source")))
-    return {n.id for n in nodes if isinstance(n, ast.Name)} | {n.attr for n in nodes if isinstance(n, ast.Attribute)}
-
-
-def with_imports(source: str) -> str:
-    """Return ``source`` with imports for the standard library's names that it uses and nowhere binds.
-
-    A missing import is the most frequent slip of small models, and the surest to mend: a name counts only
-    where it is a module's own name (``json``) or one of the few names in `_HOMES` that mean one thing.
-    """
-    tree = parse_module(source, "module")
-    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
-    bound |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
-    bound |= {n.name for n in ast.walk(tree) if isinstance(n, Definition)}
-    bound |= {n.name for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.name}
-    imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
-    if any(alias.name == "*" for n in imports for alias in n.names):
-        return source
-    bound |= {(alias.asname or alias.name).partition(".")[0] for n in imports for alias in n.names}
-    added = []
-    for name in sorted(used - bound - set(dir(builtins))):
-        if name in _HOMES:
-            added.append(f"from {_HOMES[name]} import {name}")
-        elif name in sys.stdlib_module_names:
-            added.append(f"import {name}")
-    return _hoist(source, ast.parse("\n".join(added)).body, []) if added else source
-
-
-_HOMES = {
-    **dict.fromkeys(("Any", "Dict", "List", "Optional", "Set", "Tuple", "Union", "NamedTuple", "Literal"), "typing"),
-    **dict.fromkeys(("Callable", "Iterable", "Iterator", "Mapping", "Sequence"), "collections.abc"),
-    **dict.fromkeys(("Counter", "OrderedDict", "defaultdict", "deque"), "collections"),
-    **dict.fromkeys(("dataclass", "field"), "dataclasses"),
-    **dict.fromkeys(("timedelta", "timezone"), "datetime"),
-    "Decimal": "decimal",
-    "Enum": "enum",
-    "Path": "pathlib",
-    "uuid4": "uuid",
-}
-
-
 def module_path(module: str, files: Iterable[str]) -> str | None:
     """Return the file of ``files`` that is the module with dotted name ``module``."""
     base = module.replace(".", "/")
@@ -227,7 +166,7 @@ def missing_names(files: Mapping[str, str], required: Mapping[str, set[str]]) ->
         if path is None:
             gaps.append(f"the module {module} is missing: plan {module.replace('.', '/')}.py")
             continue
-        offered = _top_names(parse_module(files[path], path))
+        offered = top_names(parse_module(files[path], path))
         inside = {n for n in names if module_path(f"{module}.{n}", files)}
         gaps += [f"{path} must define {name}" for name in sorted(names - offered - inside)]
     return gaps
@@ -247,14 +186,14 @@ def wire(files: Mapping[str, str], required: Mapping[str, set[str]]) -> dict[str
         if home is None or not home.endswith("__init__.py"):
             continue
         package = home.removesuffix("__init__.py")
-        for name in sorted(names - _top_names(parse_module(wired[home], home))):
+        for name in sorted(names - top_names(parse_module(wired[home], home))):
             for path, source in sorted(wired.items()):
                 if path.startswith(package) and path != home and path.endswith(".py"):
                     sibling = path.removesuffix(".py").replace("/", ".")
                     if _find(parse_module(source, path), name) and not sibling.endswith("__main__"):
                         statement = ast.parse(f"from {sibling} import {name} as {name}").body[0]
                         assert isinstance(statement, ast.ImportFrom)  # noqa: S101  (it was just built so)
-                        wired[home] = _hoist(wired[home], [statement], [])
+                        wired[home] = hoist(wired[home], [statement], [])
                         break
     return wired
 
@@ -316,14 +255,14 @@ def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[object, .
     )
 
 
-def _span(node: Definition) -> tuple[int, int]:
+def span(node: Definition) -> tuple[int, int]:
     """Return the half-open range of zero-based lines of ``node``, decorators included."""
     first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
     return first - 1, node.end_lineno or node.lineno
 
 
 def _text(source: str, node: Definition) -> str:
-    start, end = _span(node)
+    start, end = span(node)
     return "\n".join(source.split("\n")[start:end])
 
 
@@ -334,41 +273,3 @@ def _append(module: str, tree: ast.Module, block: str) -> str:
     cut = tail.lineno - 1 if tail is not None else len(lines)
     head, rest = "\n".join(lines[:cut]).rstrip("\n"), "\n".join(lines[cut:])
     return f"{head}\n\n\n{block}\n" + (f"\n\n{rest}\n" if rest else "")
-
-
-def _hoist(module: str, imports: Iterable[ast.stmt], constants: Iterable[ast.Assign | ast.AnnAssign]) -> str:
-    """Return ``module`` with ``imports`` and ``constants`` that it lacks added below its docstring and imports."""
-    tree = parse_module(module, "module")
-    present = {ast.unparse(n) for n in tree.body}
-    taken = _top_names(tree)
-    wanted = [ast.unparse(n) for n in imports]
-    values = [ast.unparse(n) for n in constants if not (_assigned(n) & taken)]
-    future = [w for w in wanted if w.startswith("from __future__") and w not in present]
-    normal = [w for w in wanted if not w.startswith("from __future__") and w not in present]
-    if not (future or normal or values):
-        return module
-    doc_end = tree.body[0].end_lineno or 0 if ast.get_docstring(tree) is not None else 0
-    head_end = doc_end
-    for node in tree.body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            head_end = max(head_end, node.end_lineno or 0)
-    lines = module.split("\n")
-    body = [*lines[:doc_end], *dict.fromkeys(future), *lines[doc_end:head_end], *dict.fromkeys(normal)]
-    return "\n".join([*body, *values, *lines[head_end:]])
-
-
-def _top_names(tree: ast.Module) -> set[str]:
-    names: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, Definition):
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            names |= _assigned(node)
-    return names
-
-
-def _assigned(node: ast.Assign | ast.AnnAssign) -> set[str]:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}

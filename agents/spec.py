@@ -33,7 +33,7 @@ async def specify(runner: Runner, context: Context) -> Specification:
 
 async def revise(runner: Runner, context: Context, specification: Specification) -> Specification:
     """Return ``specification`` as the feedback of the last attempt changes it; often that is not at all."""
-    variables = {**context.variables(), "specification": specification, "failures": context.failures[:4]}
+    variables = {**context.variables(), "specification": specification}
     revision = await runner.ask(
         Task(
             "spec",

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import re
-from collections.abc import Callable, Mapping
 
 from agents.context import Context
+from agents.entry import input_files
+from agents.names import with_imports
 from agents.parsing import files_from, parse_module, python_from
+from agents.ports import Misuses
 from agents.runner import Runner, Task
-from agents.skeleton import Symbol, stubs, with_imports
+from agents.skeleton import Symbol, stubs
 from schemas.architecture import Blueprint
 from schemas.code_change import CodeChange, FileWrite
 from schemas.errors import AgentFailure
 from schemas.specification import Contract, Specification
 
-__all__ = ["Check", "write_tests"]
-
-
-Check = Callable[[Mapping[str, str], str, str], list[tuple[int, str]]]
-"""Files, path and source of a test → line and message where it uses the files as their types forbid."""
+__all__ = ["write_tests"]
 
 _FIXTURES = ("tmp_path", "capsys", "monkeypatch", "tmpdir", "capfd")
 
 
 async def write_tests(
-    runner: Runner, context: Context, specification: Specification, blueprint: Blueprint, check: Check
+    runner: Runner, context: Context, specification: Specification, blueprint: Blueprint, misuses: Misuses
 ) -> CodeChange:
     """Return test files for the interfaces that the blueprint adds or changes."""
     if runner.model("tester").traits.step == "project":
@@ -34,18 +31,14 @@ async def write_tests(
     symbols = [
         s for path, source in sorted(blueprint.skeletons.items()) if path.endswith(".py") for s in stubs(path, source)
     ]
-    results = await asyncio.gather(
-        *(_for_symbol(runner, context, specification, symbol, check) for symbol in symbols), return_exceptions=True
-    )
+    results = await runner.ask_all([_for_symbol(context, specification, symbol, misuses) for symbol in symbols])
     sources: dict[str, list[str]] = {}
-    failure: BaseException | None = None
+    failure: AgentFailure | None = None
     for symbol, result in zip(symbols, results, strict=True):
         if isinstance(result, AgentFailure):
             failure = failure or result  # the report says which interface has no test; the others still count
-        elif isinstance(result, BaseException):
-            raise result
         else:
-            sources.setdefault(symbol.module.replace(".", "_"), []).append(result)
+            sources.setdefault(symbol.module.replace(".", "_"), []).append(result[0])
     if failure is not None and not sources:
         raise failure
     slug = context.milestone.id.lower().replace("-", "_")
@@ -84,9 +77,7 @@ async def _at_once(runner: Runner, context: Context, specification: Specificatio
     return await runner.ask(Task("tester", "project", variables, parse, max_tokens=6000, sample=context.sample))
 
 
-async def _for_symbol(
-    runner: Runner, context: Context, specification: Specification, symbol: Symbol, check: Check
-) -> str:
+def _for_symbol(context: Context, specification: Specification, symbol: Symbol, misuses: Misuses) -> Task[str]:
     header = f"from {symbol.module} import {symbol.name}"
     # Fixtures are offered only where they are needed: a small model uses whatever it is told of.
     uses_files = bool(re.search(r"argv|path|file|print|stdout", symbol.source, re.I))
@@ -95,7 +86,7 @@ async def _for_symbol(
         source = python_from(text)
         tree = parse_module(source, "reply")
         result = with_imports("\n".join([header, *(ast.unparse(n) for n in tree.body if _belongs(n, symbol))]))
-        result, dropped = _without_misuses(result, check(context.code, "tests/test_reply.py", result))
+        result, dropped = _without_misuses(result, misuses(context.code, "tests/test_reply.py", result))
         kept = parse_module(result, "reply")
         if not any(isinstance(n, ast.Name) and n.id == symbol.name for n in ast.walk(kept)):
             raise ValueError(f"the tests never use {symbol.name} as its signature says. {dropped}")
@@ -109,18 +100,25 @@ async def _for_symbol(
         "contract": _contract(specification, symbol.name),
         "mentioned": context.checks_of(symbol.name),
     }
-    return await runner.ask(
-        Task(
-            "tester",
-            "function",
-            variables,
-            parse,
-            max_tokens=240,
-            stop=["\n```"],
-            prefill=f"```python\nimport pytest\n{header}\n\n\ndef test_{symbol.name}",
-            sample=context.sample,
-        )
+    return Task(
+        "tester",
+        "function",
+        variables,
+        parse,
+        max_tokens=240,
+        stop=["\n```"],
+        prefill=f"```python\nimport pytest\n{header}\n\n\n{_beginning(context, symbol)}",
+        sample=context.sample,
     )
+
+
+def _beginning(context: Context, symbol: Symbol) -> str:
+    """Return how the first test begins. For ``main`` that says how a program's function is tested at all."""
+    if symbol.name != "main":
+        return f"def test_{symbol.name}"
+    if input_files(context):
+        return "def test_main_reads_file(tmp_path, capsys):\n    path = tmp_path / "
+    return "def test_main_prints(capsys):\n    assert main(["
 
 
 def _without_misuses(source: str, problems: list[tuple[int, str]]) -> tuple[str, str]:
@@ -135,15 +133,22 @@ def _without_misuses(source: str, problems: list[tuple[int, str]]) -> tuple[str,
         test.body = [
             n
             for n in test.body
-            if isinstance(n, ast.With) or not lines & set(range(n.lineno, (n.end_lineno or n.lineno) + 1))
+            if _expects_error(n) or not lines & set(range(n.lineno, (n.end_lineno or n.lineno) + 1))
         ]
     tree.body = [
         n
         for n in tree.body
-        if not (isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name.startswith("test"))
-        or any(isinstance(inner, ast.Assert | ast.With) for statement in n.body for inner in ast.walk(statement))
+        if not (isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name.startswith("test")) or _asserts(n)
     ]
     return ast.unparse(tree), "; ".join(message for _, message in problems[:3])
+
+
+def _expects_error(node: ast.AST) -> bool:
+    return isinstance(node, ast.With | ast.AsyncWith) and "pytest.raises" in ast.unparse(node.items[0])
+
+
+def _asserts(test: ast.AST) -> bool:
+    return any(isinstance(node, ast.Assert) or _expects_error(node) for node in ast.walk(test))
 
 
 def _belongs(node: ast.stmt, symbol: Symbol) -> bool:
@@ -172,7 +177,7 @@ def _check(tree: ast.Module, name: str) -> None:
     if not tests and not in_classes:
         raise ValueError(f"{name}: no function is named test_…")
     for test in tests:
-        if not any(isinstance(n, ast.Assert | ast.With | ast.AsyncWith) for n in ast.walk(test)):
+        if not _asserts(test):
             raise ValueError(f"{name}: {test.name} asserts nothing")
     text = ast.unparse(tree)
     for forbidden in ("pytest.skip", "mark.skip", "mark.xfail", "importorskip"):

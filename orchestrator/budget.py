@@ -107,12 +107,13 @@ class RunBudget:
 def worst_tokens(request: ModelRequest) -> int:
     """Return how many tokens ``request`` may at most take, in and out."""
     characters = len(request.system) + sum(len(m.content) for m in request.messages)
-    return round(characters / CHARACTERS_PER_TOKEN) + request.max_tokens
+    return round(characters / CHARACTERS_PER_TOKEN) + request.max_tokens * request.choices
 
 
 def worst_cost(request: ModelRequest, traits: Traits) -> float | None:
     """Return how many US dollars ``request`` may at most cost; None where the price is unknown."""
     if traits.price is None:
         return None
-    tokens_in = worst_tokens(request) - request.max_tokens
-    return (tokens_in * traits.price.cache_write + request.max_tokens * traits.price.output) / 1e6
+    tokens_out = request.max_tokens * request.choices
+    tokens_in = worst_tokens(request) - tokens_out
+    return (tokens_in * traits.price.cache_write + tokens_out * traits.price.output) / 1e6

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -21,13 +22,13 @@ from orchestrator.rubric import evaluate
 from orchestrator.team import Team
 from orchestrator.workspace.layout import write_milestone
 from schemas.architecture import Blueprint
+from schemas.code_change import Version
 from schemas.errors import AgentFailure
 from schemas.evaluation import Evaluation
 from schemas.evidence import Evidence, Ruling
 from schemas.idea import AcceptanceCheck
 from schemas.milestone import AttemptRecord, Milestone, Status
 from schemas.specification import Specification
-from schemas.test_report import Failure
 
 __all__ = ["MAX_RULINGS", "Work", "run_milestone"]
 
@@ -73,12 +74,13 @@ async def _attempt(team: Team, milestone: Milestone, work: Work, number: int) ->
     try:
         context = await _specify(team, context, work)
         context = await _write_tests(team, context, work)
-        change = await implement(team.runner, context, _ready(work.blueprint), certain_errors)
-        files = {p: tidy(p, s) for p, s in apply(change, context.files).items()}
+        examine = partial(_measure, team, milestone, work)
+        made = await implement(team.runner, context, _ready(work.blueprint), certain_errors, examine)
+        files = _tidied(apply(made.change, context.files))
         team.project.replace(files)
         commit = team.project.commit(f"{milestone.id}, attempt {number}: {milestone.title}")
-        evidence = await _examine(team, context, work)
-        context = replace(context, files=team.project.files())
+        context = replace(context, files=files)
+        evidence = await _examine(team, context, work, made.versions)
         evaluation = evaluate(await judge(team.runner, context, evidence), evidence)
     except (AgentFailure, ValueError) as failure:
         team.events.write("attempt_failed", level="warning", reason=str(failure)[:500])
@@ -118,65 +120,50 @@ async def _write_tests(team: Team, context: Context, work: Work) -> Context:
     return replace(context, files=dict(work.files))
 
 
-async def _examine(team: Team, context: Context, work: Work) -> Evidence:
+async def _measure(team: Team, milestone: Milestone, work: Work, files: Mapping[str, str]) -> Evidence:
+    """Measure ``files`` as what this milestone would come to."""
+    return await team.laboratory.examine(
+        _tidied(files),
+        team.idea,
+        work.checks,
+        runs_program=milestone.runs_program,
+        blueprint=work.blueprint,
+        quarantined=work.quarantined,
+    )
+
+
+def _tidied(files: Mapping[str, str]) -> dict[str, str]:
+    return {path: tidy(path, source) for path, source in files.items()}
+
+
+async def _examine(team: Team, context: Context, work: Work, versions: Sequence[Version]) -> Evidence:
     """Measure the attempt; where the sealed checks hold and a generated test fails, the Critic rules which is wrong."""
-
-    async def measure() -> Evidence:
-        return await team.laboratory.examine(
-            team.project,
-            team.idea,
-            work.checks,
-            runs_program=context.milestone.runs_program,
-            blueprint=work.blueprint,
-            quarantined=work.quarantined,
-        )
-
-    evidence = await measure()
-    sealed = evidence.acceptance is None or evidence.acceptance.clean
-    if not sealed or not evidence.generated.failures:
+    evidence = await _measure(team, context.milestone, work, context.files)
+    if not evidence.holds or not evidence.generated.failures:
         return evidence
-    context = replace(context, files=team.project.files())
     rulings = []
     for failure in [f for f in evidence.generated.failures if "::" in f.test][:MAX_RULINGS]:
         try:
-            rulings.append(await rule(team.runner, context, failure))
+            rulings.append(await rule(team.runner, context, failure, versions))
         except AgentFailure as error:
             team.events.write("no_ruling", level="warning", test=failure.test, reason=str(error)[:300])
     work.rulings += rulings
     wrong = tuple(r.test for r in rulings if r.wrong == "test")
     if wrong:
         work.quarantined += wrong
-        evidence = await measure()
+        evidence = await _measure(team, context.milestone, work, context.files)
     return evidence.model_copy(update={"rulings": rulings})
 
 
 def _context(team: Team, milestone: Milestone, work: Work, number: int) -> Context:
-    evidence = work.evidence
     return Context(
         idea=team.idea,
         milestone=milestone,
         attempt=number,
         files=dict(work.files),
-        failures=_facts(evidence) if evidence else (),
-        gaps=_gaps(evidence) if evidence else (),
+        evidence=work.evidence,
         sample=number - 1,
     )
-
-
-def _facts(evidence: Evidence) -> tuple[Failure, ...]:
-    """The failures to mend. While sealed checks fail, only those: a generated test may itself be wrong."""
-    sealed = evidence.acceptance.failures if evidence.acceptance else []
-    return tuple(sealed or evidence.generated.failures)
-
-
-def _gaps(evidence: Evidence) -> tuple[str, ...]:
-    gaps = [*evidence.contract_gaps, *(str(f) for f in evidence.findings)]
-    if evidence.program is not None and not evidence.program.ok:
-        program = evidence.program
-        gaps.append(
-            f"`{program.command}` (function main) fails, exit code {program.exit_code}: {program.output[-1500:]}"
-        )
-    return tuple(gaps)
 
 
 def _keep_best(work: Work, files: dict[str, str], evidence: Evidence, evaluation: Evaluation) -> None:
@@ -196,8 +183,7 @@ def _keep_best(work: Work, files: dict[str, str], evidence: Evidence, evaluation
 
 
 def _merit(evidence: Evidence, evaluation: Evaluation) -> tuple[float, ...]:
-    sealed = evidence.acceptance.passed if evidence.acceptance else 0
-    return (evaluation.passed, sealed, -len(evidence.counting_failures), evaluation.score)
+    return (evaluation.passed, *evidence.merit[:3], evaluation.score)
 
 
 def _feedback(record: AttemptRecord) -> list[str]:

@@ -114,7 +114,7 @@ async def _verify(team: Team, ledger: Ledger, accepted: list[Milestone]) -> Evid
     team.project.add(finishing_files(team, accepted))
     team.project.commit("Add what the project needs to stand alone", tag="delivered")
     return await team.laboratory.examine(
-        team.project,
+        team.project.files(),
         team.idea,
         team.idea.acceptance,
         runs_program=any(m.runs_program for m in accepted),

@@ -50,6 +50,8 @@ class ModelRequest(Schema):
     """How the reply begins, where the backend can be made to begin so."""
     sample: int = 0
     """Which sample of the same question this is; another number is another reply."""
+    choices: int = Field(default=1, ge=1)
+    """How many replies are asked for at once; a backend that can do that reads the prompt only once."""
 
     @property
     def digest(self) -> str:
@@ -88,6 +90,8 @@ class ModelReply(Schema):
     usage: Usage
     model: str
     """The model that the backend says answered."""
+    alternatives: list[str] = Field(default_factory=list)
+    """The other replies, where more than one was asked for; `usage` counts them all."""
 
 
 class CallRecord(Schema):

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schemas.architecture import ProjectPath
 from schemas.base import Schema
+from schemas.evidence import Evidence
 
 __all__ = ["MAX_FILE_CHARS", "CodeChange", "Edit", "FileWrite"]
 
@@ -28,6 +29,16 @@ class Edit(Schema):
     add: str = Field(max_length=MAX_FILE_CHARS)
 
 
+class Version(Schema):
+    """One version of a function that was written and measured."""
+
+    function: str
+    replies: int = Field(ge=1)
+    """How many replies, sampled independently of each other, came to this code."""
+    evidence: Evidence
+    """Measured with this version in the project."""
+
+
 class CodeChange(Schema):
     """A change to the project; all of it applies or none."""
 
@@ -39,3 +50,11 @@ class CodeChange(Schema):
     def paths(self) -> list[str]:
         """Every path that the change touches, sorted."""
         return sorted({*(w.path for w in self.writes), *(e.path for e in self.edits), *self.deletes})
+
+
+class Implementation(Schema):
+    """What the Impl agent hands on."""
+
+    change: CodeChange
+    versions: list[Version] = Field(default_factory=list)
+    """The versions that were tried, the chosen ones among them."""

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.base import Schema
-from schemas.test_report import TestReport
+from schemas.test_report import Failure, TestReport
 
 __all__ = ["Evidence", "Execution", "Finding", "ProgramRun", "Ruling"]
 
@@ -31,6 +31,9 @@ class ProgramRun(Schema):
     ok: bool
     exit_code: int | None
     output: str
+
+    def __str__(self) -> str:
+        return f"`{self.command}` ended with exit code {self.exit_code}: {self.output[-1500:]}"
 
 
 class Finding(Schema):
@@ -70,6 +73,32 @@ class Evidence(Schema):
     quarantined: list[str] = Field(default_factory=list)
     """Generated tests that the Critic ruled wrong: they do not count, and the report lists them."""
     largest_file_lines: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether every sealed check that was run holds."""
+        return self.acceptance is None or self.acceptance.clean
+
+    @property
+    def merit(self) -> tuple[int, ...]:
+        """What two attempts at the same work are compared by, the most important first; more is better."""
+        sealed = self.acceptance.passed if self.acceptance else 0
+        runs = int(self.program is None or self.program.ok)
+        return (sealed, runs, -len(self.counting_failures), -len(self.contract_gaps), -len(self.findings))
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The failures to mend. While sealed checks fail, only those: a generated test may itself be wrong."""
+        sealed = self.acceptance.failures if self.acceptance else []
+        return sealed or self.generated.failures
+
+    @property
+    def gaps(self) -> list[str]:
+        """Every other fact against the attempt."""
+        gaps = [*self.contract_gaps, *(str(f) for f in self.findings)]
+        if self.program is not None and not self.program.ok:
+            gaps.append(f"{self.program} (function main)")
+        return gaps
 
     @property
     def counting_failures(self) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agents.names import imported_names, with_imports
 from agents.skeleton import (
     fill,
-    imported_names,
     interface,
     merge,
     missing_names,
@@ -14,7 +14,6 @@ from agents.skeleton import (
     signature_gaps,
     stubs,
     wire,
-    with_imports,
 )
 
 MODULE = '''"""A module."""

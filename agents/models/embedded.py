@@ -37,12 +37,14 @@ class EmbeddedModel:
         self._to_grammar: Callable[[str], str] = str
         self._loading = asyncio.Lock()
         self._slots = asyncio.Semaphore(parallel)
+        self._queue = asyncio.Lock()
         self._traits = Traits(
             step="function",
             context_tokens=context_tokens // 2,
             max_output_tokens=2_000,
             temperature=0.0,
             prefill=True,
+            choices=parallel,
             local=True,
         )
 
@@ -61,12 +63,17 @@ class EmbeddedModel:
         self._server = None
 
     async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
-        """Answer ``request``; `parallel` requests are answered at once.
+        """Answer ``request``; `parallel` replies are written at once, those to one request from one reading of it.
 
         Raises:
             ModelError: the model can't be loaded, or llama.cpp refuses the request.
         """
-        async with self._slots:
+        taken = 0
+        try:
+            async with self._queue:  # one by one, so that two that want all slots can't block each other
+                for _ in range(request.choices):
+                    await self._slots.acquire()
+                    taken += 1
             async with self._loading:
                 if self._server is None:
                     self._server = await asyncio.to_thread(self._load)
@@ -76,6 +83,9 @@ class EmbeddedModel:
             except asyncio.CancelledError:
                 cancelled.set()
                 raise
+        finally:
+            for _ in range(taken):
+                self._slots.release()
         return self._assemble(request, chunks)
 
     def _load(self) -> Any:
@@ -121,7 +131,8 @@ class EmbeddedModel:
             "messages": messages,
             "max_tokens": request.max_tokens,
             "temperature": request.temperature or 0.0,
-            "seed": request.sample,
+            "seed": request.sample * self._parallel,  # choice n of a request has the n-th seed from here
+            "n": request.choices,
             "stop": request.stop,
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -133,7 +144,7 @@ class EmbeddedModel:
         return body
 
     def _assemble(self, request: ModelRequest, chunks: list[dict[str, Any]]) -> ModelReply:
-        text, finish, usage = "", "length", Usage()
+        texts, finish, usage = [""] * request.choices, "length", Usage()
         for chunk in chunks:
             error = chunk.get("error")
             if error:
@@ -141,19 +152,27 @@ class EmbeddedModel:
                     return ModelReply(text="", stop_reason="context_exceeded", usage=usage, model=self.name)
                 raise ModelError(f"llama.cpp refused the request: {error.get('message', error)}")
             for choice in chunk.get("choices", []):
-                text += choice["delta"].get("content") or ""
-                finish = choice.get("finish_reason") or finish
+                texts[choice["index"]] += choice["delta"].get("content") or ""
+                if choice["index"] == 0:
+                    finish = choice.get("finish_reason") or finish
             counts = chunk.get("usage")
             if counts:
                 cached = counts.get("prompt_tokens_details", {}).get("cached_tokens", 0)
+                # One count per choice; the prompt was read once for all of them.
                 usage = Usage(
                     input_tokens=counts["prompt_tokens"] - cached,
-                    output_tokens=counts["completion_tokens"],
+                    output_tokens=usage.output_tokens + counts["completion_tokens"],
                     cache_read_tokens=cached,
                 )
-        if request.prefill and not text.startswith(request.prefill):
-            text = request.prefill + text
-        return ModelReply(text=text, stop_reason=_STOP.get(finish, "end"), usage=usage, model=self.name)
+        if request.prefill:
+            texts = [t if t.startswith(request.prefill) else request.prefill + t for t in texts]
+        return ModelReply(
+            text=texts[0],
+            alternatives=texts[1:],
+            stop_reason=_STOP.get(finish, "end"),
+            usage=usage,
+            model=self.name,
+        )
 
 
 def _bounded(schema: Any) -> Any:

@@ -6,7 +6,8 @@ import ast
 import shlex
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from orchestrator.evidence.run_tests import HARNESS, normalised, run_tests
 from orchestrator.evidence.sandbox import Command, Sandbox
 from orchestrator.evidence.static import analyse
 from orchestrator.journal.store import RecordStore
-from orchestrator.workspace.project import Project
 from schemas.architecture import Blueprint
 from schemas.base import digest_of
 from schemas.evidence import Evidence, ProgramRun
@@ -39,7 +39,7 @@ class Laboratory:
 
     async def examine(
         self,
-        project: Project,
+        files: Mapping[str, str],
         idea: Idea,
         checks: Sequence[AcceptanceCheck],
         *,
@@ -47,23 +47,28 @@ class Laboratory:
         blueprint: Blueprint | None,
         quarantined: tuple[str, ...] = (),
     ) -> Evidence:
-        """Return the evidence on the project as it stands.
+        """Return the evidence on a project that consists of ``files``.
 
         ``checks`` are the sealed checks that must hold by now; ``quarantined`` are tests that do not count.
+
+        Raises:
+            ValueError: a path of ``files`` is not inside the project.
         """
-        files = project.files()
-        key = ["evidence", 1, project.tree(), [c.model_dump() for c in checks], runs_program, idea.run, quarantined]
+        key = ["evidence", 2, files, [c.model_dump() for c in checks], runs_program, idea.run, quarantined]
+        key += [blueprint.skeletons if blueprint else {}]
         key += [digest_of(HARNESS.read_text(encoding="utf-8")), self.environment.path.name, self.sandbox.name]
         known = self.store.fact(key, Evidence)
         if known is not None:
             return known
-        generated = await self._generated(project, quarantined)
-        acceptance = await self._acceptance(project, checks) if any(c.check for c in checks) else None
+        with _unpacked(files) as project:
+            generated = await self._generated(project, quarantined)
+            acceptance = await self._acceptance(project, checks) if any(c.check for c in checks) else None
+            program = await self._program(project, idea.run) if runs_program and idea.run else None
         code = {p: s for p, s in files.items() if p.endswith(".py") and not p.startswith("tests/")}
         evidence = Evidence(
             generated=generated,
             acceptance=acceptance,
-            program=await self._program(project, idea.run) if runs_program and idea.run else None,
+            program=program,
             findings=analyse(code),
             contract_gaps=[
                 gap
@@ -76,26 +81,26 @@ class Laboratory:
         self.store.keep_fact(key, evidence)
         return evidence
 
-    async def _generated(self, project: Project, quarantined: tuple[str, ...]) -> TestReport:
-        if not (project.path / "tests").is_dir():
+    async def _generated(self, project: Path, quarantined: tuple[str, ...]) -> TestReport:
+        if not (project / "tests").is_dir():
             return TestReport(total=0, passed=0, failed=0)
         return await run_tests(
             self.sandbox,
-            project.path,
+            project,
             self.environment.path,
             ["tests"],
             deselect=quarantined,
             seconds=self.test_seconds,
         )
 
-    async def _acceptance(self, project: Project, checks: Sequence[AcceptanceCheck]) -> TestReport:
+    async def _acceptance(self, project: Path, checks: Sequence[AcceptanceCheck]) -> TestReport:
         """Run the sealed checks from a folder of their own, outside the project."""
         target = _sealed_file(checks)
         folder = target.parent
         try:
             report = await run_tests(
                 self.sandbox,
-                project.path,
+                project,
                 self.environment.path,
                 [str(target)],
                 readable=(folder,),
@@ -105,10 +110,10 @@ class Laboratory:
             shutil.rmtree(folder, ignore_errors=True)
         return _by_check(report, checks, folder)
 
-    async def _program(self, project: Project, run: str) -> ProgramRun:
+    async def _program(self, project: Path, run: str) -> ProgramRun:
         command = Command(
             argv=tuple(shlex.split(run)),
-            project=project.path,
+            project=project,
             environment=self.environment.path,
             variables={"PYTHONPATH": "/project"},
             seconds=PROGRAM_SECONDS,
@@ -132,6 +137,23 @@ def acceptance_source(check: AcceptanceCheck) -> str:
     assert isinstance(function, ast.FunctionDef)  # noqa: S101  (it was just built so)
     function.body = body
     return ast.unparse(ast.fix_missing_locations(ast.Module([function], [])))
+
+
+@contextmanager
+def _unpacked(files: Mapping[str, str]) -> Iterator[Path]:
+    """Put ``files`` into a folder that any user may read and that goes when the block ends."""
+    folder = Path(tempfile.mkdtemp(prefix="milepost-project-"))
+    try:
+        folder.chmod(0o755)
+        for name, content in files.items():
+            target = folder / name
+            if not target.resolve().is_relative_to(folder.resolve()):
+                raise ValueError(f"{name} is not inside the project")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content, encoding="utf-8", errors="surrogateescape")
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sealed_file(checks: Sequence[AcceptanceCheck]) -> Path:

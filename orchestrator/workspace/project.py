@@ -91,11 +91,6 @@ class Project:
         """Tag ``commit``."""
         self._git("tag", "--force", name, commit)
 
-    def tree(self) -> str:
-        """Return the git tree id of what is in the folder: it names the content exactly."""
-        self._git("add", "--all")
-        return self._git("write-tree").strip()
-
     def _git(self, *arguments: str) -> str:
         git = shutil.which("git")
         if git is None:

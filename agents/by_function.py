@@ -1,0 +1,267 @@
+"""Impl in small steps, for small models: one function at a time, several candidates where the facts say that one
+is wrong, and the choice among them left to the tests.
+
+To sample several programs and let tests choose is how AlphaCode (Li et al. 2022) and CodeT (Chen et al. 2022) work.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from agents.context import Context
+from agents.names import Definition, with_imports
+from agents.parsing import fences, parse_module, python_from
+from agents.ports import Examine, Lint
+from agents.runner import Runner, Task
+from agents.skeleton import Symbol, fill, interface, span, stubs
+from schemas.architecture import Blueprint
+from schemas.code_change import CodeChange, FileWrite, Implementation, Version
+from schemas.errors import AgentFailure
+from schemas.evidence import Evidence
+from schemas.test_report import Failure
+
+__all__ = ["by_function"]
+
+CHOICES = 4
+"""How many versions of a function are asked for at once."""
+
+ROUNDS = 2
+"""How often, within one attempt, what still fails is written again: first mended, then begun afresh."""
+
+BLAMED = 2
+"""How many functions are written again in a round: those that most facts point at."""
+
+SAMPLES = 100
+"""Room for the samples of one attempt: each sample of a milestone has a number of its own."""
+
+
+@dataclass(frozen=True)
+class _Blame:
+    symbol: Symbol
+    facts: list[str]
+
+
+async def by_function(
+    runner: Runner, context: Context, blueprint: Blueprint, lint: Lint, examine: Examine
+) -> Implementation:
+    """Return the milestone's code: every stub written, then what fails written again while that helps.
+
+    On a first attempt only sealed checks and the program count as failing: whether a generated test or the
+    code is wrong is the Critic's to say.
+    """
+    sample = SAMPLES * context.sample
+    state, drafts = await _draft(runner, context, blueprint, lint, examine, sample)
+    state, versions = await _better(state, [(b.symbol, drafts.get(b.symbol.name, [])) for b in _blamed(state)], examine)
+    for number in range(ROUNDS):
+        evidence = _evidence(state)
+        runs = evidence.program is None or evidence.program.ok
+        blamed = [] if context.attempt == 1 and evidence.holds and runs else _blamed(state)[:BLAMED]
+        if not blamed:
+            break
+        first = sample + CHOICES * (number + 1)
+        tasks = [_mend(state, b, lint, first) if number == 0 else _write(state, b.symbol, lint, first) for b in blamed]
+        replies = await runner.ask_all([replace(task, corrections=0) for task in tasks])
+        found = [(b.symbol, [] if isinstance(r, AgentFailure) else r) for b, r in zip(blamed, replies, strict=True)]
+        state, more = await _better(state, found, examine)
+        versions += more
+    changed = {path: source for path, source in state.files.items() if source != context.files.get(path)}
+    writes = [FileWrite(path=path, content=source) for path, source in changed.items()]
+    return Implementation(change=CodeChange(writes=writes), versions=versions)
+
+
+async def _draft(
+    runner: Runner, context: Context, blueprint: Blueprint, lint: Lint, examine: Examine, sample: int
+) -> tuple[Context, dict[str, list[str]]]:
+    """Return the project with every stub written and measured, and for each function all its versions."""
+    files = dict(context.files)
+    todo = [symbol for path, source in context.code.items() for symbol in stubs(path, source)]
+    others = [f for f in blueprint.architecture.files if not f.path.endswith(".py") and f.path not in files]
+    tasks = [_write(context, symbol, lint, sample) for symbol in todo]
+    tasks += [_write_text(context, file.path, file.purpose, sample) for file in others]
+    replies = [_usable(reply) for reply in await runner.ask_all(tasks)]
+    for symbol, codes in zip(todo, replies, strict=False):
+        files[symbol.path] = _filled(files, symbol, codes[0])
+    files.update({file.path: texts[0] for file, texts in zip(others, replies[len(todo) :], strict=True)})
+    drafts = {symbol.name: codes for symbol, codes in zip(todo, replies, strict=False)}
+    return replace(context, files=files, evidence=await examine(files)), drafts
+
+
+def _usable(reply: list[str] | AgentFailure) -> list[str]:
+    if isinstance(reply, AgentFailure):
+        raise reply
+    return reply
+
+
+async def _better(
+    context: Context, found: Sequence[tuple[Symbol, list[str]]], examine: Examine
+) -> tuple[Context, list[Version]]:
+    """Return the project with those versions of functions in it that are measured to be better, and all versions.
+
+    The same code is measured once.
+    """
+    versions: list[Version] = []
+    for symbol, codes in found:
+        measured = {ast.dump(ast.parse(context.code[symbol.path])): _evidence(context)}
+        replies: Counter[str] = Counter()
+        for code in codes:
+            trial = {**context.files, symbol.path: _filled(context.files, symbol, code)}
+            shape = ast.dump(ast.parse(trial[symbol.path]))
+            replies[shape] += 1
+            if shape not in measured:
+                measured[shape] = await examine(trial)
+            if measured[shape].merit > _evidence(context).merit:
+                context = replace(context, files=trial, evidence=measured[shape])
+            if not _evidence(context).counting_failures:
+                return context, []  # nothing is left to choose or to rule on
+        versions += [Version(function=symbol.name, replies=n, evidence=measured[s]) for s, n in replies.items()]
+    return context, versions
+
+
+def _evidence(context: Context) -> Evidence:
+    assert context.evidence is not None  # noqa: S101  (`_draft` measured)
+    return context.evidence
+
+
+def _filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
+    """Return the module of ``symbol`` with ``code`` in it, and with the imports that this needs."""
+    homes: dict[str, str] = {}
+    for path, source in files.items():
+        if path.endswith(".py") and path != symbol.path and not path.startswith("tests/"):
+            module = Symbol(path, "", source).module
+            homes.update({n.name: module for n in parse_module(source, path).body if isinstance(n, Definition)})
+    return with_imports(fill(files[symbol.path], symbol.name, code), homes)
+
+
+def _write(context: Context, symbol: Symbol, lint: Lint, sample: int) -> Task[str]:
+    """Ask for one function, of which the model sees the interface only."""
+    module = interface(context.code[symbol.path])
+    others = {p: interface(s) for p, s in context.code.items() if s.strip() and p != symbol.path}
+    stub = _definition(module, symbol.name)
+    variables = {
+        **context.variables(),
+        "symbol": replace(symbol, source=stub),
+        "module": _without(module, symbol.name),
+        "others": others,
+        "mentioned": context.checks_of(symbol.name),
+    }
+    return _task("function", variables, context, symbol, lint, sample, _head(stub))
+
+
+def _mend(context: Context, blame: _Blame, lint: Lint, sample: int) -> Task[str]:
+    """Ask for one function again; the model sees its code and what is wrong with it."""
+    symbol = blame.symbol
+    variables = {
+        **context.variables(),
+        "symbol": symbol,
+        "module": _without(interface(context.code[symbol.path]), symbol.name),
+        "facts": blame.facts,
+    }
+    return _task("mend", variables, context, symbol, lint, sample, _head(interface(symbol.source)))
+
+
+def _head(stub: str) -> str:
+    """Return signature and docstring of a function's stub: a reply that begins with them brings the body only.
+
+    A class is written from its first line on.
+    """
+    node = parse_module(stub, "stub").body[-1]
+    if isinstance(node, ast.ClassDef) or not isinstance(node, Definition):
+        return ""
+    return "\n".join(stub.split("\n")[: node.body[-1].lineno - 1]) + "\n"
+
+
+def _task(
+    step: str, variables: Mapping[str, object], context: Context, symbol: Symbol, lint: Lint, sample: int, head: str
+) -> Task[str]:
+    files = context.code
+    known = set(lint(symbol.path, files[symbol.path]))
+
+    def parse(text: str) -> str:
+        code = python_from(text)
+        module = _filled(files, symbol, code)
+        problems = [problem for problem in lint(symbol.path, module) if problem not in known]
+        if problems:
+            raise ValueError("; ".join(problems[:4]))
+        return code
+
+    return Task(
+        "impl",
+        step,
+        variables,
+        parse,
+        max_tokens=500,
+        stop=["\n```"],
+        prefill=f"```python\n{head}",
+        sample=sample,
+        choices=CHOICES,
+    )
+
+
+def _write_text(context: Context, path: str, purpose: str, sample: int) -> Task[str]:
+    def parse(text: str) -> str:
+        blocks = fences(text)
+        content = blocks[0].content if blocks else text
+        if not content.strip():
+            raise ValueError(f"{path} is empty")
+        return content
+
+    variables = {**context.variables(), "path": path, "purpose": purpose}
+    return Task("impl", "text", variables, parse, max_tokens=300, stop=["\n```"], prefill="```\n", sample=sample)
+
+
+def _blamed(context: Context) -> list[_Blame]:
+    """Return the functions that the facts point at, most facts first, each with its facts.
+
+    A failing test points at the functions that its trace or its source names, a gap at those in its text.
+    Where nothing failed, the judge's feedback points at what it names. Facts that name nothing are laid to ``main``.
+    """
+    evidence = _evidence(context)
+    symbols = {
+        node.name: Symbol(path, node.name, _definition(source, node.name))
+        for path, source in context.code.items()
+        for node in parse_module(source, path).body
+        if isinstance(node, Definition)
+    }
+    texts = [(f"{f.source}\n{f.error}\n{f.location}", _fact(f)) for f in evidence.failures]
+    texts += [(gap, gap) for gap in evidence.gaps]
+    texts = texts or [(line, line) for line in context.feedback]
+    facts: dict[str, list[str]] = {}
+    for where, fact in texts:
+        for name in symbols:
+            if re.search(rf"\b{re.escape(name)}\b", where):
+                facts.setdefault(name, []).append(fact)
+    if not facts and texts and symbols:
+        name = "main" if "main" in symbols else list(symbols)[-1]
+        facts[name] = [fact for _, fact in texts]
+    most = sorted(facts, key=lambda name: -len(facts[name]))
+    return [_Blame(symbols[name], facts[name][:3]) for name in most]
+
+
+def _fact(failure: Failure) -> str:
+    """Return the test and what it said, without the listing of its source that pytest repeats."""
+    said, _, trace = failure.error.partition("\n\n")
+    inner = [line for line in trace.splitlines() if line.startswith("E ")]
+    return f"{failure.source}\n{said}" if failure.source else f"{said}\n" + "\n".join(inner[:8])
+
+
+def _definition(source: str, name: str) -> str:
+    """Return the text of the definition of ``name`` in ``source``."""
+    return "\n".join(source.split("\n")[_span(source, name)])
+
+
+def _without(source: str, name: str) -> str:
+    """Return ``source`` less its definition of ``name``: the prompt shows that one apart."""
+    lines = source.split("\n")
+    del lines[_span(source, name)]
+    return "\n".join(lines).strip()
+
+
+def _span(source: str, name: str) -> slice:
+    for node in parse_module(source, "module").body:
+        if isinstance(node, Definition) and node.name == name:
+            return slice(*span(node))
+    return slice(0, 0)

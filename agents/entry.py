@@ -1,0 +1,77 @@
+"""How the idea's start command reaches the code: the file it starts, its function ``main``, the files it reads."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from agents.context import Context
+from agents.names import top_names
+from agents.parsing import parse_module
+from agents.skeleton import merge
+from schemas.architecture import safe_path
+
+__all__ = ["entry_points", "input_files", "with_entry"]
+
+_MAIN = '''def main(argv: list[str] | None = None) -> int:
+    """Run the program on the arguments ``argv`` (default: ``sys.argv[1:]``) and print its result to standard output.
+
+    Returns:
+        The exit code: 0 if all went well; on an error 1, and the message goes to standard error.
+    """
+    raise NotImplementedError
+'''
+_GUARD = 'if __name__ == "__main__":\n    raise SystemExit(main())\n'
+
+
+def entry_points(context: Context) -> list[str]:
+    """Return the files of which the idea's ``run`` command needs one, where the milestone has to make it work.
+
+    Empty where there is no such command, or where it starts a module of a dependency (``python -m uvicorn …``).
+    """
+    command = context.idea.run if context.milestone.runs_program else None
+    if command is None:
+        return []
+    module = re.match(r"python3? (?:-[A-Za-ln-z]+ )*-m ([\w.]+)", command)
+    if module:
+        third_party = {name.replace("-", "_").lower() for name in context.third_party}
+        base = module[1].replace(".", "/")
+        return [] if base.split("/")[0].lower() in third_party else [f"{base}/__main__.py", f"{base}.py"]
+    script = re.match(r"python3? ([\w./-]+\.py)", command)
+    return [script[1]] if script else []
+
+
+def input_files(context: Context) -> list[str]:
+    """Return the arguments of the ``run`` command that name files, such as ``sample.txt``: they must be there."""
+    entries = entry_points(context)
+    found = []
+    for word in shlex.split(context.idea.run or "") if entries else []:
+        if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", PurePosixPath(word).suffix) and word not in entries:
+            try:
+                found.append(safe_path(word))
+            except ValueError:
+                continue  # outside the project: not ours to make
+    return found
+
+
+def with_entry(files: Mapping[str, str], context: Context) -> dict[str, str]:
+    """Return ``files`` so that the start command reaches a function ``main``, a stub where there is none.
+
+    A file that does something when it is started is left as it is.
+    """
+    entries = entry_points(context)
+    if not entries:
+        return dict(files)
+    path = next((entry for entry in reversed(entries) if entry in files), entries[0])
+    tree = parse_module(files.get(path, ""), path)
+    if any(isinstance(node, ast.If | ast.Expr) and not _is_docstring(node) for node in tree.body):
+        return dict(files)
+    main = "" if "main" in top_names(tree) else _MAIN
+    return {**files, path: merge(files.get(path, ""), f"{main}\n\n{_GUARD}")}
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

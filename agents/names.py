@@ -1,0 +1,124 @@
+"""Names and imports of Python sources: which are used, bound or missing; mended by code, not by a model."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from agents.parsing import parse_module
+
+__all__ = ["Definition", "assigned", "hoist", "imported_names", "names_used", "top_names", "with_imports"]
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def imported_names(source: str, third_party: Iterable[str] = ()) -> dict[str, set[str]]:
+    """Return module → names that ``source`` imports from the project: not from Python, pytest or ``third_party``."""
+    outside = {*sys.stdlib_module_names, "pytest", *(name.replace("-", "_").lower() for name in third_party)}
+    found: dict[str, set[str]] = {}
+    for node in ast.walk(parse_module(source, "source")):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                found.setdefault(alias.name, set())
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.setdefault(node.module, set()).update(alias.name for alias in node.names)
+    return {module: names for module, names in found.items() if module.partition(".")[0].lower() not in outside}
+
+
+def names_used(source: str) -> set[str]:
+    """Return the plain names and attributes that ``source`` uses, imports apart."""
+    nodes = list(ast.walk(parse_module(source, "source")))
+    return {n.id for n in nodes if isinstance(n, ast.Name)} | {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+
+
+def with_imports(source: str, homes: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return ``source`` with imports for the names that it uses and nowhere binds: those of ``homes``
+    (name → module of the project), and the standard library's.
+
+    A missing import is the most frequent slip of small models, and the surest to mend: a name counts only
+    where it is a module's own name (``json``) or one of the few names in `_HOMES` that mean one thing.
+    """
+    tree = parse_module(source, "module")
+    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    bound |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+    bound |= {n.name for n in ast.walk(tree) if isinstance(n, Definition)}
+    bound |= {n.name for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.name}
+    imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    if any(alias.name == "*" for n in imports for alias in n.names):
+        return source
+    bound |= {(alias.asname or alias.name).partition(".")[0] for n in imports for alias in n.names}
+    added = []
+    for name in sorted(used - bound - set(dir(builtins))):
+        if name in homes:
+            added.append(f"from {homes[name]} import {name}")
+        elif name in _HOMES:
+            added.append(f"from {_HOMES[name]} import {name}")
+        elif name in sys.stdlib_module_names:
+            added.append(f"import {name}")
+    return hoist(source, ast.parse("\n".join(added)).body, []) if added else source
+
+
+_HOMES = {
+    **dict.fromkeys(("Any", "Dict", "List", "Optional", "Set", "Tuple", "Union", "NamedTuple", "Literal"), "typing"),
+    **dict.fromkeys(("Callable", "Iterable", "Iterator", "Mapping", "Sequence"), "collections.abc"),
+    **dict.fromkeys(("Counter", "OrderedDict", "defaultdict", "deque"), "collections"),
+    **dict.fromkeys(("dataclass", "field"), "dataclasses"),
+    **dict.fromkeys(("timedelta", "timezone"), "datetime"),
+    "Decimal": "decimal",
+    "Enum": "enum",
+    "Path": "pathlib",
+    "uuid4": "uuid",
+}
+
+
+def hoist(module: str, imports: Iterable[ast.stmt], constants: Iterable[ast.Assign | ast.AnnAssign]) -> str:
+    """Return ``module`` with ``imports`` and ``constants`` that it lacks added below its docstring and imports."""
+    tree = parse_module(module, "module")
+    present = set(_single(tree.body))
+    taken = top_names(tree)
+    wanted = _single(imports)
+    values = [ast.unparse(n) for n in constants if not (assigned(n) & taken)]
+    future = [w for w in wanted if w.startswith("from __future__") and w not in present]
+    normal = [w for w in wanted if not w.startswith("from __future__") and w not in present]
+    if not (future or normal or values):
+        return module
+    doc_end = tree.body[0].end_lineno or 0 if ast.get_docstring(tree) is not None else 0
+    head_end = doc_end
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            head_end = max(head_end, node.end_lineno or 0)
+    lines = module.split("\n")
+    body = [*lines[:doc_end], *dict.fromkeys(future), *lines[doc_end:head_end], *dict.fromkeys(normal)]
+    return "\n".join([*body, *values, *lines[head_end:]])
+
+
+def _single(statements: Iterable[ast.stmt]) -> list[str]:
+    """Return the import statements among ``statements``, taken apart: one name each."""
+    single: list[str] = []
+    for node in statements:
+        if isinstance(node, ast.Import):
+            single += [ast.unparse(ast.Import([alias])) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            single += [ast.unparse(ast.ImportFrom(node.module, [alias], node.level)) for alias in node.names]
+    return single
+
+
+def top_names(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, Definition):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            names |= assigned(node)
+    return names
+
+
+def assigned(node: ast.Assign | ast.AnnAssign) -> set[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
