@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
+from agents.by_contract import by_contract
 from agents.context import Context
 from agents.entry import entry_points, input_files, with_entry
 from agents.parsing import files_from, json_as, parse_module, python_from, schema_of
+from agents.ports import Misuses
 from agents.runner import Runner, Task
 from agents.skeleton import interface, merge, missing_names, wire
 from schemas.architecture import Architecture, Blueprint, PlannedFile
@@ -15,11 +18,21 @@ from schemas.specification import Specification
 
 __all__ = ["design"]
 
+_Fit = Callable[[Mapping[str, str]], dict[str, str]]
+"""Skeletons → all new and changed files of the project; raises ValueError where they do not fit."""
+
 _INPUT = "A short example of an input file, as the start command names it."
 
 
-async def design(runner: Runner, context: Context, specification: Specification) -> Blueprint:
-    """Return the blueprint of the context's milestone: every name that the sealed checks import is in it."""
+async def design(
+    runner: Runner,
+    context: Context,
+    specification: Specification,
+    misuses: Misuses,
+    before: Specification | None = None,
+) -> Blueprint:
+    """Return the blueprint of the context's milestone: every name that the sealed checks import is in it, and
+    can be called as they call it. ``before`` is the specification that the interfaces so far were made from."""
     variables = {
         **context.variables(),
         "specification": specification,
@@ -52,23 +65,29 @@ async def design(runner: Runner, context: Context, specification: Specification)
     named = {file.path for file in architecture.files}
     inputs = [PlannedFile(path=p, purpose=_INPUT) for p in input_files(context) if p not in {*named, *context.files}]
     architecture = architecture.model_copy(update={"files": [*architecture.files, *inputs]})
-    draft = _by_file if runner.model("arch").traits.step == "function" else _at_once
-    skeletons = await draft(runner, context, specification, planned, variables)
+    fit = partial(_checked, context=context, specification=specification, misuses=misuses)
+    if runner.model("arch").traits.step == "project":
+        skeletons = await _at_once(runner, context, planned, variables, fit)
+    elif any(contract.kind == "endpoint" for contract in specification.contracts):
+        skeletons = await _by_file(runner, context, planned, variables, fit)
+    else:
+        new = [c for c in specification.contracts if before is None or c not in before.contracts]
+        skeletons = fit(await by_contract(runner, context, new, planned, misuses, again=before is not None))
     return Blueprint(architecture=architecture, skeletons=skeletons)
 
 
 async def _at_once(
     runner: Runner,
     context: Context,
-    specification: Specification,
     planned: Sequence[PlannedFile],
     variables: Mapping[str, object],
+    fit: _Fit,
 ) -> dict[str, str]:
     """Ask for the skeletons of all files in one reply."""
 
     def parse(text: str) -> dict[str, str]:
         files = {p: interface(s) for p, s in files_from(text).items() if p.endswith(".py") and not _is_test(p)}
-        return _checked(files, context, specification)
+        return fit(files)
 
     task = Task("arch", "skeletons", {**variables, "planned": planned}, parse, max_tokens=4000, sample=context.sample)
     return await runner.ask(task)
@@ -77,9 +96,9 @@ async def _at_once(
 async def _by_file(
     runner: Runner,
     context: Context,
-    specification: Specification,
     planned: Sequence[PlannedFile],
     variables: Mapping[str, object],
+    fit: _Fit,
 ) -> dict[str, str]:
     """Ask for one skeleton at a time; the last one is checked together with all before it.
 
@@ -87,15 +106,13 @@ async def _by_file(
     """
     files: dict[str, str] = {}
     entry = entry_points(context)
-    if entry and not _gaps(wire(context.code, context.required), context, specification):
-        planned = []  # all that is missing is the program around what is there
     planned = [file for file in planned if file.path not in entry or not file.path.endswith("/__main__.py")]
     for file in planned:
 
         def parse(text: str, path: str = file.path, last: bool = file is planned[-1]) -> str:
             source = interface(python_from(text))
             if last:
-                _checked({**files, path: source}, context, specification)
+                fit({**files, path: source})
             return source
 
         task = Task(
@@ -109,18 +126,20 @@ async def _by_file(
             sample=context.sample,
         )
         files[file.path] = await runner.ask(task)
-    return _checked(files, context, specification)
+    return fit(files)
 
 
-def _checked(files: Mapping[str, str], context: Context, specification: Specification) -> dict[str, str]:
+def _checked(
+    files: Mapping[str, str], context: Context, specification: Specification, misuses: Misuses
+) -> dict[str, str]:
     """Return the new and changed files of the project with ``files`` merged in.
 
     Raises:
-        ValueError: a name that the sealed checks or the contracts need is nowhere.
+        ValueError: a name that the sealed checks or the contracts need is nowhere, or can't be used as they do.
     """
     whole = {**context.code, **{p: merge(context.code.get(p, ""), s) for p, s in files.items()}}
     whole = wire(with_entry(whole, context), context.required)
-    gaps = _gaps(whole, context, specification)
+    gaps = _gaps(whole, context, specification) or _unfit(whole, context, misuses)
     if gaps:
         raise ValueError("; ".join(gaps[:6]))
     return {path: source for path, source in whole.items() if source != context.code.get(path)}
@@ -128,6 +147,16 @@ def _checked(files: Mapping[str, str], context: Context, specification: Specific
 
 def _gaps(files: Mapping[str, str], context: Context, specification: Specification) -> list[str]:
     return [*missing_names(files, context.required), *_missing_contracts(files, specification)]
+
+
+def _unfit(files: Mapping[str, str], context: Context, misuses: Misuses) -> list[str]:
+    """Say where a sealed check calls what ``files`` define otherwise than its signature says."""
+    return [
+        f"check {check.id} does not fit the signatures: {check.check.strip().splitlines()[line - 1].strip()}: {message}"
+        for check in context.checks
+        if check.check
+        for line, message in misuses(files, "tests/test_check.py", check.check.strip() + "\n")
+    ]
 
 
 def _missing_contracts(files: Mapping[str, str], specification: Specification) -> list[str]:

@@ -59,7 +59,8 @@ async def by_function(
     for number in range(ROUNDS):
         evidence = _evidence(state)
         runs = evidence.program is None or evidence.program.ok
-        blamed = [] if context.attempt == 1 and evidence.holds and runs else _blamed(state)[:BLAMED]
+        settled = evidence.holds and runs if context.attempt == 1 else number and not evidence.counting_failures
+        blamed = [] if settled else _blamed(state)[:BLAMED]
         if not blamed:
             break
         first = sample + CHOICES * (number + 1)

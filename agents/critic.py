@@ -25,8 +25,8 @@ class _Reply(Schema):
     wrong: Literal["code", "test"]
 
 
-CONSENSUS = 3
-"""So many independent replies that agree against a test outweigh it."""
+CONSENSUS = 2
+"""So many independent replies, with none that differs, outweigh a test: it is a single reply itself."""
 
 
 async def rule(runner: Runner, context: Context, failure: Failure, versions: Sequence[Version] = ()) -> Ruling:
@@ -64,9 +64,12 @@ def _consensus(context: Context, failure: Failure, versions: Sequence[Version]) 
     except ValueError:
         return None
     for name in sorted({v.function for v in versions} & tested):
-        sound = [v for v in versions if v.function == name and v.evidence.holds and context.checks_of(name)]
+        checks = {check.id for check in context.checks_of(name)}
+        sound = [v for v in versions if v.function == name and checks and checks <= v.evidence.met]
         against = sum(v.replies for v in sound if failure.test in {f.test for f in v.evidence.generated.failures})
         if against >= CONSENSUS and against == sum(v.replies for v in sound):
-            reason = f"{against} versions of {name}, written independently, meet every sealed check and fail this test"
+            reason = (
+                f"{against} versions of {name}, written independently, meet every sealed check of it and fail this test"
+            )
             return Ruling(test=failure.test, reason=reason, wrong="test")
     return None

@@ -49,7 +49,7 @@ def input_files(context: Context) -> list[str]:
     entries = entry_points(context)
     found = []
     for word in shlex.split(context.idea.run or "") if entries else []:
-        if re.fullmatch(r"\.[A-Za-z0-9]{1,5}", PurePosixPath(word).suffix) and word not in entries:
+        if re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]{0,4}", PurePosixPath(word).suffix) and word not in entries:
             try:
                 found.append(safe_path(word))
             except ValueError:

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 __all__ = ["main"]
@@ -13,6 +14,9 @@ __all__ = ["main"]
 _EXIT = (
     "exit codes: 0 all accepted · 1 some not · 2 bad input · 3 a limit · 4 model or sandbox missing · 130 interrupted"
 )
+
+_HOMES = {"resume": "run", "report": "runs", "fetch": "doctor"}
+"""The module of ``orchestrator.commands`` that a command is in, where it is not named like it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,9 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from schemas.errors import ExitCode, MilepostError
 
     try:
-        from orchestrator import commands
-
-        return int(getattr(commands, f"{options.command}_command")(options))
+        home = import_module(f"orchestrator.commands.{_HOMES.get(options.command, options.command)}")
+        return int(getattr(home, f"{options.command}_command")(options))
     except MilepostError as error:
         if options.debug:
             raise

@@ -63,7 +63,7 @@ class ServerSettings(Schema):
 class SandboxSettings(Schema):
     """Bounds of generated code."""
 
-    test_seconds: float = Field(default=60.0, gt=0, le=3600)
+    test_seconds: float = Field(default=30.0, gt=0, le=3600)
 
 
 class PriceSettings(Schema):

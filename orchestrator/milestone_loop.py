@@ -104,7 +104,9 @@ async def _specify(team: Team, context: Context, work: Work) -> Context:
     elif work.evidence is not None:
         work.specification = await revise(team.runner, context, before)
     if work.blueprint is None or work.specification != before:
-        work.blueprint = await design(team.runner, context, _ready(work.specification))
+        work.blueprint = await design(
+            team.runner, context, _ready(work.specification), misuses, before if work.blueprint is not None else None
+        )
         work.tested = False
         work.files = {**work.files, **work.blueprint.skeletons}
     return replace(context, files=dict(work.files))

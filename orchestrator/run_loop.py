@@ -111,7 +111,7 @@ async def _finish(team: Team, ledger: Ledger, stopped: BaseException | None) -> 
 
 async def _verify(team: Team, ledger: Ledger, accepted: list[Milestone]) -> Evidence:
     """Put in what makes the project stand alone, and measure everything once more on what is delivered."""
-    team.project.add(finishing_files(team, accepted))
+    team.project.add(finishing_files(team, accepted, ledger.quarantined))
     team.project.commit("Add what the project needs to stand alone", tag="delivered")
     return await team.laboratory.examine(
         team.project.files(),

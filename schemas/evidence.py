@@ -80,6 +80,11 @@ class Evidence(Schema):
         return self.acceptance is None or self.acceptance.clean
 
     @property
+    def met(self) -> set[str]:
+        """Ids of the sealed checks that were run and hold."""
+        return {r.id for r in self.acceptance.results if r.outcome == "passed"} if self.acceptance else set()
+
+    @property
     def merit(self) -> tuple[int, ...]:
         """What two attempts at the same work are compared by, the most important first; more is better."""
         sealed = self.acceptance.passed if self.acceptance else 0

@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 import structlog
 
+from agents.models.scripted import ScriptedModel
+from tests.helpers import go
+from tests.replies import RETRY
+
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +55,10 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """What another model's run measured, for ``reuse``: the same code need not go into the sandbox in every test."""
+    done = go(tmp_path_factory.mktemp("measured"), ScriptedModel(RETRY, name="other"))
+    return (done.files.logs,)

@@ -11,11 +11,11 @@ from typing import Any
 
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import Model
+from orchestrator.commands.run import run_to_end
 from orchestrator.compose import Models, build_sandbox, build_team
 from orchestrator.config import AGENTS, Settings
 from orchestrator.idea_file import load_idea
 from orchestrator.journal.events import read_events
-from orchestrator.run_loop import run
 from orchestrator.terminal import QuietView
 from orchestrator.workspace.layout import RunFiles, RunInfo
 from schemas.errors import ExitCode
@@ -77,13 +77,5 @@ def go(
         )
         files.save(info)
     team = build_team(loaded, files, info, values, models, build_sandbox(), QuietView(), reuse)
-
-    async def work() -> tuple[FinalReport, ExitCode]:
-        try:
-            return await run(team)
-        finally:
-            await models.close()
-            team.events.close()
-
-    report, code = asyncio.run(work())
+    report, code = asyncio.run(run_to_end(team, models))
     return Done(report, code, files, models)

@@ -79,6 +79,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         if status == 429:
             self.send_header("retry-after", "0.01")
+        elif status >= 500:
+            self.send_header("retry-after-ms", "10")
         self.end_headers()
         self.wfile.write(body)
 

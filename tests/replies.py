@@ -219,24 +219,31 @@ def python(source: str) -> str:
     return f"```python\n{source}```"
 
 
-SMALL = Traits(step="function", context_tokens=8000, max_output_tokens=2000, temperature=0.0, prefill=True, local=True)
+SMALL = Traits(
+    step="function",
+    context_tokens=8000,
+    max_output_tokens=2000,
+    temperature=0.0,
+    prefill=True,
+    choices=4,
+    local=True,
+)
 SMALL_STEPS = script(
     ("planner", PLAN),
     ("spec", spec("greet")),
     ("arch", arch("greeter/core.py")),
-    ("arch", python(CORE_SKELETON)),
+    ("arch", "```python\ndef greet(name: str) -> str:"),
     ("tester", python(CORE_TESTS)),
-    ("impl", python(BAD_CORE)),
-    ("critic", ruling("code")),
+    *[("impl", python(BAD_CORE))] * 3,
     ("evaluator", judgement()),
     ("spec", NO_CHANGE),
     ("impl", python(CORE)),
     ("evaluator", judgement()),
     ("spec", spec("main", "Prints the greeting.")),
     ("arch", arch("greeter/__main__.py")),
-    ("arch", python(MAIN_SKELETON)),
     ("tester", python(MAIN_TESTS)),
     ("impl", python(MAIN)),
     ("evaluator", judgement()),
 )
-"""What a small model is asked for, one function at a time, with the same planted defect."""
+"""What a small model is asked for, one function at a time, with the same planted defect: two rounds of the first
+attempt do not mend it, the second attempt does."""

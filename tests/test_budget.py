@@ -91,13 +91,15 @@ def test_tokens_used_never_exceed_the_limit(calls: list[tuple[bool, int]], limit
 @pytest.mark.parametrize(
     "limits", [{"calls": 3}, {"tokens": 19_000}, {"usd": 0.019}, {"minutes": 0.0001}], ids=lambda d: next(iter(d))
 )
-def test_a_limit_ends_a_run_with_a_partial_report_and_resume_goes_on(workspace: Path, limits: dict[str, float]) -> None:
-    stopped = go(workspace, list(GOOD), limits=limits)
+def test_a_limit_ends_a_run_with_a_partial_report_and_resume_goes_on(
+    workspace: Path, limits: dict[str, float], measured: tuple[Path, ...]
+) -> None:
+    stopped = go(workspace, list(GOOD), limits=limits, reuse=measured)
     assert stopped.code == ExitCode.LIMIT
     assert stopped.report.verdict == "stopped"
     assert (stopped.files.generated / "report.md").exists()
     assert stopped.calls[-1]["outcome"] == "budget"
     paid = [c for c in stopped.calls if c["outcome"] == "ok"]
-    done = go(workspace, list(GOOD[len(paid) :]), resume=True, limits={"calls": 100})
+    done = go(workspace, list(GOOD[len(paid) :]), resume=True, limits={"calls": 100}, reuse=measured)
     assert done.code == ExitCode.OK
     assert len([c for c in done.calls if c["outcome"] == "ok"]) == len(GOOD)

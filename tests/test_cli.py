@@ -75,8 +75,8 @@ def test_the_delivered_project_passes_its_tests_without_milepost(workspace: Path
     assert "6 passed" in result.stdout
 
 
-def test_a_changed_log_is_found(workspace: Path) -> None:
-    done = go(workspace, list(GOOD), name="x")
+def test_a_changed_log_is_found(workspace: Path, measured: tuple[Path, ...]) -> None:
+    done = go(workspace, list(GOOD), name="x", reuse=measured)
     path = done.files.events
     path.write_text(path.read_text().replace('"outcome": "ok"', '"outcome": "no"', 1))
     record = next((done.files.logs / "calls").glob("*.json"))
@@ -151,13 +151,15 @@ def test_a_script_that_runs_dry_ends_with_exit_code_4_and_says_who_asked(workspa
     assert "no reply left for the agent 'planner'" in done.stdout
 
 
-def test_quiet_prints_the_result_only(workspace: Path) -> None:
-    done = milepost("run", str(GREETER), "--quiet", **scripted(workspace))
+def test_quiet_prints_the_result_only(workspace: Path, measured: tuple[Path, ...]) -> None:
+    go(workspace, list(RETRY), name="q", reuse=measured)
+    done = milepost("resume", "q", "--quiet", **scripted(workspace))
     assert done.stdout.splitlines()[0].startswith("ACCEPTED")
 
 
-def test_debug_shows_each_call(workspace: Path) -> None:
-    done = milepost("run", str(GREETER), "--debug", **scripted(workspace))
+def test_debug_shows_each_call(workspace: Path, measured: tuple[Path, ...]) -> None:
+    go(workspace, list(RETRY), name="d", reuse=measured)
+    done = milepost("resume", "d", "--debug", **scripted(workspace))
     assert sum(": ok, " in line for line in done.stdout.splitlines()) == len(RETRY)
 
 

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.commands import IDEA_TEMPLATE
+from orchestrator.commands.init import IDEA_TEMPLATE
 from orchestrator.idea_file import MAX_BYTES, load_idea, parse_idea
 from schemas.errors import InputError
 

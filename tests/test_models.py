@@ -89,7 +89,7 @@ COMPLETION = {
 
 
 def local(server: Server, retries: int = 1) -> OpenAIServerModel:
-    return OpenAIServerModel("qwen", base_url=server.url, api_key="k", max_retries=retries)
+    return OpenAIServerModel("qwen", base_url=server.url, api_key="k", max_retries=retries, backoff=0.01)
 
 
 def test_a_completion_is_read_with_its_usage(server: Server) -> None:
@@ -166,9 +166,9 @@ def binding(monkeypatch: pytest.MonkeyPatch) -> Binding:
     module = Binding()
     monkeypatch.setitem(sys.modules, "xllamacpp", module)
     module.chunks = [
-        {"choices": [{"delta": {"content": "hel"}, "finish_reason": None}]},
-        {"choices": [{"delta": {"content": "lo"}, "finish_reason": None}]},
-        {"choices": [{"delta": {}, "finish_reason": "stop"}]},
+        {"choices": [{"index": 0, "delta": {"content": "hel"}, "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {"content": "lo"}, "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
         {
             "choices": [],
             "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}},
@@ -186,6 +186,15 @@ def test_pieces_are_put_together_behind_the_prefill(binding: Binding) -> None:
     assert (reply.text, reply.stop_reason) == ("```python\nhello", "end")
     assert (reply.usage.input_tokens, reply.usage.cache_read_tokens, reply.usage.output_tokens) == (5, 4, 2)
     assert binding.bodies[0]["messages"][-1] == {"role": "assistant", "content": "```python\n"}
+
+
+def test_several_choices_are_kept_apart_and_all_their_tokens_counted(binding: Binding) -> None:
+    binding.chunks.insert(1, {"choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": "length"}]})
+    binding.chunks.append({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 3}})
+    reply = ask(embedded(), request(choices=2, sample=3))
+    assert (reply.text, reply.alternatives, reply.stop_reason) == ("hello", ["other"], "end")
+    assert reply.usage.output_tokens == 5
+    assert (binding.bodies[0]["n"], binding.bodies[0]["seed"]) == (2, 12)
 
 
 def test_a_schema_becomes_a_grammar_with_bounded_strings_and_all_fields_required(binding: Binding) -> None:

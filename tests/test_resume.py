@@ -49,11 +49,11 @@ class Mortal(ScriptedModel):
         return await super().reply(request, progress)
 
 
-def test_wherever_a_run_dies_no_recorded_call_is_repeated(workspace: Path) -> None:
+def test_wherever_a_run_dies_no_recorded_call_is_repeated(workspace: Path, measured: tuple[Path, ...]) -> None:
     for lives in (0, 1, 5, 8, len(RETRY) - 1):
         name = f"r{lives}"
         try:
-            go(workspace, Mortal(lives=lives), name=name)
+            go(workspace, Mortal(lives=lives), name=name, reuse=measured)
         except Killed:
             pass
         else:
@@ -61,21 +61,21 @@ def test_wherever_a_run_dies_no_recorded_call_is_repeated(workspace: Path) -> No
         kept = sorted((workspace / "logs" / name / "calls").glob("*.json"))
         assert len(kept) == lives
         rest = ScriptedModel(list(RETRY[lives:]))
-        done = go(workspace, rest, name=name, resume=True)
+        done = go(workspace, rest, name=name, resume=True, reuse=measured)
         assert (done.code, len(rest.requests)) == (ExitCode.OK, len(RETRY) - lives)
         assert len(done.calls) == len(RETRY)
         assert verify(done.files.events) == []
 
 
-def test_a_run_reuses_what_an_earlier_one_has_paid_for(workspace: Path) -> None:
-    first = go(workspace, list(RETRY), name="first")
+def test_a_run_reuses_what_an_earlier_one_has_paid_for(workspace: Path, measured: tuple[Path, ...]) -> None:
+    first = go(workspace, list(RETRY), name="first", reuse=measured)
     second = go(workspace, [], name="second", reuse=(first.files.logs,))
     assert second.code == ExitCode.OK
     assert len(list((second.files.logs / "calls").glob("*.json"))) == len(RETRY)
 
 
-def test_changes_made_by_hand_are_kept_in_the_stash(workspace: Path) -> None:
-    first = go(workspace, list(RETRY))
+def test_changes_made_by_hand_are_kept_in_the_stash(workspace: Path, measured: tuple[Path, ...]) -> None:
+    first = go(workspace, list(RETRY), reuse=measured)
     (first.files.project / "mine.txt").write_text("by hand")
     again = go(workspace, [], resume=True)
     assert "changes found by milepost resume" in again.git("stash", "list")

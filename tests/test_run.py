@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,9 +84,12 @@ def test_a_small_model_writes_one_function_at_a_time_and_mends_what_the_facts_po
     done = go(workspace, model)
     assert done.code == ExitCode.OK
     assert [len(m.attempts) for m in done.report.milestones] == [2, 1]
-    mend = [r for r in model.requests if r.agent == "impl"][1]
+    first, mend, fresh, later, *_ = [r for r in model.requests if r.agent == "impl"]
     assert "no error" in mend.messages[0].content
-    assert mend.temperature == 0.6
+    assert "no error" not in fresh.messages[0].content
+    assert "no error" in later.messages[0].content
+    assert [r.sample for r in (first, mend, fresh, later)] == [0, 4, 8, 104]
+    assert (mend.choices, mend.temperature) == (4, 0.7)
     files = done.git("ls-files").split()
     assert "greeter/__init__.py" in files
     assert "tests/test_m1_greeter_core.py" in files
@@ -96,6 +101,21 @@ def test_a_wrong_test_is_quarantined_by_the_critic_and_listed(workspace: Path) -
     assert done.report.quarantined == ["tests/test_m1_unit.py::test_greet_shouts"]
     assert [r.wrong for r in done.report.rulings] == ["test"]
     assert "1 quarantined" in (done.files.generated / "report.md").read_text()
+    assert done.report.tests is not None
+    assert (done.report.tests.total, done.report.tests.passed) == (4, 4)
+
+
+def test_the_delivered_project_tests_itself_without_milepost_and_without_what_was_ruled_wrong(workspace: Path) -> None:
+    done = go(workspace, list(RULED))
+    plain = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=done.files.project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert plain.returncode == 0, plain.stdout
+    assert "6 passed, 1 deselected" in plain.stdout
 
 
 def test_a_failed_milestone_blocks_its_dependents_and_the_report_says_so(workspace: Path) -> None:

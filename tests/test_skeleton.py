@@ -139,3 +139,14 @@ def test_missing_imports_of_the_standard_library_are_added_and_nothing_else() ->
     assert result.startswith("from collections import Counter\nfrom typing import List\nimport json\n")
     assert result.endswith(source)
     assert with_imports(result) == result
+
+
+def test_names_of_the_project_are_imported_from_their_module() -> None:
+    result = with_imports("def f() -> int:\n    return g()\n", {"g": "pkg.core"})
+    assert result.startswith("from pkg.core import g\n")
+
+
+def test_an_import_that_is_there_under_a_longer_statement_is_not_repeated() -> None:
+    module = "from typing import Any, List\n\n\ndef f(a: List[Any]) -> int:\n    raise NotImplementedError\n"
+    code = "from typing import List, Any\nfrom os import *\n\n\ndef f(a: List[Any]) -> int:\n    return 1\n"
+    assert fill(module, "f", code).count("import") == 1

@@ -50,11 +50,13 @@ class AnthropicModel:
         price: Price | None = None,
         max_retries: int = 4,
         timeout: float = 600.0,
+        backoff: float = 0.5,
         max_output_tokens: int = 32_000,
     ) -> None:
-        """``timeout`` is in seconds, between two pieces of a reply."""
+        """``timeout`` is in seconds, between two pieces of a reply; ``backoff`` the wait before the first own retry."""
         self._model = model
         self._retries = max_retries
+        self._backoff = backoff
         self._client = AsyncAnthropic(
             api_key=api_key, base_url=base_url, max_retries=max_retries, timeout=httpx2.Timeout(timeout, connect=10.0)
         )
@@ -132,7 +134,7 @@ class AnthropicModel:
             except (httpx2.TransportError, anthropic.APIError, ValueError) as error:
                 if attempt == self._retries:
                     raise ModelError(f"the reply broke off: {type(error).__name__}: {error}") from error
-            await asyncio.sleep(min(8.0, 0.5 * 2**attempt))
+            await asyncio.sleep(min(8.0, self._backoff * 2**attempt))
         raise AssertionError("unreachable")
 
 

@@ -31,9 +31,11 @@ class OpenAIServerModel:
         step_by_function: bool = True,
         max_retries: int = 4,
         timeout: float = 600.0,
+        backoff: float = 0.5,
     ) -> None:
         self._model = model
         self._retries = max_retries
+        self._backoff = backoff
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/", headers=headers, timeout=httpx.Timeout(timeout, connect=10.0)
@@ -83,7 +85,7 @@ class OpenAIServerModel:
                 )
             if failure.permanent or attempt == self._retries:
                 raise failure
-            await asyncio.sleep(min(8.0, 0.5 * 2**attempt))
+            await asyncio.sleep(min(8.0, self._backoff * 2**attempt))
         raise AssertionError("unreachable")
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Laboratory:
     sandbox: Sandbox
     environment: Environment
     store: RecordStore
-    test_seconds: float = 60.0
+    test_seconds: float = 30.0
 
     async def examine(
         self,
@@ -64,7 +64,7 @@ class Laboratory:
             generated = await self._generated(project, quarantined)
             acceptance = await self._acceptance(project, checks) if any(c.check for c in checks) else None
             program = await self._program(project, idea.run) if runs_program and idea.run else None
-        code = {p: s for p, s in files.items() if p.endswith(".py") and not p.startswith("tests/")}
+        code = {p: s for p, s in files.items() if p.endswith(".py") and not p.startswith(("tests/", "acceptance/"))}
         evidence = Evidence(
             generated=generated,
             acceptance=acceptance,

@@ -23,8 +23,8 @@ class Recorder:
         self.failures: list[dict[str, str]] = []
         self.collection_errors: list[dict[str, str]] = []
 
-    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        self.collected = [item.nodeid for item in items]
+    def pytest_collection_finish(self, session: Any) -> None:
+        self.collected = [item.nodeid for item in session.items]  # what was deselected is no longer there
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:

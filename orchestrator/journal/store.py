@@ -20,7 +20,7 @@ M = TypeVar("M", bound=BaseModel)
 class RecordStore:
     """``<folder>/calls/<digest>.json`` and ``<folder>/facts/<digest>.json``.
 
-    ``others`` are the folders of other runs whose replies may be reused.
+    ``others`` are the folders of other runs whose replies and measurements may be reused.
     """
 
     def __init__(self, folder: Path, others: Iterable[Path] = ()) -> None:
@@ -40,15 +40,18 @@ class RecordStore:
         write_text(self.folder / "calls" / f"{record.digest}.json", record.model_dump_json(indent=1) + "\n")
 
     def fact(self, key: object, kind: type[M]) -> M | None:
-        """Return the fact that was measured for ``key``, if it was."""
-        return _read(self._fact_path(key), kind)
+        """Return the fact that was measured for ``key``, by this run or one of the others, if it was."""
+        for folder in (self.folder, *self._others):
+            fact = _read(folder / "facts" / f"{digest_of(key)}.json", kind)
+            if fact is not None:
+                if folder is not self.folder:
+                    self.keep_fact(key, fact)  # this run's log stands alone
+                return fact
+        return None
 
     def keep_fact(self, key: object, value: BaseModel) -> None:
         """Keep a measured fact, so that a resumed run sees the same one."""
-        write_text(self._fact_path(key), value.model_dump_json(indent=1) + "\n")
-
-    def _fact_path(self, key: object) -> Path:
-        return self.folder / "facts" / f"{digest_of(key)}.json"
+        write_text(self.folder / "facts" / f"{digest_of(key)}.json", value.model_dump_json(indent=1) + "\n")
 
 
 def _read(path: Path, kind: type[M]) -> M | None:

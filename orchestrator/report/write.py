@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from orchestrator.files import write_text
@@ -26,16 +28,20 @@ def markdown(report: FinalReport) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(line=_line, cell=_cell, block=_block, duration=_duration)
+    environment.filters.update(line=_line, code=_code, cell=_cell, block=_block, duration=_duration)
     return environment.get_template("report.md.j2").render(report=report)
 
 
 def _line(text: object) -> str:
     """One line of plain text, without HTML or links of somebody else's making."""
     flat = " ".join(str(text).split())
-    for mark in "\\`*_[]<>#|":
-        flat = flat.replace(mark, "\\" + mark)
-    return flat
+    # An underscore inside a word marks nothing, so names stay readable.
+    return re.sub(r"[\\`*\[\]<|]|^[#>]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", flat)
+
+
+def _code(text: object) -> str:
+    """Inline code that its content can't end."""
+    return "`" + " ".join(str(text).split()).replace("`", "'") + "`"
 
 
 def _cell(text: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from orchestrator.evidence.collect import acceptance_source
@@ -11,8 +12,8 @@ from schemas.milestone import Milestone
 __all__ = ["finishing_files"]
 
 
-def finishing_files(team: Team, accepted: list[Milestone]) -> dict[str, str]:
-    """Return path → content of the files to add."""
+def finishing_files(team: Team, accepted: list[Milestone], quarantined: Sequence[str]) -> dict[str, str]:
+    """Return path → content of the files to add. ``quarantined`` are the tests that were ruled wrong."""
     idea = team.idea
     pinned = team.laboratory.environment.pinned()
     shown = [c for c in idea.acceptance if c.check and not c.holdout]
@@ -40,8 +41,17 @@ def finishing_files(team: Team, accepted: list[Milestone]) -> dict[str, str]:
         "requirements.txt": "".join(f"{p}\n" for p in pinned) or "# The standard library is enough.\n",
         "requirements-dev.txt": "-r requirements.txt\n"
         + "".join(f"{tool}=={version(tool)}\n" for tool in ("pytest", "pytest-cov")),
+        "pytest.ini": "[pytest]\npythonpath = .\n" + _deselected(quarantined),
     }
     if shown:
         head = '"""The acceptance checks of the idea, as its author wrote them."""\n\n'
         files["acceptance/test_acceptance.py"] = head + "\n\n\n".join(acceptance_source(c) for c in shown) + "\n"
     return files
+
+
+def _deselected(quarantined: Sequence[str]) -> str:
+    """Return the lines that keep quarantined tests from being run by a plain ``pytest``."""
+    if not quarantined:
+        return ""
+    why = "# Ruled wrong when they were written, with the reasons in the report; take a line out to run the test.\n"
+    return why + "addopts =\n" + "".join(f'    --deselect "{test}"\n' for test in quarantined)

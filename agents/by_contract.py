@@ -1,0 +1,153 @@
+"""Arch in small steps, for small models: the signature of one function or class at a time, the module put together
+by code. Of several versions the one is taken that can be called as the sealed checks call it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+
+from agents.context import Context
+from agents.entry import entry_points
+from agents.names import Definition, top_names
+from agents.parsing import parse_module, python_from
+from agents.ports import Misuses
+from agents.runner import Runner, Task
+from agents.skeleton import interface, merge, module_path
+from schemas.architecture import PlannedFile
+from schemas.errors import AgentFailure, InvalidOutput
+from schemas.specification import Contract
+
+__all__ = ["by_contract"]
+
+CHOICES = 4
+"""How many versions of a signature are asked for at once."""
+
+
+async def by_contract(
+    runner: Runner,
+    context: Context,
+    contracts: Sequence[Contract],
+    planned: Sequence[PlannedFile],
+    misuses: Misuses,
+    *,
+    again: bool,
+) -> dict[str, str]:
+    """Return path → skeleton of the functions and classes of ``contracts``.
+
+    What the project has already is left alone, unless it is asked for ``again``.
+
+    Raises:
+        InvalidOutput: no version of a signature is usable.
+    """
+    # `main` is wired by `agents.entry`.
+    wired = {"main"} if entry_points(context) else set()
+    there = wired | {name for path, source in context.code.items() for name in top_names(parse_module(source, path))}
+    wanted = [c for c in contracts if c.kind in ("function", "class") and c.name.isidentifier()]
+    wanted = [c for c in wanted if c.name not in (wired if again else there)]
+    wanted += _uncontracted(context, {*there, *(c.name for c in wanted)})
+    replies = await runner.ask_all([_signature(context, contract) for contract in wanted])
+    purposes = {file.path: file.purpose for file in planned}
+    files: dict[str, str] = {}
+    for contract, versions in zip(wanted, replies, strict=True):
+        if isinstance(versions, AgentFailure):
+            raise versions
+        path = _home(contract.name, context, planned)
+        head = ast.unparse(ast.Expr(ast.Constant(purposes.get(path, context.milestone.title)))) + "\n"
+        module = files.get(path) or context.code.get(path) or head
+        for version in dict.fromkeys(versions):
+            merged = merge(module, version)
+            complaints = _complaints(context, contract.name, {path: merged}, misuses)
+            if not complaints:
+                files[path] = merged
+                break
+        else:
+            raise InvalidOutput(f"{contract.name} can't be called as the checks call it: {complaints[0]}")
+    return files
+
+
+def _uncontracted(context: Context, known: set[str]) -> list[Contract]:
+    """Return contracts for the names that the checks call and nobody has specified."""
+    called = {
+        node.func.id
+        for check in context.checks
+        if check.check
+        for node in ast.walk(parse_module(check.check, check.id))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    names = {name for names in context.required.values() for name in names}
+    return [
+        Contract(
+            kind="class" if name[:1].isupper() else "function",
+            name=name,
+            request="see the checks",
+            response="see the checks",
+            behaviour="Does what the checks say",
+        )
+        for name in sorted((names & called) - known)
+    ]
+
+
+def _home(name: str, context: Context, planned: Sequence[PlannedFile]) -> str:
+    """Return the file that ``name`` belongs in: the module that the checks import it from, where that is a file
+    of its own; else the first one planned."""
+    paths = [file.path for file in planned if not file.path.endswith("__main__.py")]
+    for module, names in context.required.items():
+        if name in names:
+            return module_path(module, [*paths, *context.code]) or next(
+                (p for p in paths if p.startswith(module.replace(".", "/") + "/")), module.replace(".", "/") + ".py"
+            )
+    return paths[0] if paths else next(iter(context.code), f"{context.idea.slug.replace('-', '_')}.py")
+
+
+def _complaints(context: Context, name: str, files: Mapping[str, str], misuses: Misuses) -> list[str]:
+    """Say where the checks call ``name`` otherwise than its signature in ``files`` says."""
+    found = []
+    for check in context.checks_of(name):
+        source = (check.check or "").strip() + "\n"
+        for line, message in misuses({**context.code, **files}, "tests/test_check.py", source):
+            text = source.splitlines()[line - 1]
+            # A module that lacks another name gets it later.
+            if re.search(rf"\b{re.escape(name)}\b", text) and not message.startswith("Module "):
+                found.append(f"{text.strip()}: {message}")
+    return found
+
+
+def _signature(context: Context, contract: Contract) -> Task[str]:
+    """Ask for a class's interface, or for a function's first line: its docstring follows from the contract."""
+    whole = contract.kind == "class"
+
+    def parse(text: str) -> str:
+        source = python_from(text if whole else f"{text.rstrip().removesuffix('```').rstrip()}\n    ...\n```")
+        tree = parse_module(source, "reply")
+        found = next((n for n in tree.body if isinstance(n, Definition) and n.name == contract.name), None)
+        if found is None:
+            raise ValueError(f"the reply does not define {contract.name}")
+        if not whole:
+            found.body.insert(0, ast.Expr(ast.Constant(_docstring(contract))))
+        return interface(ast.unparse(found))
+
+    variables = {
+        **context.variables(),
+        "contract": contract,
+        "mentioned": context.checks_of(contract.name),
+        "there": {p: interface(s) for p, s in context.code.items() if s.strip()},
+    }
+    return Task(
+        "arch",
+        "signature",
+        variables,
+        parse,
+        max_tokens=400 if whole else 80,
+        stop=["\n```"] if whole else ["\n"],
+        prefill=f"```python\n{'class' if whole else 'def'} {contract.name}",
+        sample=context.sample * CHOICES,
+        choices=CHOICES,
+    )
+
+
+def _docstring(contract: Contract) -> str:
+    text = contract.behaviour.strip().rstrip(".") + "."
+    if contract.errors:
+        text += "\n\nErrors:\n" + "".join(f"    {error}\n" for error in contract.errors)
+    return text

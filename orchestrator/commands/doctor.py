@@ -1,0 +1,77 @@
+"""``milepost doctor`` and ``milepost fetch``: is what a run needs there, and getting it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.commands.settings import settings_for
+from orchestrator.compose import build_models, build_sandbox, cache_folder
+from orchestrator.config import Loaded
+from orchestrator.terminal import view_for
+from schemas.errors import ExitCode, MilepostError, Unavailable
+
+__all__ = ["doctor_command", "fetch_command"]
+
+
+def doctor_command(options: argparse.Namespace) -> ExitCode:
+    """Say what is in force and whether a run could start."""
+    loaded = settings_for(options, Path())
+    settings = loaded.settings
+    console = Console()
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    say(f"backend    {settings.effective_backend()}")
+    for dotted, source in sorted(loaded.sources.items()):
+        value = "(secret)" if dotted.endswith("api_key") else _dig(settings, dotted)
+        say(f"setting    {dotted} = {value}   from {source}")
+    code = ExitCode.OK
+    try:
+        say(f"sandbox    {build_sandbox().name}: ok")
+    except Unavailable as error:
+        say(f"sandbox    MISSING: {error}")
+        code = ExitCode.UNAVAILABLE
+    code = max(code, _doctor_model(settings.effective_backend(), loaded, say))
+    return ExitCode(code)
+
+
+def _doctor_model(backend: str, loaded: Loaded, say: Callable[[str], None]) -> ExitCode:
+    from agents.models.fetch import CODER_1_5B, cached
+
+    if backend == "embedded" and loaded.settings.embedded.path is None:
+        folder = cache_folder(loaded.settings) / "models"
+        if cached(CODER_1_5B, folder) is None:
+            say(
+                f"model      {CODER_1_5B.name} is not in {folder} yet; "
+                "the first run fetches it (1.1 GB), or `milepost fetch`"
+            )
+            return ExitCode.OK
+    try:
+        say(f"model      {build_models(loaded.settings, lambda *_: None).said}")
+    except MilepostError as error:
+        say(f"model      MISSING: {error}")
+        return error.exit_code
+    return ExitCode.OK
+
+
+def fetch_command(options: argparse.Namespace) -> ExitCode:
+    """Download the embedded model."""
+    from agents.models.fetch import CODER_1_5B, ensure
+
+    settings = settings_for(options, Path()).settings
+    with view_for(Console(), quiet=options.quiet, debug=options.debug) as view:
+        path = ensure(CODER_1_5B, cache_folder(settings) / "models", settings.embedded.path, view.download)
+    if not options.quiet:
+        print(f"The model is at {path}.")
+    return ExitCode.OK
+
+
+def _dig(settings: object, dotted: str) -> object:
+    for name in dotted.split("."):
+        settings = settings.get(name) if isinstance(settings, dict) else getattr(settings, name, None)
+    return settings

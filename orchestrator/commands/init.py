@@ -1,0 +1,64 @@
+"""``milepost init``: a commented idea file."""
+
+from __future__ import annotations
+
+import argparse
+
+from orchestrator.files import write_text
+from schemas.errors import ExitCode, InputError
+
+__all__ = ["IDEA_TEMPLATE", "init_command"]
+
+
+def init_command(options: argparse.Namespace) -> ExitCode:
+    """Write a commented idea file."""
+    if options.file.exists():
+        raise InputError(f"{options.file}: exists already; give another name")
+    write_text(options.file, IDEA_TEMPLATE)
+    print(f"Wrote {options.file}. Edit it, then: milepost run {options.file}")
+    return ExitCode.OK
+
+
+IDEA_TEMPLATE = """\
+# An idea for Milepost. Only name, summary and features are required.
+
+name: My Tool
+summary: One or two sentences that say what it is and for whom.
+features:
+  - the first thing that it must do
+  - the second thing that it must do
+
+# audience: who uses it
+# constraints:
+#   python: ">=3.11"
+#   dependencies: []            # third-party packages that it may import, e.g. [fastapi, httpx]
+#   non_functional:
+#     - answers within a second
+
+# How the finished program is started and shown:
+# run: "python -m my_tool"
+
+# Acceptance checks say what is right. They are sealed before the first call: no agent can change them.
+# acceptance:
+#   - id: AC1
+#     statement: what must be true
+#     check: |                  # Python; run as a test
+#       from my_tool import answer
+#       assert answer("question") == 42
+#   - id: AC2
+#     statement: the same, but never shown to an agent; used for the final verdict only
+#     holdout: true
+#     check: |
+#       from my_tool import answer
+#       assert answer("") is None
+
+# The milestones, if you would rather plan them yourself:
+# milestones:
+#   - id: MVP
+#     title: The core
+#     description: What it does.
+#     acceptance_criteria: [a statement that a test can check]
+#     dependencies: []
+
+# limits: {usd: 5, tokens: 400000, minutes: 60, attempts: 3}
+"""

@@ -1,0 +1,111 @@
+"""``milepost logs``: list agent calls, show one whole, verify the log."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from rich.console import Console
+
+from orchestrator.journal.events import read_events, verify
+from orchestrator.journal.store import RecordStore
+from orchestrator.workspace.layout import RunFiles, open_run
+from schemas.call import CallRecord
+from schemas.errors import ExitCode, InputError
+
+__all__ = ["logs_command"]
+
+
+def logs_command(options: argparse.Namespace) -> ExitCode:
+    """List agent calls, show one whole, or verify the log."""
+    files = open_run(options.workspace, options.run)
+    store = RecordStore(files.logs)
+    if options.verify:
+        return _verify(files, store)
+    if options.call:
+        return _show(files, store, options.call)
+    wanted = {
+        name: value
+        for name in ("agent", "milestone", "attempt", "outcome")
+        if (value := getattr(options, name)) is not None
+    }
+    console = Console()
+    shown = 0
+    for event in read_events(files.events):
+        if event.get("event") != "agent_call" or any(event.get(n) != v for n, v in wanted.items()):
+            continue
+        shown += 1
+        if options.json:
+            sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
+            continue
+        console.print(
+            f"{event['timestamp'][:19]}Z {event.get('milestone') or '-':<4} {event.get('attempt') or '-'} "
+            f"{event['agent']:<9} {event['outcome']:<14} {event['duration_ms'] / 1000:7.1f}s "
+            f"{event['gen_ai.usage.output_tokens']:>6} out  "
+            f"{(event.get('call') or '')[:12]:<12} {event['output'][:60]}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    if not shown and not options.json:
+        console.print("No call fits." if wanted else "No calls yet.")
+    return ExitCode.OK
+
+
+def _show(files: RunFiles, store: RecordStore, digest: str) -> ExitCode:
+    names = [p.stem for p in (files.logs / "calls").glob("*.json")]
+    found = [name for name in names if name.startswith(digest)]
+    if len(found) != 1:
+        raise InputError(
+            f"--call {digest}: {len(found)} calls of {files.name} begin so; `milepost logs {files.name}` lists them"
+        )
+    record = store.find(found[0])
+    if record is None:
+        raise InputError(f"{files.logs}/calls/{found[0]}.json: is damaged")
+    sys.stdout.write(_whole(record))
+    return ExitCode.OK
+
+
+def _whole(record: CallRecord) -> str:
+    request, reply, usage = record.request, record.reply, record.reply.usage
+    lines = [
+        f"call      {record.digest}",
+        f"agent     {request.agent}",
+        f"model     {request.model} (answered by {reply.model})",
+        f"time      {record.timestamp}, {record.duration_ms} ms",
+        f"tokens    {usage.input_tokens} in, {usage.output_tokens} out, "
+        f"cache {usage.cache_read_tokens} read, {usage.cache_write_tokens} written",
+        f"cost      {'not measured' if record.cost_usd is None else f'${record.cost_usd:.6f}'}",
+        f"asked     max_tokens={request.max_tokens} temperature={request.temperature} sample={request.sample} "
+        f"choices={request.choices} "
+        f"schema={'yes' if request.output_schema else 'no'}",
+        "",
+        "─── system",
+        request.system,
+    ]
+    for message in request.messages:
+        lines += ["", f"─── {message.role}", message.content]
+    lines += ["", f"─── reply ({reply.stop_reason})", reply.text]
+    for number, text in enumerate(reply.alternatives, 2):
+        lines += ["", f"─── reply {number}", text]
+    return "\n".join([*lines, ""])
+
+
+def _verify(files: RunFiles, store: RecordStore) -> ExitCode:
+    problems = verify(files.events)
+    events = list(read_events(files.events))
+    for event in events:
+        digest = event.get("call")
+        if event.get("event") != "agent_call" or not digest:
+            continue
+        record = store.find(digest)
+        if record is None:
+            problems.append(f"{files.logs}/calls/{digest}.json: is missing or damaged")
+        elif record.request.digest != digest:
+            problems.append(f"{files.logs}/calls/{digest}.json: its request was changed")
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print(f"{files.events}: {len(events)} lines, the chain is whole and every call's record is there.")
+    return ExitCode.NOT_ACCEPTED if problems else ExitCode.OK

@@ -1,0 +1,113 @@
+"""``milepost run`` and ``milepost resume``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.commands.settings import settings_for
+from orchestrator.compose import Models, build_models, build_sandbox, build_team
+from orchestrator.config import Loaded
+from orchestrator.idea_file import load_idea, parse_idea
+from orchestrator.run_loop import run
+from orchestrator.team import Team
+from orchestrator.terminal import view_for
+from orchestrator.workspace.layout import RunFiles, RunInfo, new_run, open_run
+from schemas.errors import ExitCode, InputError
+from schemas.idea import Idea
+from schemas.report import FinalReport
+
+__all__ = ["resume_command", "run_command", "run_to_end"]
+
+
+def run_command(options: argparse.Namespace) -> ExitCode:
+    """Start a new run."""
+    idea, text = load_idea(options.idea)
+    settings = settings_for(options, options.idea.parent)
+    reuse = (open_run(options.workspace, options.reuse).logs,) if options.reuse else ()
+    files = new_run(options.workspace.absolute(), idea.slug, options.run_name)
+    return _go(options, idea, text, files, None, settings, reuse)
+
+
+def resume_command(options: argparse.Namespace) -> ExitCode:
+    """Take up a run where it stopped."""
+    files = open_run(options.workspace.absolute(), options.run)
+    info = files.load()
+    idea = parse_idea(info.idea_text, f"the idea of {files.name}")
+    if idea.digest != info.idea_digest:
+        raise InputError(
+            f"{files.info}: the idea or its sealed checks were changed since the run began; start a new run"
+        )
+    return _go(options, idea, info.idea_text, files, info, settings_for(options, Path()), ())
+
+
+def _go(
+    options: argparse.Namespace,
+    idea: Idea,
+    text: str,
+    files: RunFiles,
+    info: RunInfo | None,
+    loaded: Loaded,
+    reuse: tuple[Path, ...],
+) -> ExitCode:
+    """Run or resume, show it, and print where the report is. Nothing is written before all that is needed is there."""
+    console = Console()
+    settings = loaded.settings
+    with view_for(console, quiet=options.quiet, debug=options.debug) as view:
+        sandbox = build_sandbox()
+        models = build_models(settings, view.download)
+        view.note(models.said)
+        if info is None:
+            info = RunInfo(
+                run=files.name,
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                idea_text=text,
+                idea_digest=idea.digest,
+                settings=settings.public(),
+                models={agent: model.name for agent, model in models.by_agent.items()},
+                sandbox=sandbox.name,
+            )
+            files.save(info)
+        view.note(f"Run {files.name}: {idea.name}")
+        team = build_team(idea, files, info, settings, models, sandbox, view, reuse)
+
+        report, code = asyncio.run(run_to_end(team, models))
+    _summary(console, report, files, options.workspace)
+    return code
+
+
+async def run_to_end(team: Team, models: Models) -> tuple[FinalReport, ExitCode]:
+    """Run ``team``'s run, and give back what it holds; SIGTERM ends it as Ctrl-C does."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  (we are in one)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await run(team)
+    finally:
+        await models.close()
+        team.events.close()
+
+
+def _summary(console: Console, report: FinalReport, files: RunFiles, workspace: Path) -> None:
+    accepted = sum(m.status.value == "accepted" for m in report.milestones)
+    tests = f"{report.tests.passed}/{report.tests.total} tests" if report.tests else "no tests"
+    checks = (
+        f", {sum(a.proof == 'passed' for a in report.acceptance)}/{len(report.acceptance)} checks"
+        if report.acceptance
+        else ""
+    )
+    lines = [f"{report.verdict.upper()}: {accepted} of {len(report.milestones)} milestones, {tests}{checks}"]
+    if report.stopped_by:
+        lines.append(f"Stopped: {report.stopped_by}")
+        lines.append(f"Go on:   milepost resume {report.run}")
+    where = files.generated
+    if where.is_relative_to(Path.cwd()):
+        where = where.relative_to(Path.cwd())
+    lines += [f"Report:  {where}/report.md", f"Project: {where}/project", f"Log:     milepost logs {report.run}"]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

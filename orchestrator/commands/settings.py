@@ -1,0 +1,22 @@
+"""The settings that a command works under."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from orchestrator.config import Loaded, load_settings, read_env_file
+
+__all__ = ["settings_for"]
+
+
+def settings_for(options: argparse.Namespace, beside: Path) -> Loaded:
+    """Load the settings; a ``.env`` in the current folder or beside the idea is read here and nowhere else."""
+    environment = {**read_env_file(Path(".env")), **read_env_file(beside / ".env"), **os.environ}
+    flags = {
+        "backend": getattr(options, "backend", None),
+        "attempts": getattr(options, "attempts", None),
+        **{f"limits.{n}": getattr(options, f"max_{n}", None) for n in ("usd", "tokens", "minutes", "calls")},
+    }
+    return load_settings(options.config, environment, flags)

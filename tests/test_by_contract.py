@@ -1,0 +1,72 @@
+"""Signatures in small steps: one function at a time, and only such as the sealed checks can call."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from agents.by_contract import by_contract
+from agents.context import Context
+from agents.models.scripted import ScriptedModel, ScriptedReply
+from orchestrator.evidence.static import misuses
+from schemas.architecture import PlannedFile
+from schemas.errors import InvalidOutput
+from schemas.specification import Contract
+from tests.replies import SMALL
+from tests.test_by_function import IDEA, MILESTONE, RIGHT, runner
+
+DOUBLE = Contract(
+    kind="function", name="double", request="n: int", response="int", behaviour="Returns twice n", errors=["none"]
+)
+HALVE = DOUBLE.model_copy(update={"name": "halve", "behaviour": "Returns half of n"})
+PLANNED = [PlannedFile(path="calc.py", purpose='Says "twice".')]
+FITS = "```python\ndef double(n: int) -> int:"
+MISFIT = "```python\ndef double(n: int, factor: int) -> int:"
+
+
+def design(
+    *replies: str, contracts: tuple[Contract, ...] = (DOUBLE,), code: str = "", again: bool = False
+) -> tuple[dict[str, str], int]:
+    """What is designed, and how many calls it took."""
+    model = ScriptedModel([ScriptedReply(agent="arch", reply=r) for r in replies], traits=SMALL)
+    files = {"calc.py": code} if code else {}
+    context = Context(idea=IDEA, milestone=MILESTONE, attempt=1, files=files)
+    made = asyncio.run(by_contract(runner(model), context, contracts, PLANNED, misuses, again=again))
+    return made, len(model.requests)
+
+
+def test_a_stub_has_the_signature_of_the_reply_and_the_docstring_of_the_contract() -> None:
+    made, _ = design(FITS)
+    source = made["calc.py"]
+    assert source.startswith("'Says \"twice\".'\n")
+    assert "def double(n: int) -> int:" in source
+    assert "Returns twice n." in source
+    assert "raise NotImplementedError" in source
+
+
+def test_a_signature_that_the_checks_cannot_call_is_refused() -> None:
+    with pytest.raises(InvalidOutput, match='Missing positional argument "factor"'):
+        design(MISFIT)
+
+
+def test_what_is_there_already_is_not_asked_for_again() -> None:
+    made, calls = design(code=RIGHT)
+    assert (made, calls) == ({}, 0)
+
+
+def test_a_revised_contract_is_asked_for_again() -> None:
+    made, calls = design(FITS, code=RIGHT, again=True)
+    assert calls == 1
+    assert "return 2 * n" not in made["calc.py"]
+
+
+def test_names_that_the_checks_call_and_nobody_specified_are_designed_too() -> None:
+    made, calls = design("```python\ndef halve(n: int) -> int:", FITS, contracts=(HALVE,))
+    assert calls == 2
+    assert made["calc.py"].count("def ") == 2
+
+
+def test_a_reply_without_the_function_is_sent_back() -> None:
+    _, calls = design("```python\nclass Other:", FITS)
+    assert calls == 2

@@ -1,0 +1,177 @@
+"""Small steps: several versions of a function, and tests that choose among them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from agents.by_function import by_function
+from agents.context import Context
+from agents.critic import rule
+from agents.models.scripted import ScriptedModel, ScriptedReply
+from agents.ports import Examine
+from agents.runner import Runner
+from orchestrator.budget import RunBudget
+from orchestrator.config import AGENTS
+from orchestrator.evidence.static import certain_errors
+from orchestrator.terminal import QuietView
+from schemas.architecture import Architecture, Blueprint
+from schemas.call import CallRecord, ModelRequest, Outcome
+from schemas.code_change import Implementation, Version
+from schemas.errors import InvalidOutput
+from schemas.evidence import Evidence
+from schemas.idea import Idea, Limits
+from schemas.milestone import Criterion, Milestone
+from schemas.test_report import Failure, TestReport, TestResult
+from tests.replies import SMALL, arch, python
+
+STUB = 'def double(n: int) -> int:\n    """Return twice ``n``."""\n    raise NotImplementedError\n'
+RIGHT = STUB.replace("raise NotImplementedError", "return 2 * n")
+WRONG = STUB.replace("raise NotImplementedError", "return n")
+WORSE = STUB.replace("raise NotImplementedError", "return n - 1")
+CHECK = "from calc import double\nassert double(2) == 4"
+TEST = "def test_double():\n    assert double(1) == 3\n"
+IDEA = Idea.model_validate(
+    {
+        "name": "Calc",
+        "summary": "Doubles.",
+        "features": ["double a number"],
+        "acceptance": [{"id": "AC1", "statement": "two is four", "check": CHECK}],
+    }
+)
+MILESTONE = Milestone(
+    id="M1", title="t", description="d", acceptance_criteria=[Criterion(statement="two is four", check="AC1")]
+)
+BLUEPRINT = Blueprint(architecture=Architecture.model_validate_json(arch("calc.py")), skeletons={"calc.py": STUB})
+
+
+class NoJournal:
+    """Finds nothing and keeps nothing."""
+
+    def find(self, digest: str) -> CallRecord | None:
+        return None
+
+    def record(self, record: CallRecord) -> None: ...
+
+    def log_call(
+        self,
+        request: ModelRequest,
+        outcome: Outcome,
+        *,
+        record: CallRecord | None,
+        duration_ms: int,
+        error: str | None = None,
+    ) -> None: ...
+
+
+def report(ok: bool, failure: Failure) -> TestReport:
+    result = TestResult(id=failure.test, outcome="passed" if ok else "failed")
+    return TestReport(total=1, passed=int(ok), failed=int(not ok), failures=[] if ok else [failure], results=[result])
+
+
+def measure(source: str) -> Evidence:
+    """What a sandbox would say: the sealed check wants 2 * n, the generated test wants 3 from 1."""
+    return Evidence(
+        acceptance=report("2 * n" in source, Failure(test="AC1", error="assert 2 == 4", location="", source=CHECK)),
+        generated=report(
+            False, Failure(test="tests/t.py::test_double", error="assert 2 == 3", location="", source=TEST)
+        ),
+        program=None,
+    )
+
+
+def examiner(seen: list[str]) -> Examine:
+    async def examine(files: Mapping[str, str]) -> Evidence:
+        seen.append(files["calc.py"])
+        return measure(files["calc.py"])
+
+    return examine
+
+
+def runner(model: ScriptedModel) -> Runner:
+    return Runner(dict.fromkeys(AGENTS, model), NoJournal(), RunBudget(Limits()), QuietView(), "brief")
+
+
+def implement(
+    *codes: str, files: Mapping[str, str] | None = None, attempt: int = 1
+) -> tuple[Implementation, list[str], ScriptedModel]:
+    one = replace(SMALL, choices=1)  # a backend that gives one reply a call
+    model = ScriptedModel([ScriptedReply(agent="impl", reply=python(code)) for code in codes], traits=one)
+    context = Context(idea=IDEA, milestone=MILESTONE, attempt=attempt, files=files or {"calc.py": STUB})
+    seen: list[str] = []
+    made = asyncio.run(by_function(runner(model), context, BLUEPRINT, certain_errors, examiner(seen)))
+    return made, seen, model
+
+
+def test_the_version_that_meets_the_sealed_check_is_chosen() -> None:
+    made, _, model = implement(WRONG, WORSE, RIGHT, WRONG)
+    assert made.change.writes[0].content.strip() == RIGHT.strip()
+    assert len(model.requests) == 4
+
+
+def test_the_same_code_is_measured_once_and_counted_as_often_as_it_came() -> None:
+    made, seen, _ = implement(RIGHT, RIGHT, RIGHT, WRONG)
+    assert len(seen) == 2
+    assert sorted((v.replies, v.evidence.holds) for v in made.versions) == [(1, False), (3, True)]
+
+
+def test_each_version_is_another_sample_with_another_temperature_than_the_first_answer() -> None:
+    _, _, model = implement(RIGHT, RIGHT, RIGHT, RIGHT)
+    assert [r.sample for r in model.requests] == [0, 1, 2, 3]
+    assert model.requests[1].temperature == 0.7
+
+
+def test_what_fails_a_sealed_check_is_mended_with_the_fact_and_then_begun_afresh() -> None:
+    made, _, model = implement(*[WRONG] * 8, *[RIGHT] * 4)
+    assert made.change.writes[0].content.strip() == RIGHT.strip()
+    assert "assert 2 == 4" in model.requests[4].messages[0].content
+    assert "assert 2 == 4" not in model.requests[8].messages[0].content
+
+
+def test_a_generated_test_alone_is_left_to_the_critic_on_the_first_attempt() -> None:
+    _, _, model = implement(*[RIGHT] * 4)
+    assert len(model.requests) == 4
+
+
+def test_on_a_later_attempt_a_generated_test_is_a_fact_to_mend() -> None:
+    _, _, model = implement(*[RIGHT] * 8, files={"calc.py": RIGHT}, attempt=2)
+    assert "assert double(1) == 3" in model.requests[0].messages[0].content
+
+
+def test_a_reply_that_is_no_code_is_no_candidate() -> None:
+    made, _, _ = implement("nonsense (", "nonsense (", "nonsense (", RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT)
+    assert made.change.writes[0].content.strip() == RIGHT.strip()
+
+
+def test_no_usable_version_at_all_is_the_agents_failure() -> None:
+    with pytest.raises(InvalidOutput):
+        implement(*["nonsense ("] * 12)
+
+
+def version(replies: int, source: str) -> Version:
+    return Version(function="double", replies=replies, evidence=measure(source))
+
+
+def ruled(*versions: Version) -> tuple[str, int]:
+    """Who is wrong, and how many calls it took to say so."""
+    reply = '{"reason": "the code is wrong", "wrong": "code"}'
+    model = ScriptedModel([ScriptedReply(agent="critic", reply=reply)], traits=SMALL)
+    context = Context(idea=IDEA, milestone=MILESTONE, attempt=1, files={"calc.py": RIGHT})
+    failure = measure(RIGHT).generated.failures[0]
+    ruling = asyncio.run(rule(runner(model), context, failure, versions))
+    return ruling.wrong, len(model.requests)
+
+
+def test_versions_that_meet_the_sealed_checks_and_agree_outvote_a_test() -> None:
+    assert ruled(version(1, RIGHT), version(1, RIGHT + "# 2 * n")) == ("test", 0)
+
+
+def test_versions_that_fail_a_sealed_check_have_no_vote() -> None:
+    assert ruled(version(1, RIGHT), version(4, WRONG)) == ("code", 1)
+
+
+def test_without_other_versions_the_critic_is_asked() -> None:
+    assert ruled() == ("code", 1)

@@ -1,0 +1,69 @@
+"""The start command and the code that it reaches."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from agents.context import Context
+from agents.entry import entry_points, input_files, with_entry
+from schemas.idea import Idea
+from schemas.milestone import Milestone
+
+LIBRARY = 'def count(text: str) -> int:\n    """Count."""\n    return len(text)\n'
+
+
+def context(run: str | None, *, due: bool = True, dependencies: tuple[str, ...] = ()) -> Context:
+    idea = {"name": "N", "summary": "s", "features": ["f"], "constraints": {"dependencies": list(dependencies)}}
+    return Context(
+        idea=Idea.model_validate({**idea, **({"run": run} if run else {})}),
+        milestone=Milestone(id="M1", title="t", description="d", acceptance_criteria=[], runs_program=due),
+        attempt=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("run", "files"),
+    [
+        ("python -m tool a.txt", ["tool/__main__.py", "tool.py"]),
+        ("python3 -m tool.sub", ["tool/sub/__main__.py", "tool/sub.py"]),
+        ("python app/start.py --fast", ["app/start.py"]),
+        ("python -m uvicorn api:app", []),
+        ("python -c pass", []),
+        (None, []),
+    ],
+)
+def test_the_start_command_names_its_files(run: str | None, files: list[str]) -> None:
+    assert entry_points(context(run, dependencies=("uvicorn>=0.30",))) == files
+
+
+def test_before_the_program_is_due_nothing_has_to_be_started() -> None:
+    assert entry_points(context("python -m tool", due=False)) == []
+
+
+def test_input_files_are_the_plain_files_among_the_arguments() -> None:
+    assert input_files(context("python -m tool list data/a.txt ../b.txt --out=c -v 1.5.2")) == ["data/a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("files", "path"),
+    [({}, "tool/__main__.py"), ({"tool.py": LIBRARY}, "tool.py"), ({"tool/__init__.py": ""}, "tool/__main__.py")],
+)
+def test_a_stub_of_main_is_put_where_the_command_starts(files: dict[str, str], path: str) -> None:
+    made = with_entry(files, context("python -m tool a.txt"))
+    names = [n.name for n in ast.parse(made[path]).body if isinstance(n, ast.FunctionDef)]
+    assert names[-1] == "main"
+    assert "raise SystemExit(main())" in made[path]
+
+
+def test_what_is_started_already_is_left_as_it_is() -> None:
+    files = {"tool.py": LIBRARY + '\nif __name__ == "__main__":\n    print(count("a"))\n'}
+    assert with_entry(files, context("python -m tool")) == files
+
+
+def test_a_main_that_nobody_calls_is_called() -> None:
+    files = {"tool.py": "def main() -> int:\n    return 0\n"}
+    made = with_entry(files, context("python -m tool"))["tool.py"]
+    assert made.count("def main") == 1
+    assert "raise SystemExit(main())" in made
