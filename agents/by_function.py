@@ -55,7 +55,11 @@ async def by_function(
     """
     sample = SAMPLES * context.sample
     state, drafts = await _draft(runner, context, blueprint, lint, examine, sample)
-    state, versions = await _better(state, [(b.symbol, drafts.get(b.symbol.name, [])) for b in _blamed(state)], examine)
+    versions: list[Version] = []
+    # While a sealed check fails, only that is looked at; when it holds, the generated tests come into sight.
+    while found := [(b.symbol, drafts.pop(b.symbol.name)) for b in _blamed(state) if b.symbol.name in drafts]:
+        state, more = await _better(state, found, examine)
+        versions += more
     for number in range(ROUNDS):
         evidence = _evidence(state)
         runs = evidence.program is None or evidence.program.ok

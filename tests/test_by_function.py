@@ -33,7 +33,7 @@ RIGHT = STUB.replace("raise NotImplementedError", "return 2 * n")
 WRONG = STUB.replace("raise NotImplementedError", "return n")
 WORSE = STUB.replace("raise NotImplementedError", "return n - 1")
 CHECK = "from calc import double\nassert double(2) == 4"
-TEST = "def test_double():\n    assert double(1) == 3\n"
+TEST = "def test_double():\n    assert double(1) == 3 and triple\n"
 IDEA = Idea.model_validate(
     {
         "name": "Calc",
@@ -74,8 +74,9 @@ def report(ok: bool, failure: Failure) -> TestReport:
 
 def measure(source: str) -> Evidence:
     """What a sandbox would say: the sealed check wants 2 * n, the generated test wants 3 from 1."""
+    wanted = 'def double(n: int) -> int:\n    """Return twice ``n``."""\n    return 2 * n'
     return Evidence(
-        acceptance=report("2 * n" in source, Failure(test="AC1", error="assert 2 == 4", location="", source=CHECK)),
+        acceptance=report(wanted in source, Failure(test="AC1", error="assert 2 == 4", location="", source=CHECK)),
         generated=report(
             False, Failure(test="tests/t.py::test_double", error="assert 2 == 3", location="", source=TEST)
         ),
@@ -139,6 +140,13 @@ def test_a_generated_test_alone_is_left_to_the_critic_on_the_first_attempt() -> 
 def test_on_a_later_attempt_a_generated_test_is_a_fact_to_mend() -> None:
     _, _, model = implement(*[RIGHT] * 8, files={"calc.py": RIGHT}, attempt=2)
     assert "assert double(1) == 3" in model.requests[0].messages[0].content
+
+
+def test_versions_are_measured_again_once_a_sealed_check_no_longer_hides_the_generated_test() -> None:
+    """`double` fails the sealed check, `triple` a generated test that is in sight only after `double` is right."""
+    stubs = {"calc.py": STUB + "\n\n" + STUB.replace("double", "triple")}
+    made, _, _ = implement(WRONG, RIGHT, WRONG, WRONG, *[RIGHT.replace("double", "triple")] * 4, files=stubs)
+    assert {v.function for v in made.versions} == {"double", "triple"}
 
 
 def test_a_reply_that_is_no_code_is_no_candidate() -> None:
