@@ -176,6 +176,8 @@ def _missing_contracts(files: Mapping[str, str], specification: Specification) -
 def _hidden(paths: Collection[str]) -> str | None:
     """Say which module a folder of the same name would hide: Python imports the folder."""
     for path in sorted(paths):
+        if any(other.startswith(f"{path}/") for other in paths):
+            return f"{path} can't be both a file and a folder: give the file another name"
         folder = path.removesuffix(".py") + "/"
         inside = next((p for p in sorted(paths) if path.endswith(".py") and p.startswith(folder)), None)
         if inside is not None and not inside.endswith("/__main__.py"):

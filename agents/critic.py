@@ -63,13 +63,17 @@ def _consensus(context: Context, failure: Failure, versions: Sequence[Version]) 
         tested = names_used(failure.source)
     except ValueError:
         return None
-    for name in sorted({v.function for v in versions} & tested):
-        checks = {check.id for check in context.checks_of(name)}
-        sound = [v for v in versions if v.function == name and checks and checks <= v.evidence.met]
-        against = sum(v.replies for v in sound if failure.test in {f.test for f in v.evidence.generated.failures})
-        if against >= CONSENSUS and against == sum(v.replies for v in sound):
+    names = sorted({v.function for v in versions} & tested)
+    uses = {name: {check.id for check in context.checks_of(name)} for name in names}
+    sound = [v for v in versions if uses.get(v.function) and uses[v.function] <= v.evidence.met]
+    against = [v for v in sound if failure.test in {f.test for f in v.evidence.generated.failures}]
+    if len(against) < len(sound):
+        return None  # a sound version passes the test: it is not the test that is wrong
+    for name in names:
+        votes = sum(v.replies for v in against if v.function == name)
+        if votes >= CONSENSUS:
             reason = (
-                f"{against} versions of {name}, written independently, meet every sealed check of it and fail this test"
+                f"{votes} versions of {name}, written independently, meet every sealed check of it and fail this test"
             )
             return Ruling(test=failure.test, reason=reason, wrong="test")
     return None

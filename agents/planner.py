@@ -39,7 +39,7 @@ class PlannerReply(Schema):
 
 
 async def plan(runner: Runner, idea: Idea) -> PlannerReply:
-    """Ask for the milestones of ``idea``; dependencies are checked to be of earlier milestones."""
+    """Ask for the milestones of ``idea``; a dependency on anything but an earlier milestone is dropped."""
     small = runner.model("planner").traits.step == "function"
     most = min(2 if small else 4, max(1, len(idea.features)))
     parse_shape = json_as(PlannerReply)
@@ -48,10 +48,9 @@ async def plan(runner: Runner, idea: Idea) -> PlannerReply:
         reply = parse_shape(text)
         if len(reply.milestones) > most:
             raise ValueError(f"{len(reply.milestones)} milestones are too many: at most {most}")
+        # Only an earlier milestone can be built upon; a number that names none is no reason to ask again.
         for number, milestone in enumerate(reply.milestones, 1):
-            wrong = [d for d in milestone.depends_on if not 1 <= d < number]
-            if wrong:
-                raise ValueError(f"milestone {number} depends on {wrong[0]}: only earlier milestones are possible")
+            milestone.depends_on[:] = sorted({d for d in milestone.depends_on if 1 <= d < number})
         return reply
 
     shown = [c for c in idea.acceptance if not c.holdout]

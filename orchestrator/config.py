@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
@@ -112,11 +113,11 @@ class Settings(Schema):
         return "anthropic" if self.anthropic.api_key else "embedded"
 
     def public(self) -> dict[str, object]:
-        """Return all settings without secrets, for the run's record."""
+        """Return all settings without secrets, for the run's record; the backend is the one that is in force."""
         dumped: dict[str, object] = self.model_dump(
             mode="json", exclude={"anthropic": {"api_key"}, "openai": {"api_key"}}
         )
-        return dumped
+        return {**dumped, "backend": self.effective_backend()}
 
 
 @dataclass(frozen=True)
@@ -127,14 +128,21 @@ class Loaded:
     sources: Mapping[str, str]
 
 
-def load_settings(file: Path, environment: Mapping[str, str], flags: Mapping[str, object]) -> Loaded:
+def load_settings(
+    file: Path,
+    environment: Mapping[str, str],
+    flags: Mapping[str, object],
+    recorded: Mapping[str, object] = MappingProxyType({}),
+) -> Loaded:
     """Return the settings in force. ``flags`` maps dotted names to values; None is not set.
+    ``recorded`` are those that a run began with: they stand in for the defaults.
 
     Raises:
         InputError: with one message per mistake.
     """
     problems: list[str] = []
-    given = [(dotted, value, str(file)) for dotted, value in _flat(_toml(file))]
+    given = [(dotted, value, "the run's record") for dotted, value in _flat(recorded)]
+    given += [(dotted, value, str(file)) for dotted, value in _flat(_toml(file))]
     given += _from_environment(environment, problems)
     given += [(dotted, value, "command line") for dotted, value in flags.items() if value is not None]
     values: dict[str, Any] = {}

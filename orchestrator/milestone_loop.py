@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -20,7 +20,6 @@ from agents.tester import write_tests
 from orchestrator.evidence.static import certain_errors, misuses, tidy
 from orchestrator.rubric import evaluate
 from orchestrator.team import Team
-from orchestrator.workspace.layout import write_milestone
 from schemas.architecture import Blueprint
 from schemas.code_change import Version
 from schemas.errors import AgentFailure
@@ -55,17 +54,20 @@ class Work:
     rulings: list[Ruling] = field(default_factory=list)
 
 
-async def run_milestone(team: Team, milestone: Milestone, work: Work) -> Milestone:
-    """Return ``milestone`` as accepted or failed; the project then holds its best attempt."""
-    milestone = _changed(team, milestone, status=Status.RUNNING)
+async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Callable[[Milestone], None]) -> Milestone:
+    """Return ``milestone`` as accepted or failed; the project then holds its best attempt.
+
+    ``note`` is told of every change, so that a run that is stopped has lost no attempt.
+    """
+    milestone = _changed(note, milestone, status=Status.RUNNING)
     for number in range(1, team.attempts + 1):
         with structlog.contextvars.bound_contextvars(milestone=milestone.id, attempt=number):
             record = await _attempt(team, milestone, work, number)
-        milestone = _changed(team, milestone, attempts=[*milestone.attempts, record], feedback=_feedback(record))
+        milestone = _changed(note, milestone, attempts=[*milestone.attempts, record], feedback=_feedback(record))
         if record.evaluation is not None and record.evaluation.passed and record.commit is not None:
             team.project.tag(f"accepted-{milestone.id}", record.commit)
-            return _changed(team, milestone, status=Status.ACCEPTED, feedback=None)
-    return _changed(team, milestone, status=Status.FAILED)
+            return _changed(note, milestone, status=Status.ACCEPTED, feedback=None)
+    return _changed(note, milestone, status=Status.FAILED)
 
 
 async def _attempt(team: Team, milestone: Milestone, work: Work, number: int) -> AttemptRecord:
@@ -185,17 +187,16 @@ def _keep_best(work: Work, files: dict[str, str], evidence: Evidence, evaluation
 
 
 def _merit(evidence: Evidence, evaluation: Evaluation) -> tuple[float, ...]:
-    return (evaluation.passed, *evidence.merit[:3], evaluation.score)
+    return (evaluation.passed, *evidence.merit[:5], evaluation.score)
 
 
 def _feedback(record: AttemptRecord) -> list[str]:
     return record.evaluation.feedback if record.evaluation else [record.failure or ""]
 
 
-def _changed(team: Team, milestone: Milestone, **update: object) -> Milestone:
+def _changed(note: Callable[[Milestone], None], milestone: Milestone, **update: object) -> Milestone:
     changed = milestone.model_copy(update=update)
-    write_milestone(team.files, changed)
-    team.watcher.milestone_changed(changed)
+    note(changed)
     return changed
 
 

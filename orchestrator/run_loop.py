@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -62,11 +63,11 @@ async def _milestones(team: Team, plan: Plan, ledger: Ledger) -> None:
             blocked = milestone.model_copy(update={"status": Status.BLOCKED, "blocked_by": broken})
             _note(team, ledger, blocked)
             continue
-        ledger.milestones[milestone.id] = milestone.model_copy(update={"status": Status.RUNNING})
         work = Work(files=dict(files), checks=_due(team, ledger, milestone), quarantined=ledger.quarantined)
-        result = await run_milestone(team, milestone, work)
-        _note(team, ledger, result)
-        ledger.rulings += work.rulings
+        try:
+            result = await run_milestone(team, milestone, work, partial(_note, team, ledger))
+        finally:
+            ledger.rulings += work.rulings
         if result.status is Status.ACCEPTED:
             files, ledger.quarantined = team.project.files(), work.quarantined
         else:

@@ -89,7 +89,18 @@ class Evidence(Schema):
         """What two attempts at the same work are compared by, the most important first; more is better."""
         sealed = self.acceptance.passed if self.acceptance else 0
         runs = int(self.program is None or self.program.ok)
-        return (sealed, runs, -len(self.counting_failures), -len(self.contract_gaps), -len(self.findings))
+        # A run that broke off reports fewer failures than one that went to its end.
+        whole = int(self.generated.ended is None and not self.generated.errors)
+        generated = self.generated.passed
+        return (
+            sealed,
+            runs,
+            whole,
+            generated,
+            -len(self.counting_failures),
+            -len(self.contract_gaps),
+            -len(self.findings),
+        )
 
     @property
     def failures(self) -> list[Failure]:
@@ -117,6 +128,8 @@ class Evidence(Schema):
             if report.ended:
                 failures.append(f"the {kind}s did not end by themselves: {report.ended}")
             failures += [f"{kind} {f.test} fails: {f.error}" for f in report.failures]
+            if not report.clean and report.total and not report.failures:
+                failures.append(f"{report.total - report.passed} of {report.total} {kind}s did not run to their end")
             if report.skipped:
                 failures.append(f"{report.skipped} {kind}(s) were skipped")
         if self.program is not None and not self.program.ok:

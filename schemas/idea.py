@@ -108,7 +108,8 @@ class Idea(Schema):
     def _ids_are_unique(self) -> Idea:
         for kind, ids in (
             ("milestones", [m.id for m in self.milestones]),
-            ("acceptance", [a.id for a in self.acceptance]),
+            # A check becomes a test function, in whose name "-" is "_".
+            ("acceptance", [a.id.replace("-", "_") for a in self.acceptance]),
         ):
             twice = sorted({i for i in ids if ids.count(i) > 1})
             if twice:

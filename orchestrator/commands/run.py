@@ -43,7 +43,7 @@ def resume_command(options: argparse.Namespace) -> ExitCode:
         raise InputError(
             f"{files.info}: the idea or its sealed checks were changed since the run began; start a new run"
         )
-    return _go(options, idea, info.idea_text, files, info, settings_for(options, Path()), ())
+    return _go(options, idea, info.idea_text, files, info, settings_for(options, Path(), info.settings), ())
 
 
 def _go(

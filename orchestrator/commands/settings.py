@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from orchestrator.config import Loaded, load_settings, read_env_file
 
 __all__ = ["settings_for"]
 
 
-def settings_for(options: argparse.Namespace, beside: Path) -> Loaded:
-    """Load the settings; a ``.env`` in the current folder or beside the idea is read here and nowhere else."""
+def settings_for(
+    options: argparse.Namespace, beside: Path, recorded: Mapping[str, object] = MappingProxyType({})
+) -> Loaded:
+    """Load the settings; a ``.env`` in the current folder or beside the idea is read here and nowhere else.
+
+    ``recorded`` are the settings that a run began with, where one is resumed.
+    """
     environment = {**read_env_file(Path(".env")), **read_env_file(beside / ".env"), **os.environ}
     flags = {
         "backend": getattr(options, "backend", None),
         "attempts": getattr(options, "attempts", None),
         **{f"limits.{n}": getattr(options, f"max_{n}", None) for n in ("usd", "tokens", "minutes", "calls")},
     }
-    return load_settings(options.config, environment, flags)
+    return load_settings(options.config, environment, flags, recorded)

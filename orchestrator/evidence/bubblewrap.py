@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -61,6 +62,19 @@ class Bubblewrap:
         for tool in ("prlimit", "setpriv"):
             if shutil.which(tool) is None:
                 raise Unavailable(_MISSING.format(what=f"{tool} is missing", package="util-linux", pip=""))
+        self._try_out()
+
+    def _try_out(self) -> None:
+        """Start an empty sandbox once: many containers and some systems forbid namespaces."""
+        argv = [str(self._bwrap), "--ro-bind", "/", "/", "--unshare-pid", "--unshare-net", "--unshare-ipc"]
+        argv += [] if self._root else ["--unshare-user"]
+        done = subprocess.run([*argv, "true"], env={}, capture_output=True, text=True, check=False, timeout=30)
+        if done.returncode:
+            raise Unavailable(
+                "bubblewrap can't make a sandbox here, so generated code is not run: "
+                f"{done.stderr.strip()[:300] or done.returncode}. User namespaces must be allowed "
+                "(in a container: run it with --security-opt seccomp=unconfined, or as a privileged one)"
+            )
 
     @property
     def name(self) -> str:

@@ -21,7 +21,7 @@ from schemas.architecture import Blueprint
 from schemas.base import digest_of
 from schemas.evidence import Evidence, ProgramRun
 from schemas.idea import AcceptanceCheck, Idea
-from schemas.test_report import TestReport
+from schemas.test_report import Failure, TestReport
 
 __all__ = ["Laboratory", "acceptance_source"]
 
@@ -149,8 +149,11 @@ def _unpacked(files: Mapping[str, str]) -> Iterator[Path]:
             target = folder / name
             if not target.resolve().is_relative_to(folder.resolve()):
                 raise ValueError(f"{name} is not inside the project")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(content, encoding="utf-8", errors="surrogateescape")
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(content, encoding="utf-8", errors="surrogateescape")
+            except (FileExistsError, IsADirectoryError, NotADirectoryError):
+                raise ValueError(f"{name} can't be both a file and a folder") from None
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -189,4 +192,10 @@ def _by_check(report: TestReport, checks: Sequence[AcceptanceCheck], folder: Pat
             )
         )
     results = [r.model_copy(update={"id": name_of(r.id)}) for r in report.results]
+    passed = {r.id for r in results if r.outcome == "passed"}
+    failures += [
+        Failure(test=c.id, error="the check did not run to its end", location="", source=c.check)
+        for c in checks
+        if c.check and c.id not in passed and c.id not in {f.test for f in failures}
+    ]
     return report.model_copy(update={"failures": failures, "results": results})

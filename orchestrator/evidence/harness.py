@@ -12,16 +12,23 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = "/project"
+_LEAVE_OUT = "--leave-out="
 
 
 class Recorder:
     """A pytest plug-in that notes every test by its node id."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_out: set[str]) -> None:
+        self.left_out = left_out
         self.collected: list[str] = []
         self.outcomes: dict[str, str] = {}
         self.failures: list[dict[str, str]] = []
         self.collection_errors: list[dict[str, str]] = []
+
+    def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
+        # By exact id: pytest's own --deselect takes a prefix.
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in self.left_out])
+        items[:] = [item for item in items if item.nodeid not in self.left_out]
 
     def pytest_collection_finish(self, session: Any) -> None:
         self.collected = [item.nodeid for item in session.items]  # what was deselected is no longer there
@@ -69,7 +76,9 @@ def main(arguments: list[str]) -> int:
     os.environ["PYTHONPATH"] = _ROOT
     measure = coverage.Coverage(config_file=_coverage_config())
     measure.start()
-    recorder = Recorder()
+    left_out = {a.removeprefix(_LEAVE_OUT) for a in arguments if a.startswith(_LEAVE_OUT)}
+    arguments = [a for a in arguments if not a.startswith(_LEAVE_OUT)]
+    recorder = Recorder(left_out)
     options = [
         "--rootdir",
         _ROOT,

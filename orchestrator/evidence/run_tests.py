@@ -47,7 +47,7 @@ async def run_tests(
 
     ``deselect`` are node ids that do not count. ``seconds`` bounds the whole run.
     """
-    arguments = [*paths, *(f"--deselect={node}" for node in deselect)]
+    arguments = [*paths, *(f"--leave-out={node}" for node in deselect)]
     command = Command(
         argv=("python", "-I", str(HARNESS), *arguments),
         project=project,

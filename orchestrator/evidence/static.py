@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -89,20 +90,28 @@ def misuses(files: Mapping[str, str], path: str, source: str) -> list[tuple[int,
             target = folder / place
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8", errors="replace")
-        command = [
-            sys.executable,
-            "-m",
-            "mypy",
-            *_MYPY,
-            "--cache-dir",
-            str(Path(tempfile.gettempdir()) / "milepost-mypy"),
-        ]
-        done = subprocess.run([*command, path], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+        # Isolated (-I): the folder of generated files must not be where Python looks for modules to run.
+        command = [sys.executable, "-I", "-m", "mypy", *_MYPY, "--cache-dir", _types_cache().name, path]
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
     return [
         (int(match["line"]), match["message"])
         for line in done.stdout.splitlines()
         if (match := _MYPY_LINE.match(line)) and match["path"] == path and match["code"] in _MISUSE
     ]
+
+
+@cache
+def _types_cache() -> tempfile.TemporaryDirectory[str]:
+    """mypy's cache: this process's own, so that nobody else can put something into it."""
+    return tempfile.TemporaryDirectory(prefix="milepost-mypy-")
 
 
 @cache

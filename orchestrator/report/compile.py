@@ -28,7 +28,7 @@ def compile_report(team: Team, ledger: Ledger, evidence: Evidence | None, stoppe
     verdict: Literal["accepted", "not accepted", "stopped"] = "not accepted"
     if stopped_by is not None:
         verdict = "stopped"
-    elif _proven(milestones, evidence, acceptance):
+    elif _proven(team, milestones, evidence, acceptance):
         verdict = "accepted"
     agents = _totals(team)
     return FinalReport(
@@ -63,13 +63,15 @@ def compile_report(team: Team, ledger: Ledger, evidence: Evidence | None, stoppe
     )
 
 
-def _proven(milestones: list[Milestone], evidence: Evidence | None, acceptance: list[Acceptance]) -> bool:
+def _proven(team: Team, milestones: list[Milestone], evidence: Evidence | None, acceptance: list[Acceptance]) -> bool:
+    """Whether everything that can be measured was measured, and holds."""
+    checked = {check.id for check in team.idea.acceptance if check.check}
     return (
         bool(milestones)
         and all(m.status is Status.ACCEPTED for m in milestones)
         and evidence is not None
         and not evidence.counting_failures
-        and all(a.proof != "failed" for a in acceptance)
+        and all(a.proof == "passed" for a in acceptance if a.id in checked)
     )
 
 

@@ -11,6 +11,18 @@ from schemas.milestone import Milestone
 
 __all__ = ["finishing_files"]
 
+_CONFTEST = '''"""Leaves out the tests that were ruled wrong when they were written; the report has the reasons."""
+
+QUARANTINED = {{
+{tests}}}
+
+
+def pytest_collection_modifyitems(config, items):
+    """Take a line out above to run its test."""
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in QUARANTINED])
+    items[:] = [item for item in items if item.nodeid not in QUARANTINED]
+'''
+
 
 def finishing_files(team: Team, accepted: list[Milestone], quarantined: Sequence[str]) -> dict[str, str]:
     """Return path → content of the files to add. ``quarantined`` are the tests that were ruled wrong."""
@@ -41,17 +53,11 @@ def finishing_files(team: Team, accepted: list[Milestone], quarantined: Sequence
         "requirements.txt": "".join(f"{p}\n" for p in pinned) or "# The standard library is enough.\n",
         "requirements-dev.txt": "-r requirements.txt\n"
         + "".join(f"{tool}=={version(tool)}\n" for tool in ("pytest", "pytest-cov")),
-        "pytest.ini": "[pytest]\npythonpath = .\n" + _deselected(quarantined),
+        "pytest.ini": "[pytest]\npythonpath = .\n",
     }
+    if quarantined:
+        files["conftest.py"] = _CONFTEST.format(tests="".join(f"    {test!r},\n" for test in quarantined))
     if shown:
         head = '"""The acceptance checks of the idea, as its author wrote them."""\n\n'
         files["acceptance/test_acceptance.py"] = head + "\n\n\n".join(acceptance_source(c) for c in shown) + "\n"
     return files
-
-
-def _deselected(quarantined: Sequence[str]) -> str:
-    """Return the lines that keep quarantined tests from being run by a plain ``pytest``."""
-    if not quarantined:
-        return ""
-    why = "# Ruled wrong when they were written, with the reasons in the report; take a line out to run the test.\n"
-    return why + "addopts =\n" + "".join(f'    --deselect "{test}"\n' for test in quarantined)
