@@ -14,7 +14,7 @@ from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Usage
 from schemas.errors import ExitCode, LimitReached
 from schemas.idea import Limits
 from tests.helpers import go
-from tests.replies import GOOD
+from tests.replies import GOOD, RETRY
 
 PAID = Traits(step="project", context_tokens=1000, max_output_tokens=100, price=Price(1.0, 2.0, 1.5, 0.1))
 LOCAL = Traits(step="function", context_tokens=1000, max_output_tokens=100, local=True)
@@ -103,3 +103,9 @@ def test_a_limit_ends_a_run_with_a_partial_report_and_resume_goes_on(
     done = go(workspace, list(GOOD[len(paid) :]), resume=True, limits={"calls": 100}, reuse=measured)
     assert done.code == ExitCode.OK
     assert len([c for c in done.calls if c["outcome"] == "ok"]) == len(GOOD)
+
+
+def test_a_stopped_run_reports_the_attempts_that_it_has_finished(workspace: Path, measured: tuple[Path, ...]) -> None:
+    stopped = go(workspace, list(RETRY), limits={"calls": 7}, reuse=measured)
+    assert stopped.code == ExitCode.LIMIT
+    assert [a.number for a in stopped.report.milestones[0].attempts] == [1]

@@ -183,3 +183,15 @@ def test_versions_that_fail_a_sealed_check_have_no_vote() -> None:
 
 def test_without_other_versions_the_critic_is_asked() -> None:
     assert ruled() == ("code", 1)
+
+
+def test_a_sound_version_that_passes_the_test_speaks_for_the_test() -> None:
+    passing = measure(RIGHT).model_copy(update={"generated": TestReport(total=1, passed=1, failed=0)})
+    sound = Version(function="double", replies=1, evidence=passing)
+    assert ruled(version(4, RIGHT), sound) == ("code", 1)
+
+
+def test_a_test_run_that_broke_off_is_worse_than_failing_tests() -> None:
+    failing = measure(RIGHT)
+    broken = failing.model_copy(update={"generated": TestReport(total=1, passed=0, failed=0, errors=1)})
+    assert broken.merit < failing.merit

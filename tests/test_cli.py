@@ -192,3 +192,13 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_version_is_that_of_the_distribution() -> None:
     assert milepost("--version").stdout == "milepost 0.1.0\n"
+
+
+def test_a_limit_and_the_backend_hold_when_a_run_is_resumed_until_a_flag_says_otherwise(workspace: Path) -> None:
+    first = milepost("run", str(GREETER), "--run-name", "r", "--max-calls", "3", **scripted(workspace))
+    assert first.returncode == ExitCode.LIMIT
+    again = milepost("resume", "r")
+    assert again.returncode == ExitCode.LIMIT
+    assert "the limit of 3 calls is reached" in again.stdout
+    rest = scripted(workspace, [line.model_dump() for line in RETRY[3:]])
+    assert milepost("resume", "r", "--max-calls", "100", **rest).returncode == ExitCode.OK

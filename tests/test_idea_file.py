@@ -85,6 +85,7 @@ def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'print(1)'}]\n", "asserts nothing"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'from x import *\n\n  assert 1'}]\n", "can't be used"),
         (MINIMAL + "acceptance: [{id: A, statement: s}, {id: A, statement: s}]\n", "'A' is used more than once"),
+        (MINIMAL + "acceptance: [{id: A-1, statement: s}, {id: A_1, statement: s}]\n", "'A_1' is used more than once"),
         (MINIMAL + "acceptance: [{id: A, statement: s, milestone: M7}]\n", "there is no milestone 'M7'"),
         (MINIMAL + "milestones: [{id: A, title: t, description: d, dependencies: [B]}]\n", "no milestone 'B'"),
     ],

