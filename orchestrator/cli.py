@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(getattr(home, f"{options.command}_command")(options))
     except MilepostError as error:
         if options.debug:
-            raise
+            traceback.print_exc()
         for line in str(error).splitlines():
             print(f"milepost: {line}", file=sys.stderr)
         return int(error.exit_code)
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         if options.debug:
-            raise
+            traceback.print_exc()
         where = f"{error.filename}: " if error.filename else ""
         print(f"milepost: {where}{error.strerror or error}. What was written before is whole.", file=sys.stderr)
         return int(ExitCode.BAD_INPUT)

@@ -33,7 +33,11 @@ def load_idea(path: Path) -> tuple[Idea, str]:
             raise InputError(f"{path}: is a folder; give an idea file (YAML). `milepost init` writes one.")
         if size > MAX_BYTES:
             raise InputError(f"{path}: is {size:,} bytes large; an idea file may have at most {MAX_BYTES:,}")
-        text = path.read_bytes().decode("utf-8")
+        with path.open("rb") as stream:  # a pipe has no size, so it is bounded here
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise InputError(f"{path}: is larger than the {MAX_BYTES:,} bytes that an idea file may have")
+        text = content.decode("utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. `milepost init {path}` writes a commented one.") from None
     except UnicodeDecodeError as error:
@@ -69,6 +73,9 @@ def parse_idea(text: str, name: str) -> Idea:
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         raise InputError(f"{name}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', None) or error}") from None
+    except (LookupError, AttributeError, TypeError) as error:
+        # An explicit tag (!!int, !!bool, !!timestamp) on a text that is none of the kind.
+        raise InputError(f"{name}:1: a value does not fit its !!tag: {error!r}") from None
     idea: Idea | None = None
     try:
         idea = Idea.model_validate(value)

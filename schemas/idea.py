@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -17,6 +18,9 @@ Requirement = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]+\])?([<>=!~]=?[A-Za-z0-9.*,<>=!~ ]+)?$"),
 ]
+
+
+_NO_ARGUMENTS = ast.parse("def check(): pass").body[0].args  # type: ignore[attr-defined]
 
 
 class Constraints(Schema):
@@ -47,9 +51,14 @@ class AcceptanceCheck(Schema):
             return None
         try:
             tree = ast.parse(value)
-        except (SyntaxError, ValueError) as error:
+            stars = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]
+            # It becomes the body of a test function; what can't be compiled there would take all checks with it.
+            function = ast.FunctionDef("check", _NO_ARGUMENTS, tree.body or [ast.Pass()], [])
+            if not stars:
+                compile(ast.fix_missing_locations(ast.Module([function], [])), "check", "exec")
+        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
             raise ValueError(f"is not valid Python: {error}") from None
-        if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)):
+        if stars:
             raise ValueError("'from … import *' can't be used in a check; name what it imports")
         if not any(isinstance(node, ast.Assert | ast.With | ast.Raise) for node in ast.walk(tree)):
             raise ValueError("asserts nothing, so it could never fail; add an assert")
@@ -102,6 +111,8 @@ class Idea(Schema):
     def _run_is_python(cls, value: str | None) -> str | None:
         if value is not None and not re.match(r"^python3? ", value):
             raise ValueError("must start with 'python ', e.g. python -m my_package")
+        if value is not None:
+            shlex.split(value)  # an open quotation is a ValueError
         return value
 
     @model_validator(mode="after")
