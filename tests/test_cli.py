@@ -87,6 +87,16 @@ def test_a_changed_log_is_found(workspace: Path, measured: tuple[Path, ...]) -> 
     assert "its request was changed" in found.stdout
 
 
+def test_a_changed_reply_is_found(workspace: Path, measured: tuple[Path, ...]) -> None:
+    done = go(workspace, list(GOOD), name="y", reuse=measured)
+    assert milepost("logs", "y", "--verify").returncode == 0
+    record = next((done.files.logs / "calls").glob("*.json"))
+    changed = json.loads(record.read_text())
+    changed["reply"]["text"] += " and more"
+    record.write_text(json.dumps(changed))
+    assert "was changed after the call was logged" in milepost("logs", "y", "--verify").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -104,6 +104,8 @@ def _verify(files: RunFiles, store: RecordStore) -> ExitCode:
             problems.append(f"{files.logs}/calls/{digest}.json: is missing or damaged")
         elif record.request.digest != digest:
             problems.append(f"{files.logs}/calls/{digest}.json: its request was changed")
+        elif store.checksum(digest) != event.get("record_sha256"):
+            problems.append(f"{files.logs}/calls/{digest}.json: was changed after the call was logged")
     for problem in problems:
         print(problem)
     if not problems:

@@ -66,6 +66,7 @@ class RunJournal:
             cost_usd=record.cost_usd if record else None,
             error=self._clean(error[:500]) if error else None,
             call=record.digest if record else None,
+            record_sha256=self._store.checksum(record.digest) if record else None,
         )
 
     def _has_own(self, digest: str) -> bool:

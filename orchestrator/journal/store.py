@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -38,6 +39,14 @@ class RecordStore:
     def record(self, record: CallRecord) -> None:
         """Keep ``record``; a crash right after can't lose it."""
         write_text(self.folder / "calls" / f"{record.digest}.json", record.model_dump_json(indent=1) + "\n")
+
+    def checksum(self, digest: str) -> str | None:
+        """Return the SHA-256 of a call's record as it stands in this run's folder; None where there is none."""
+        try:
+            content = (self.folder / "calls" / f"{digest}.json").read_bytes()
+        except OSError:
+            return None
+        return hashlib.sha256(content).hexdigest()
 
     def fact(self, key: object, kind: type[M]) -> M | None:
         """Return the fact that was measured for ``key``, by this run or one of the others, if it was."""
