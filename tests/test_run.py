@@ -67,6 +67,11 @@ def test_holdout_checks_are_in_no_prompt(good: Done) -> None:
     assert "stripped" not in text
 
 
+def test_a_criterion_that_no_sealed_check_proves_is_a_risk(good: Done) -> None:
+    evidence = [r.evidence for r in good.report.risks if "no sealed check proves it" in r.title]
+    assert "M1: a greeting holds the name" in evidence
+
+
 def test_milestone_records_are_readable_yaml(good: Done) -> None:
     record = yaml.safe_load((good.files.milestones / "M2.yaml").read_text())
     assert (record["status"], record["dependencies"], record["feedback"]) == ("accepted", ["M1"], None)

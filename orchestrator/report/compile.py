@@ -115,6 +115,13 @@ def _risks(
         for a in acceptance
         if a.proof != "passed"
     ]
+    risks += [
+        Item(title="May be missing or incomplete: no sealed check proves it", evidence=f"{m.id}: {c.statement}")
+        for m in milestones
+        if m.status is Status.ACCEPTED
+        for c in m.acceptance_criteria
+        if c.check is None
+    ]
     for m in milestones:
         last = m.attempts[-1].evaluation if m.attempts else None
         if last is not None and m.status is Status.ACCEPTED:
