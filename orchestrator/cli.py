@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where milestones/, generated_projects/ and logs/ are (default: here)",
     )
     common.add_argument(
-        "--config", type=Path, default=Path("milepost.toml"), metavar="FILE", help="settings (default: milepost.toml)"
+        "--config", type=Path, metavar="FILE", help="settings (default: milepost.toml, where there is one)"
     )
     common.add_argument("--debug", action="store_true", help="show every call, and tracebacks")
     common.add_argument("--quiet", action="store_true", help="print the result only")

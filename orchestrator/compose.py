@@ -18,7 +18,7 @@ from orchestrator.budget import RunBudget
 from orchestrator.config import AGENTS, Settings
 from orchestrator.evidence.bubblewrap import Bubblewrap
 from orchestrator.evidence.collect import Laboratory
-from orchestrator.evidence.environment import ensure_environment
+from orchestrator.evidence.environment import Environment
 from orchestrator.evidence.sandbox import Sandbox
 from orchestrator.journal.events import EventLog
 from orchestrator.journal.journal import RunJournal
@@ -178,6 +178,7 @@ def build_team(
     settings: Settings,
     models: Models,
     sandbox: Sandbox,
+    environment: Environment,
     watcher: Watcher,
     reuse: tuple[Path, ...] = (),
 ) -> Team:
@@ -188,7 +189,6 @@ def build_team(
     events = EventLog(files.events)
     keys = (settings.anthropic.api_key, settings.openai.api_key)
     journal = RunJournal(store, events, tuple(k.get_secret_value() for k in keys if k))
-    environment = ensure_environment(cache_folder(settings), list(idea.constraints.dependencies))
     return Team(
         idea=idea,
         files=files,

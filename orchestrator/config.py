@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
 from agents.ports import Price
 from schemas.base import Schema
@@ -20,6 +21,16 @@ from schemas.idea import Limits
 __all__ = ["AGENTS", "Loaded", "Settings", "load_settings", "read_env_file"]
 
 AGENTS = ("planner", "spec", "arch", "tester", "impl", "evaluator", "critic")
+
+
+def _header_safe(key: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]+", key.get_secret_value()):
+        raise ValueError("holds a character that no key has (only visible ASCII is allowed); was it copied whole?")
+    return key
+
+
+Key = Annotated[SecretStr, AfterValidator(_header_safe)]
+"""A secret that goes into an HTTP header; it is never shown in a message."""
 
 
 class Tiers(Schema):
@@ -32,7 +43,7 @@ class Tiers(Schema):
 class AnthropicSettings(Schema):
     """The ``anthropic`` backend."""
 
-    api_key: SecretStr | None = None
+    api_key: Key | None = None
     base_url: str | None = None
     max_retries: int = Field(default=4, ge=0, le=20)
     timeout: float = Field(default=600.0, gt=0)
@@ -56,7 +67,7 @@ class ServerSettings(Schema):
 
     base_url: str = "http://127.0.0.1:11434/v1"
     model: str | None = None
-    api_key: SecretStr | None = None
+    api_key: Key | None = None
     step: Literal["function", "project"] = "function"
     timeout: float = Field(default=600.0, gt=0)
 

@@ -81,8 +81,7 @@ def parse_idea(text: str, name: str) -> Idea:
         idea = Idea.model_validate(value)
     except ValidationError as error:
         problems += [_problem(node, dict(e)) for e in error.errors()]
-    if idea is not None:
-        problems += [(_line(node, path), message) for path, message in pinned_problems(idea)]
+    problems += [(_line(node, path), message) for path, message in pinned_problems(*_references(value))]
     if problems or idea is None:
         raise InputError(*(f"{name}:{line}: {message}" for line, message in sorted(set(problems))))
     return idea
@@ -139,6 +138,21 @@ def _line(root: yaml.Node, path: tuple[Any, ...]) -> int:
         else:
             break
     return line
+
+
+def _references(value: Any) -> tuple[list[tuple[str, list[str]]], list[str | None]]:
+    """Return id and dependencies of each milestone, and the milestone of each acceptance statement, as far as
+    they are texts: what else is wrong with them is said elsewhere."""
+
+    def entries(key: str) -> list[dict[Any, Any]]:
+        found = value.get(key)
+        return [entry if isinstance(entry, dict) else {} for entry in found] if isinstance(found, list) else []
+
+    def texts(found: Any) -> list[str]:
+        return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
+
+    milestones = [(str(entry.get("id")), texts(entry.get("dependencies"))) for entry in entries("milestones")]
+    return milestones, [next(iter(texts([entry.get("milestone")])), None) for entry in entries("acceptance")]
 
 
 def _problem(root: yaml.Node, error: dict[str, Any]) -> tuple[int, str]:

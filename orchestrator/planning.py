@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -42,26 +43,30 @@ def in_order(milestones: list[Milestone]) -> list[Milestone]:
     return list(done.values())
 
 
-def pinned_problems(idea: Idea) -> list[tuple[tuple[Any, ...], str]]:
-    """Return path and message of each mistake in the idea's milestones and in what refers to them."""
+def pinned_problems(
+    milestones: Sequence[tuple[str, Sequence[str]]], homes: Sequence[str | None]
+) -> list[tuple[tuple[Any, ...], str]]:
+    """Return path and message of each mistake in an idea's milestones and in what refers to them.
+
+    ``milestones`` are their ids and dependencies, ``homes`` the milestones that the acceptance statements name.
+    """
     problems: list[tuple[tuple[Any, ...], str]] = []
-    ids = {m.id for m in idea.milestones}
-    for index, milestone in enumerate(idea.milestones):
-        for dependency in milestone.dependencies:
+    ids = {name for name, _ in milestones}
+    for index, (_, dependencies) in enumerate(milestones):
+        for dependency in dependencies:
             if dependency not in ids:
                 message = f"milestones.{index + 1}.dependencies: there is no milestone {dependency!r}"
                 problems.append((("milestones", index, "dependencies"), message))
-    graph = {m.id: [d for d in m.dependencies if d in ids] for m in idea.milestones}
     try:
-        TopologicalSorter(graph).prepare()
+        TopologicalSorter({name: [d for d in needed if d in ids] for name, needed in milestones}).prepare()
     except CycleError as error:
         cycle = " → ".join(reversed(error.args[1]))
-        index = next(i for i, m in enumerate(idea.milestones) if m.id in error.args[1])
+        index = next(i for i, (name, _) in enumerate(milestones) if name in error.args[1])
         problems.append((("milestones", index, "dependencies"), f"milestones: the dependencies form a cycle: {cycle}"))
-    for index, check in enumerate(idea.acceptance):
-        if check.milestone is not None and check.milestone not in ids:
+    for index, home in enumerate(homes):
+        if home is not None and home not in ids:
             known = f"; known: {', '.join(sorted(ids))}" if ids else ", and no milestones are pinned"
-            message = f"acceptance.{index + 1}.milestone: there is no milestone {check.milestone!r}{known}"
+            message = f"acceptance.{index + 1}.milestone: there is no milestone {home!r}{known}"
             problems.append((("acceptance", index, "milestone"), message))
     return problems
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -46,9 +47,12 @@ async def run(team: Team) -> tuple[FinalReport, ExitCode]:
             team.project.begin()
             plan = await make_plan(team.runner, team.idea)
             await _milestones(team, plan, ledger)
-        except (MilepostError, asyncio.CancelledError) as error:
+        except (Exception, asyncio.CancelledError) as error:
             stopped = error
-        return await asyncio.shield(_finish(team, ledger, stopped))
+        try:
+            return await asyncio.shield(_finish(team, ledger, stopped))
+        except OSError as error:  # e.g. a full disk, that leaves no room for a report either
+            raise (stopped if isinstance(stopped, OSError) else error) from None
 
 
 async def _milestones(team: Team, plan: Plan, ledger: Ledger) -> None:
@@ -94,20 +98,37 @@ async def _finish(team: Team, ledger: Ledger, stopped: BaseException | None) -> 
     for milestone in list(ledger.milestones.values()):
         if milestone.status is Status.RUNNING:
             _note(team, ledger, milestone.model_copy(update={"status": Status.STOPPED}))
-    interrupted = isinstance(stopped, asyncio.CancelledError)
-    reason = None if stopped is None else "interrupted" if interrupted else str(stopped)
+    evidence = None
     accepted = [m for m in ledger.milestones.values() if m.status is Status.ACCEPTED]
-    evidence = await _verify(team, ledger, accepted) if accepted and not interrupted else None
+    if accepted and not isinstance(stopped, asyncio.CancelledError):
+        try:
+            evidence = await _verify(team, ledger, accepted)
+        except Exception as error:
+            stopped = stopped or error
+    reason, code = _ending(team, stopped)
     report = compile_report(team, ledger, evidence, reason)
     write_report(team.files, report)
     changes = {"seconds": team.budget.seconds, "status": report.verdict, "reason": reason}
     team.files.save(team.info.model_copy(update=changes))
     team.events.write("run_finished", verdict=report.verdict, reason=reason, seconds=round(team.budget.seconds, 1))
-    if interrupted:
-        return report, ExitCode.INTERRUPTED
-    if isinstance(stopped, MilepostError):
-        return report, stopped.exit_code
+    if code is not None:
+        return report, code
     return report, ExitCode.OK if report.verdict == "accepted" else ExitCode.NOT_ACCEPTED
+
+
+def _ending(team: Team, stopped: BaseException | None) -> tuple[str | None, ExitCode | None]:
+    """Return why the run ended early, and the exit code for that; None where it did not."""
+    if stopped is None:
+        return None, None
+    if isinstance(stopped, asyncio.CancelledError):
+        return "interrupted", ExitCode.INTERRUPTED
+    if isinstance(stopped, MilepostError):
+        return str(stopped), stopped.exit_code
+    if isinstance(stopped, OSError):
+        return str(stopped), ExitCode.BAD_INPUT
+    team.events.write("internal_error", level="error", traceback="".join(traceback.format_exception(stopped)))
+    said = f"an error in Milepost itself, {type(stopped).__name__}: {str(stopped)[:300]} (the log has the traceback)"
+    return said, ExitCode.NOT_ACCEPTED
 
 
 async def _verify(team: Team, ledger: Ledger, accepted: list[Milestone]) -> Evidence:

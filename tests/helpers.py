@@ -12,8 +12,9 @@ from typing import Any
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import Model
 from orchestrator.commands.run import run_to_end
-from orchestrator.compose import Models, build_sandbox, build_team
+from orchestrator.compose import Models, build_sandbox, build_team, cache_folder
 from orchestrator.config import AGENTS, Settings
+from orchestrator.evidence.environment import ensure_environment
 from orchestrator.idea_file import load_idea
 from orchestrator.journal.events import read_events
 from orchestrator.terminal import QuietView
@@ -69,6 +70,7 @@ def go(
         info = RunInfo(
             run=name,
             created="2026-01-01T00:00:00+00:00",
+            idea_path=str(idea),
             idea_text=text,
             idea_digest=loaded.digest,
             settings=values.public(),
@@ -76,6 +78,7 @@ def go(
             sandbox="bubblewrap",
         )
         files.save(info)
-    team = build_team(loaded, files, info, values, models, build_sandbox(), QuietView(), reuse)
+    environment = ensure_environment(cache_folder(values), list(loaded.constraints.dependencies))
+    team = build_team(loaded, files, info, values, models, build_sandbox(), environment, QuietView(), reuse)
     report, code = asyncio.run(run_to_end(team, models))
     return Done(report, code, files, models)

@@ -212,3 +212,50 @@ def test_a_limit_and_the_backend_hold_when_a_run_is_resumed_until_a_flag_says_ot
     assert "the limit of 3 calls is reached" in again.stdout
     rest = scripted(workspace, [line.model_dump() for line in RETRY[3:]])
     assert milepost("resume", "r", "--max-calls", "100", **rest).returncode == ExitCode.OK
+
+
+def test_a_settings_file_that_is_named_must_be_there(workspace: Path) -> None:
+    done = milepost("doctor", "--config", "nosuch.toml")
+    assert (done.returncode, done.stderr) == (2, "milepost: --config nosuch.toml: there is no such file\n")
+
+
+def test_the_env_file_beside_the_idea_counts_on_resume_too(workspace: Path) -> None:
+    there = workspace / "ideas"
+    there.mkdir()
+    (there / "greeter.yaml").write_text(GREETER.read_text())
+    settings = scripted(workspace)
+    (there / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    assert milepost("run", "ideas/greeter.yaml", "--run-name", "e", "--max-calls", "2").returncode == ExitCode.LIMIT
+    (there / ".env").write_text("MILEPOST_ATTEMPTS=nonsense\n")
+    again = milepost("resume", "e")
+    assert (again.returncode, "environment MILEPOST_ATTEMPTS: attempts" in again.stderr) == (2, True)
+
+
+def test_two_processes_never_work_on_one_run(workspace: Path, measured: tuple[Path, ...]) -> None:
+    done = go(workspace, list(RETRY), name="held", reuse=measured)
+    with done.files.locked():
+        other = milepost("resume", "held", **scripted(workspace))
+    assert (other.returncode, "under way in another process" in other.stderr) == (2, True)
+
+
+def test_dependencies_that_cannot_be_had_leave_no_run_behind(workspace: Path) -> None:
+    idea = yaml.safe_load(GREETER.read_text())
+    (workspace / "idea.yaml").write_text(yaml.safe_dump({**idea, "constraints": {"dependencies": ["nosuch-package"]}}))
+    done = milepost("run", "idea.yaml", **scripted(workspace))
+    assert (done.returncode, "(nosuch-package) can't be installed" in done.stderr) == (4, True)
+    assert written(workspace) == []
+
+
+def test_one_call_can_be_had_as_json_and_shows_all_that_was_asked(workspace: Path, measured: tuple[Path, ...]) -> None:
+    done = go(workspace, list(RETRY), name="j", reuse=measured)
+    digest = done.calls[1]["call"]
+    assert json.loads(milepost("logs", "j", "--call", digest, "--json").stdout)["digest"] == digest
+    assert "─── schema of the reply" in milepost("logs", "j", "--call", digest).stdout
+
+
+def test_a_log_whose_last_line_is_cut_off_does_not_verify(workspace: Path, measured: tuple[Path, ...]) -> None:
+    done = go(workspace, list(RETRY), name="c", reuse=measured)
+    text = done.files.events.read_bytes()
+    done.files.events.write_bytes(text[:-20])
+    again = milepost("logs", "c", "--verify")
+    assert (again.returncode, "its last line is cut off" in again.stdout) == (1, True)

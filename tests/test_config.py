@@ -66,3 +66,11 @@ def test_an_env_file_gives_only_what_concerns_milepost(tmp_path: Path) -> None:
     path.write_text("# c\nexport ANTHROPIC_API_KEY='k'\nMILEPOST_ATTEMPTS=2\nPATH=/evil\nnonsense\n")
     assert read_env_file(path) == {"ANTHROPIC_API_KEY": "k", "MILEPOST_ATTEMPTS": "2"}
     assert read_env_file(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "MILEPOST_OPENAI_API_KEY"])
+@pytest.mark.parametrize("key", ["sk-ключ", "sk-a\nb", "sk a"])
+def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(tmp_path: Path, name: str, key: str) -> None:
+    with pytest.raises(InputError, match="holds a character that no key has") as caught:
+        load(tmp_path, "", None, **{name: key})
+    assert key not in str(caught.value)

@@ -107,6 +107,16 @@ def test_a_cycle_is_shown_in_full() -> None:
     assert "form a cycle" in problems(text)[0]
 
 
+def test_a_cycle_and_a_wrong_type_elsewhere_are_reported_together() -> None:
+    text = MINIMAL + (
+        "audience: 3\nmilestones:\n- {id: A, title: 7, description: d, dependencies: [A]}\n- nonsense\n"
+        "acceptance:\n- {id: AC1, statement: s, milestone: Z}\n"
+    )
+    found = "\n".join(problems(text))
+    for words in ("audience", "milestones.1.title", "milestones.2", "form a cycle: A → A", "no milestone 'Z'"):
+        assert words in found
+
+
 def test_a_large_file_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "big.yaml"
     path.write_bytes(b"a" * 10_000_000)

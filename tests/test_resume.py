@@ -10,13 +10,17 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 
 from agents.models.scripted import ScriptedModel
 from agents.ports import Progress
+from orchestrator.evidence.bubblewrap import Bubblewrap
+from orchestrator.evidence.sandbox import Command, Result
 from orchestrator.journal.events import verify
+from orchestrator.workspace.project import Project
 from schemas.call import ModelReply, ModelRequest
-from schemas.errors import ExitCode
+from schemas.errors import ExitCode, Unavailable
 from tests.helpers import GREETER, go
 from tests.replies import RETRY
 
@@ -80,6 +84,51 @@ def test_changes_made_by_hand_are_kept_in_the_stash(workspace: Path, measured: t
     again = go(workspace, [], resume=True)
     assert "changes found by milepost resume" in again.git("stash", "list")
     assert again.git("show", "stash@{0}^3:mine.txt") == "by hand"
+
+
+@pytest.mark.parametrize("killed", ["before the first commit", "while git held a lock"])
+def test_a_repository_that_a_kill_left_half_made_is_taken_up(workspace: Path, killed: str) -> None:
+    project = Project(workspace / "project")
+    if killed == "before the first commit":
+        (project.path / ".git").mkdir(parents=True)
+    else:
+        project.begin()
+        (project.path / ".git" / "index.lock").touch()
+    project.begin()
+    project.replace({"a.py": "x = 1\n"})
+    project.commit("more")
+    assert project.files() == {"a.py": "x = 1\n"}
+
+
+class Broken(ScriptedModel):
+    """Has a defect instead of its third reply."""
+
+    async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
+        if len(self.requests) == 2:
+            raise ZeroDivisionError("a defect")
+        return await super().reply(request, progress)
+
+
+def test_a_defect_of_milepost_itself_ends_with_a_report_and_can_be_resumed(
+    workspace: Path, measured: tuple[Path, ...]
+) -> None:
+    done = go(workspace, Broken(list(RETRY)), reuse=measured)
+    assert (done.code, done.report.verdict) == (ExitCode.NOT_ACCEPTED, "stopped")
+    assert (
+        done.report.stopped_by == "an error in Milepost itself, ZeroDivisionError: a defect (the log has the traceback)"
+    )
+    assert "ZeroDivisionError" in done.files.events.read_text()
+    assert go(workspace, list(RETRY[2:]), resume=True, reuse=measured).code == ExitCode.OK
+
+
+def test_a_sandbox_that_fails_does_not_cost_the_report(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(self: Bubblewrap, command: Command) -> Result:
+        raise Unavailable("the sandbox could not be made: no more namespaces")
+
+    monkeypatch.setattr(Bubblewrap, "run", fails)
+    done = go(workspace, list(RETRY), reuse=())
+    assert (done.code, done.report.verdict) == (ExitCode.UNAVAILABLE, "stopped")
+    assert (done.files.generated / "report.md").exists()
 
 
 def test_kill_9_of_the_real_program_and_resume(workspace: Path) -> None:

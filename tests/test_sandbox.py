@@ -115,6 +115,12 @@ def test_one_big_memory_hog_fails(project: Path, environment: Environment) -> No
     assert "MemoryError" in done.stderr
 
 
+def test_a_sandbox_that_could_not_be_made_is_no_result_of_the_code(project: Path, environment: Environment) -> None:
+    command = Command(argv=("python",), project=project / "nosuch", environment=environment.path)
+    with pytest.raises(Unavailable, match=r"the sandbox could not be made: .*nosuch"):
+        asyncio.run(Bubblewrap().run(command))
+
+
 def check(project: Path, environment: Environment, **files: str) -> TestReport:
     (project / "tests").mkdir()
     for name, source in files.items():

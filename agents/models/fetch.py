@@ -106,7 +106,7 @@ def _download(file: ModelFile, path: Path, report: Report) -> None:
     for source in (_from_publisher, _from_mirror):
         try:
             source(file, partial, report)
-        except (httpx.HTTPError, _SourceFailed) as error:
+        except (httpx.HTTPError, zipfile.BadZipFile, subprocess.TimeoutExpired, _SourceFailed) as error:
             problems.append(f"{source.__name__.removeprefix('_from_')}: {error or type(error).__name__}")
             continue
         partial.replace(path)

@@ -24,7 +24,7 @@ def logs_command(options: argparse.Namespace) -> ExitCode:
     if options.verify:
         return _verify(files, store)
     if options.call:
-        return _show(files, store, options.call)
+        return _show(files, store, options.call, as_json=options.json)
     wanted = {
         name: value
         for name in ("agent", "milestone", "attempt", "outcome")
@@ -53,7 +53,7 @@ def logs_command(options: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-def _show(files: RunFiles, store: RecordStore, digest: str) -> ExitCode:
+def _show(files: RunFiles, store: RecordStore, digest: str, *, as_json: bool) -> ExitCode:
     names = [p.stem for p in (files.logs / "calls").glob("*.json")]
     found = [name for name in names if name.startswith(digest)]
     if len(found) != 1:
@@ -63,7 +63,7 @@ def _show(files: RunFiles, store: RecordStore, digest: str) -> ExitCode:
     record = store.find(found[0])
     if record is None:
         raise InputError(f"{files.logs}/calls/{found[0]}.json: is damaged")
-    sys.stdout.write(_whole(record))
+    sys.stdout.write(record.model_dump_json() + "\n" if as_json else _whole(record))
     return ExitCode.OK
 
 
@@ -78,14 +78,17 @@ def _whole(record: CallRecord) -> str:
         f"cache {usage.cache_read_tokens} read, {usage.cache_write_tokens} written",
         f"cost      {'not measured' if record.cost_usd is None else f'${record.cost_usd:.6f}'}",
         f"asked     max_tokens={request.max_tokens} temperature={request.temperature} sample={request.sample} "
-        f"choices={request.choices} "
-        f"schema={'yes' if request.output_schema else 'no'}",
+        f"choices={request.choices} stop={json.dumps(request.stop)}",
         "",
         "─── system",
         request.system,
     ]
     for message in request.messages:
         lines += ["", f"─── {message.role}", message.content]
+    if request.output_schema is not None:
+        lines += ["", "─── schema of the reply", json.dumps(request.output_schema, ensure_ascii=False)]
+    if request.prefill is not None:
+        lines += ["", "─── the reply was made to begin with", request.prefill]
     lines += ["", f"─── reply ({reply.stop_reason})", reply.text]
     for number, text in enumerate(reply.alternatives, 2):
         lines += ["", f"─── reply {number}", text]

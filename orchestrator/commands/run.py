@@ -11,8 +11,9 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.commands.settings import settings_for
-from orchestrator.compose import Models, build_models, build_sandbox, build_team
+from orchestrator.compose import Models, build_models, build_sandbox, build_team, cache_folder
 from orchestrator.config import Loaded
+from orchestrator.evidence.environment import ensure_environment
 from orchestrator.idea_file import load_idea, parse_idea
 from orchestrator.run_loop import run
 from orchestrator.team import Team
@@ -43,7 +44,8 @@ def resume_command(options: argparse.Namespace) -> ExitCode:
         raise InputError(
             f"{files.info}: the idea or its sealed checks were changed since the run began; start a new run"
         )
-    return _go(options, idea, info.idea_text, files, info, settings_for(options, Path(), info.settings), ())
+    settings = settings_for(options, Path(info.idea_path).parent, info.settings)
+    return _go(options, idea, info.idea_text, files, info, settings, ())
 
 
 def _go(
@@ -66,17 +68,19 @@ def _go(
             info = RunInfo(
                 run=files.name,
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
+                idea_path=str(options.idea.absolute()),
                 idea_text=text,
                 idea_digest=idea.digest,
                 settings=settings.public(),
                 models={agent: model.name for agent, model in models.by_agent.items()},
                 sandbox=sandbox.name,
             )
+        environment = ensure_environment(cache_folder(settings), list(idea.constraints.dependencies))
+        with files.locked():
             files.save(info)
-        view.note(f"Run {files.name}: {idea.name}")
-        team = build_team(idea, files, info, settings, models, sandbox, view, reuse)
-
-        report, code = asyncio.run(run_to_end(team, models))
+            view.note(f"Run {files.name}: {idea.name}")
+            team = build_team(idea, files, info, settings, models, sandbox, environment, view, reuse)
+            report, code = asyncio.run(run_to_end(team, models))
     _summary(console, report, files, options.workspace)
     return code
 

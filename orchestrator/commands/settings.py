@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from orchestrator.config import Loaded, load_settings, read_env_file
+from schemas.errors import InputError
 
 __all__ = ["settings_for"]
 
@@ -26,4 +27,6 @@ def settings_for(
         "attempts": getattr(options, "attempts", None),
         **{f"limits.{n}": getattr(options, f"max_{n}", None) for n in ("usd", "tokens", "minutes", "calls")},
     }
-    return load_settings(options.config, environment, flags, recorded)
+    if options.config is not None and not options.config.exists():
+        raise InputError(f"--config {options.config}: there is no such file")
+    return load_settings(options.config or Path("milepost.toml"), environment, flags, recorded)

@@ -82,28 +82,39 @@ class Bubblewrap:
         return "bubblewrap"
 
     async def run(self, command: Command) -> Result:
-        """Run ``command``; only the report's pipe is passed on besides the three standard streams."""
+        """Run ``command``; only the report's pipe is passed on besides the three standard streams.
+
+        Raises:
+            Unavailable: the sandbox could not be made; nothing ran.
+        """
         report_fd: int | None = None
-        pass_fds: tuple[int, ...] = ()
+        pass_fds: list[int] = []
         variables = dict(command.variables)
         if command.report:
             report_fd, write_fd = os.pipe()
-            pass_fds = (write_fd,)
+            pass_fds.append(write_fd)
             variables["MILEPOST_REPORT_FD"] = str(write_fd)
-        execution, report = await bounded(
-            self._argv(command, variables),
-            env={},
-            seconds=command.seconds,
-            output_bytes=command.output_bytes,
-            report_fd=report_fd,
-            pass_fds=pass_fds,
-        )
+        status_fd, status_write_fd = os.pipe()
+        pass_fds.append(status_write_fd)
+        with os.fdopen(status_fd, "rb") as status:
+            execution, report = await bounded(
+                [str(self._bwrap), "--json-status-fd", str(status_write_fd), *self._argv(command, variables)],
+                env={},
+                seconds=command.seconds,
+                output_bytes=command.output_bytes,
+                report_fd=report_fd,
+                pass_fds=pass_fds,
+            )
+            # bwrap tells how the command ended only if it could start one.
+            started = b'"exit-code"' in status.read()
+        if not started and execution.exit_code is not None and execution.exit_code > 0:
+            raise Unavailable(f"the sandbox could not be made: {execution.stderr.strip()[-300:]}")
         return Result(execution, report)
 
     def _argv(self, command: Command, variables: dict[str, str]) -> list[str]:
         python = command.environment / "bin" / "python"
         readable = [Path(sys.base_prefix), command.environment, *command.readable]
-        argv = [str(self._bwrap)]
+        argv: list[str] = []
         for part in ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"):
             path = Path(part)
             if path.is_symlink():

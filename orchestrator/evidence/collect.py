@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from agents.skeleton import signature_gaps
 from orchestrator.evidence.environment import Environment
 from orchestrator.evidence.run_tests import HARNESS, normalised, run_tests
@@ -18,7 +20,7 @@ from orchestrator.evidence.sandbox import Command, Sandbox
 from orchestrator.evidence.static import analyse
 from orchestrator.journal.store import RecordStore
 from schemas.architecture import Blueprint
-from schemas.base import digest_of
+from schemas.base import Schema, digest_of
 from schemas.evidence import Evidence, ProgramRun
 from schemas.idea import AcceptanceCheck, Idea
 from schemas.test_report import Failure, TestReport
@@ -26,6 +28,9 @@ from schemas.test_report import Failure, TestReport
 __all__ = ["Laboratory", "acceptance_source"]
 
 PROGRAM_SECONDS = 10.0
+"""In which the start command has to end, or to listen on a port."""
+
+LAUNCHER = Path(__file__).with_name("launcher.py").resolve()
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,10 @@ class Laboratory:
         Raises:
             ValueError: a path of ``files`` is not inside the project.
         """
-        key = ["evidence", 2, files, [c.model_dump() for c in checks], runs_program, idea.run, quarantined]
+        key = ["evidence", 3, files, [c.model_dump() for c in checks], runs_program, idea.run, quarantined]
         key += [blueprint.skeletons if blueprint else {}]
-        key += [digest_of(HARNESS.read_text(encoding="utf-8")), self.environment.path.name, self.sandbox.name]
+        key += [digest_of([tool.read_text(encoding="utf-8") for tool in (HARNESS, LAUNCHER)]), self.test_seconds]
+        key += [self.environment.path.name, self.sandbox.name]
         known = self.store.fact(key, Evidence)
         if known is not None:
             return known
@@ -111,22 +117,45 @@ class Laboratory:
         return _by_check(report, checks, folder)
 
     async def _program(self, project: Path, run: str) -> ProgramRun:
+        """Run the start command: it must end well and print something, or serve."""
         command = Command(
-            argv=tuple(shlex.split(run)),
+            argv=("python", "-I", str(LAUNCHER), *shlex.split(run)),
             project=project,
             environment=self.environment.path,
+            readable=(LAUNCHER,),
             variables={"PYTHONPATH": "/project"},
             seconds=PROGRAM_SECONDS,
+            report=True,
         )
-        execution = (await self.sandbox.run(command)).execution
+        result = await self.sandbox.run(command)
+        execution = result.execution
         output = normalised((execution.stdout + execution.stderr).strip())[-4000:]
-        if execution.ended and execution.ended.startswith("time"):
-            ok, output = True, f"{output}\n(still running after {PROGRAM_SECONDS:g} s, as a server does)".strip()
+        served = _served(result.report)
+        if served is not None:
+            ok, said = served
+        elif execution.ended:
+            ok, said = False, f"(it neither ended nor listened on a port: {execution.ended})"
         else:
             ok = execution.exit_code == 0 and bool(execution.stdout.strip())
-            if execution.exit_code == 0 and not ok:
-                output = output or "(it printed nothing)"
-        return ProgramRun(command=run, ok=ok, exit_code=execution.exit_code, output=output)
+            said = "(it printed nothing)" if execution.exit_code == 0 and not output else ""
+        code = None if served is not None else execution.exit_code
+        return ProgramRun(command=run, ok=ok, exit_code=code, output=f"{output}\n{said}".strip())
+
+
+class _Served(Schema):
+    port: int
+    answer: int | None
+
+
+def _served(report: bytes) -> tuple[bool, str] | None:
+    """Return whether a server works, and in words; None where no server was seen."""
+    try:
+        served = _Served.model_validate_json(report)
+    except ValidationError:
+        return None
+    if served.answer is None:
+        return True, f"(it listens on port {served.port}, and does not answer GET / with HTTP)"
+    return served.answer < 500, f"(it listens on port {served.port}, and answers GET / with status {served.answer})"
 
 
 def acceptance_source(check: AcceptanceCheck) -> str:

@@ -20,6 +20,7 @@ from schemas.errors import Unavailable
 
 __all__ = ["TOOLS", "Environment", "ensure_environment"]
 
+INSTALL_SECONDS = 900
 TOOLS = ("pytest", "pytest-cov")
 
 
@@ -69,15 +70,19 @@ def ensure_environment(cache: Path, dependencies: list[str]) -> Environment:
 
 def _install(dependencies: list[str], site: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
-    done = subprocess.run(
-        [*command, "--no-compile", "--target", str(site), "--", *dependencies],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    if done.returncode:
-        reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr[-300:])
+    try:
+        done = subprocess.run(
+            [*command, "--no-compile", "--target", str(site), "--", *dependencies],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=INSTALL_SECONDS,
+        )
+        said = done.stderr
+    except subprocess.TimeoutExpired:
+        done, said = None, f"pip took more than {INSTALL_SECONDS} s"
+    if done is None or done.returncode:
+        reason = next((line for line in said.splitlines() if line.startswith("ERROR")), said[-300:])
         raise Unavailable(
             f"the idea's dependencies ({', '.join(dependencies)}) can't be installed: {reason.strip()}. "
             "Check constraints.dependencies in the idea file, and the network."

@@ -17,6 +17,7 @@ from schemas.evidence import Finding
 
 __all__ = ["analyse", "certain_errors", "misuses", "tidy"]
 
+TOOL_SECONDS = 120.0
 _COMPLEXITY = 15
 # Pyflakes, likely bugs, missing docstrings and types of public functions, complexity.
 _RULES = "F,E9,B006,B008,B023,D101,D102,D103,ANN001,ANN201,C901"
@@ -92,18 +93,10 @@ def misuses(files: Mapping[str, str], path: str, source: str) -> list[tuple[int,
             target.write_text(text, encoding="utf-8", errors="replace")
         # Isolated (-I): the folder of generated files must not be where Python looks for modules to run.
         command = [sys.executable, "-I", "-m", "mypy", *_MYPY, "--cache-dir", _types_cache().name, path]
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        output = _tool(command, "", folder)
     return [
         (int(match["line"]), match["message"])
-        for line in done.stdout.splitlines()
+        for line in output.splitlines()
         if (match := _MYPY_LINE.match(line)) and match["path"] == path and match["code"] in _MISUSE
     ]
 
@@ -124,7 +117,28 @@ def _run(arguments: list[str], path: str, source: str) -> str:
     command = [_binary(), arguments[0], "--isolated", "--no-cache", *arguments[1:], "--stdin-filename", path, "-"]
     if arguments[0] == "check":
         command[4:4] = [f"--config=lint.mccabe.max-complexity={_COMPLEXITY}"]
-    done = subprocess.run(
-        command, input=source, capture_output=True, text=True, check=False, timeout=60, errors="replace"
-    )
+    return _tool(command, source, None)
+
+
+def _tool(command: list[str], text: str, folder: Path | None) -> str:
+    """Return what ``command`` prints.
+
+    Raises:
+        ValueError: it takes too long: the generated code that it reads is at fault.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            input=text,
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TOOL_SECONDS,
+            errors="replace",
+        )
+    except subprocess.TimeoutExpired:
+        tool = next(word for word in ("mypy", "ruff") if any(word in part for part in command))
+        raise ValueError(f"{tool} could not read the code within {TOOL_SECONDS:g} s") from None
     return done.stdout

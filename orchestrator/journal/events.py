@@ -98,6 +98,8 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
 def verify(path: Path) -> list[str]:
     """Return what is wrong with the chain of a log: nothing, or one message per broken link."""
     problems, previous = [], GENESIS
+    if _is_torn(path):
+        problems.append(f"{path}: its last line is cut off: the process was killed, or the file was shortened")
     for number, line in enumerate(_lines(path), 1):
         event = _parsed(line)
         if event is None:
@@ -120,12 +122,16 @@ def _lines(path: Path) -> Iterator[str]:
 
 def _drop_torn_line(path: Path) -> None:
     """Cut a last line that has no line feed: it was being written when the process was killed."""
+    if _is_torn(path):
+        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+
+
+def _is_torn(path: Path) -> bool:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return
-    if data and not data.endswith(b"\n"):
-        os.truncate(path, data.rfind(b"\n") + 1)
+        return False
+    return bool(data) and not data.endswith(b"\n")
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +26,8 @@ class RunInfo(Schema):
 
     run: str
     created: str
+    idea_path: str
+    """Where the idea was read; a ``.env`` beside it counts on resume too."""
     idea_text: str
     idea_digest: str
     """SHA-256 over the idea, taken before the first call: the sealed checks can't change under a run."""
@@ -72,6 +77,23 @@ class RunFiles:
     def project(self) -> Path:
         """The prototype, a git repository."""
         return self.generated / "project"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from working on this run; the system lets go of the lock if this one dies.
+
+        Raises:
+            InputError: another process does.
+        """
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.logs / "lock").open("w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"the run {self.name!r} is under way in another process; wait for it, or stop it"
+                ) from None
+            yield
 
     def save(self, info: RunInfo) -> None:
         """Write the run's record."""

@@ -31,18 +31,21 @@ class Project:
         A resumed run replays its attempts from the journal, so the commits come again; what somebody
         changed by hand meanwhile is kept in git's stash, and the old commits in its reflog.
         """
-        if (self.path / ".git").is_dir():
-            if self._git("status", "--porcelain").strip():
-                self._git("stash", "push", "--include-untracked", "--message", "changes found by milepost resume")
-            first = self._git("rev-list", "--max-parents=0", "HEAD").split()[0]
-            self._git("reset", "--hard", "--quiet", first)
-            for tag in self._git("tag", "--list").split():
-                self._git("tag", "--delete", tag)
-            return
+        # The run is locked, so a lock of git's was left behind by a process that was killed.
+        for lock in (self.path / ".git").rglob("*.lock"):
+            lock.unlink()
         self.path.mkdir(parents=True, exist_ok=True)
-        self._git("init", "--quiet", "--initial-branch=main")
-        write_text(self.path / ".gitignore", _GITIGNORE)
-        self.commit("Begin an empty project")
+        self._git("init", "--quiet", "--initial-branch=main")  # harmless where it was done before
+        if not self._git("for-each-ref", "refs/heads"):
+            write_text(self.path / ".gitignore", _GITIGNORE)
+            self.commit("Begin an empty project")
+            return
+        if self._git("status", "--porcelain").strip():
+            self._git("stash", "push", "--include-untracked", "--message", "changes found by milepost resume")
+        first = self._git("rev-list", "--max-parents=0", "HEAD").split()[0]
+        self._git("reset", "--hard", "--quiet", first)
+        for tag in self._git("tag", "--list").split():
+            self._git("tag", "--delete", tag)
 
     def files(self) -> dict[str, str]:
         """Return path → content of all files that git tracks, but for ``.gitignore``."""
