@@ -57,7 +57,7 @@ async def by_function(
     state, drafts = await _draft(runner, context, blueprint, lint, examine, sample)
     versions: list[Version] = []
     # While a sealed check fails, only that is looked at; when it holds, the generated tests come into sight.
-    while found := [(b.symbol, drafts.pop(b.symbol.name)) for b in _blamed(state) if b.symbol.name in drafts]:
+    while found := [(b.symbol, drafts.pop(_place(b.symbol))) for b in _blamed(state) if _place(b.symbol) in drafts]:
         state, more = await _better(state, found, examine)
         versions += more
     for number in range(ROUNDS):
@@ -80,8 +80,8 @@ async def by_function(
 
 async def _draft(
     runner: Runner, context: Context, blueprint: Blueprint, lint: Lint, examine: Examine, sample: int
-) -> tuple[Context, dict[str, list[str]]]:
-    """Return the project with every stub written and measured, and for each function all its versions."""
+) -> tuple[Context, dict[tuple[str, str], list[str]]]:
+    """Return the project with every stub written and measured, and for each function's place all its versions."""
     files = dict(context.files)
     todo = [symbol for path, source in context.code.items() for symbol in stubs(path, source)]
     others = [f for f in blueprint.architecture.files if not f.path.endswith(".py") and f.path not in files]
@@ -91,8 +91,12 @@ async def _draft(
     for symbol, codes in zip(todo, replies, strict=False):
         files[symbol.path] = _filled(files, symbol, codes[0])
     files.update({file.path: texts[0] for file, texts in zip(others, replies[len(todo) :], strict=True)})
-    drafts = {symbol.name: codes for symbol, codes in zip(todo, replies, strict=False)}
+    drafts = {_place(symbol): codes for symbol, codes in zip(todo, replies, strict=False)}
     return replace(context, files=files, evidence=await examine(files)), drafts
+
+
+def _place(symbol: Symbol) -> tuple[str, str]:
+    return symbol.path, symbol.name
 
 
 def _usable(reply: list[str] | AgentFailure) -> list[str]:
@@ -225,25 +229,24 @@ def _blamed(context: Context) -> list[_Blame]:
     Where nothing failed, the judge's feedback points at what it names. Facts that name nothing are laid to ``main``.
     """
     evidence = _evidence(context)
-    symbols = {
-        node.name: Symbol(path, node.name, _definition(source, node.name))
+    symbols = [
+        Symbol(path, node.name, _definition(source, node.name))
         for path, source in context.code.items()
         for node in parse_module(source, path).body
         if isinstance(node, Definition)
-    }
+    ]
     texts = [(f"{f.source}\n{f.error}\n{f.location}", _fact(f)) for f in evidence.failures]
     texts += [(gap, gap) for gap in evidence.gaps]
     texts = texts or [(line, line) for line in context.feedback]
-    facts: dict[str, list[str]] = {}
+    facts: dict[Symbol, list[str]] = {}
     for where, fact in texts:
-        for name in symbols:
-            if re.search(rf"\b{re.escape(name)}\b", where):
-                facts.setdefault(name, []).append(fact)
+        for symbol in symbols:
+            if re.search(rf"\b{re.escape(symbol.name)}\b", where):
+                facts.setdefault(symbol, []).append(fact)
     if not facts and texts and symbols:
-        name = "main" if "main" in symbols else list(symbols)[-1]
-        facts[name] = [fact for _, fact in texts]
-    most = sorted(facts, key=lambda name: -len(facts[name]))
-    return [_Blame(symbols[name], facts[name][:3]) for name in most]
+        symbol = next((s for s in symbols if s.name == "main"), symbols[-1])
+        facts[symbol] = [fact for _, fact in texts]
+    return [_Blame(symbol, facts[symbol][:3]) for symbol in sorted(facts, key=lambda s: -len(facts[s]))]
 
 
 def _fact(failure: Failure) -> str:
@@ -266,7 +269,7 @@ def _without(source: str, name: str) -> str:
 
 
 def _span(source: str, name: str) -> slice:
-    for node in parse_module(source, "module").body:
+    for node in reversed(parse_module(source, "module").body):
         if isinstance(node, Definition) and node.name == name:
             return slice(*span(node))
     return slice(0, 0)

@@ -25,6 +25,8 @@ class Context:
     evidence: Evidence | None = None
     """What was measured on `files`, if that was done."""
     sample: int = 0
+    third_party: frozenset[str] = frozenset()
+    """Import names of the packages that are installed for the idea; they may differ from the packages' own."""
 
     @property
     def feedback(self) -> list[str]:
@@ -48,11 +50,6 @@ class Context:
         return required
 
     @property
-    def third_party(self) -> list[str]:
-        """Import names of the allowed third-party packages, as far as they equal the package's own."""
-        return [d.split("[")[0].rstrip("<>=!~. 0123456789") for d in self.idea.constraints.dependencies]
-
-    @property
     def code(self) -> dict[str, str]:
         """The project's own Python files, without tests."""
         return {p: s for p, s in self.files.items() if p.endswith(".py") and not p.startswith("tests/")}
@@ -60,7 +57,7 @@ class Context:
     def checks_of(self, name: str) -> list[AcceptanceCheck]:
         """The visible checks that use ``name``, a function or class of the project; ``main`` is used by all
         that start the program."""
-        used = {"subprocess"} if name == "main" else {name}
+        used = {name, "subprocess", "runpy"} if name == "main" else {name}
         return [c for c in self.checks if c.check and used & names_used(c.check)]
 
     def variables(self) -> dict[str, object]:

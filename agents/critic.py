@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
 from agents.context import Context
-from agents.names import names_used
-from agents.parsing import json_as, schema_of
+from agents.names import Definition, names_used
+from agents.parsing import json_as, parse_module, schema_of
 from agents.runner import Runner, Task
 from agents.skeleton import interface
 from schemas.base import Schema
@@ -64,6 +65,7 @@ def _consensus(context: Context, failure: Failure, versions: Sequence[Version]) 
     except ValueError:
         return None
     names = sorted({v.function for v in versions} & tested)
+    names = [name for name in names if _rests_on_proven(context, name)]
     uses = {name: {check.id for check in context.checks_of(name)} for name in names}
     sound = [v for v in versions if uses.get(v.function) and uses[v.function] <= v.evidence.met]
     against = [v for v in sound if failure.test in {f.test for f in v.evidence.generated.failures}]
@@ -77,3 +79,22 @@ def _consensus(context: Context, failure: Failure, versions: Sequence[Version]) 
             )
             return Ruling(test=failure.test, reason=reason, wrong="test")
     return None
+
+
+def _rests_on_proven(context: Context, name: str) -> bool:
+    """Whether everything of the project that ``name`` uses, directly or not, is used by a sealed check.
+
+    Versions of ``name`` share what they call: a defect there fails them all, and is no sign of a wrong test.
+    """
+    definitions = {
+        node.name: names_used(ast.unparse(node))
+        for path, source in context.code.items()
+        for node in parse_module(source, path).body
+        if isinstance(node, Definition)
+    }
+    todo, seen = [name], {name}
+    while todo:
+        called = (definitions.get(todo.pop(), set()) & set(definitions)) - seen
+        seen |= called
+        todo += called
+    return all(context.checks_of(other) for other in seen - {name})

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from agents.context import Context
 from agents.names import top_names
 from agents.parsing import parse_module
-from agents.skeleton import merge
+from agents.skeleton import is_guard, merge
 from schemas.architecture import safe_path
 
 __all__ = ["entry_points", "input_files", "with_entry"]
@@ -30,16 +31,18 @@ _GUARD = 'if __name__ == "__main__":\n    raise SystemExit(main())\n'
 def entry_points(context: Context) -> list[str]:
     """Return the files of which the idea's ``run`` command needs one, where the milestone has to make it work.
 
-    Empty where there is no such command, or where it starts a module of a dependency (``python -m uvicorn …``).
+    Empty where there is no such command, or where it starts a module of Python's own (``python -m http.server``)
+    or of a dependency (``python -m uvicorn …``).
     """
     command = context.idea.run if context.milestone.runs_program else None
     if command is None:
         return []
     module = re.match(r"python3? (?:-[A-Za-ln-z]+ )*-m ([\w.]+)", command)
     if module:
-        third_party = {name.replace("-", "_").lower() for name in context.third_party}
+        if module[1].partition(".")[0] in {*sys.stdlib_module_names, *context.third_party}:
+            return []
         base = module[1].replace(".", "/")
-        return [] if base.split("/")[0].lower() in third_party else [f"{base}/__main__.py", f"{base}.py"]
+        return [f"{base}/__main__.py", f"{base}.py"]
     script = re.match(r"python3? ([\w./-]+\.py)", command)
     return [script[1]] if script else []
 
@@ -67,11 +70,14 @@ def with_entry(files: Mapping[str, str], context: Context) -> dict[str, str]:
         return dict(files)
     path = next((entry for entry in reversed(entries) if entry in files), entries[0])
     tree = parse_module(files.get(path, ""), path)
-    if any(isinstance(node, ast.If | ast.Expr) and not _is_docstring(node) for node in tree.body):
+    if any(_starts(node) for node in tree.body):
         return dict(files)
     main = "" if "main" in top_names(tree) else _MAIN
     return {**files, path: merge(files.get(path, ""), f"{main}\n\n{_GUARD}")}
 
 
-def _is_docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+def _starts(node: ast.stmt) -> bool:
+    """Whether a module that has this statement does its work when it is started; setting up logging is none."""
+    if not isinstance(node, ast.Expr) or isinstance(node.value, ast.Constant):
+        return is_guard(node)
+    return not ast.unparse(node).startswith("logging.")

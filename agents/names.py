@@ -17,7 +17,7 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 def imported_names(source: str, third_party: Iterable[str] = ()) -> dict[str, set[str]]:
     """Return module → names that ``source`` imports from the project: not from Python, pytest or ``third_party``."""
-    outside = {*sys.stdlib_module_names, "pytest", *(name.replace("-", "_").lower() for name in third_party)}
+    outside = {*sys.stdlib_module_names, "pytest", *third_party}
     found: dict[str, set[str]] = {}
     for node in ast.walk(parse_module(source, "source")):
         if isinstance(node, ast.Import):
@@ -25,7 +25,7 @@ def imported_names(source: str, third_party: Iterable[str] = ()) -> dict[str, se
                 found.setdefault(alias.name, set())
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.setdefault(node.module, set()).update(alias.name for alias in node.names)
-    return {module: names for module, names in found.items() if module.partition(".")[0].lower() not in outside}
+    return {module: names for module, names in found.items() if module.partition(".")[0] not in outside}
 
 
 def names_used(source: str) -> set[str]:

@@ -13,6 +13,7 @@ __all__ = [
     "Symbol",
     "fill",
     "interface",
+    "is_guard",
     "merge",
     "missing_names",
     "module_path",
@@ -127,9 +128,8 @@ def merge(existing: str, skeleton: str) -> str:
     constants = [n for n in new_tree.body if isinstance(n, ast.Assign | ast.AnnAssign) and not (assigned(n) & defined)]
     imports = [n for n in new_tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
     result = hoist(result, imports, constants)
-    has_main = any(isinstance(n, ast.If) for n in old_tree.body)
-    if not has_main:
-        result += "".join("\n\n" + ast.unparse(n) + "\n" for n in new_tree.body if isinstance(n, ast.If))
+    if not any(is_guard(n) for n in old_tree.body):
+        result += "".join("\n\n" + ast.unparse(n) + "\n" for n in new_tree.body if is_guard(n))
     return result
 
 
@@ -198,14 +198,22 @@ def wire(files: Mapping[str, str], required: Mapping[str, set[str]]) -> dict[str
     return wired
 
 
+def is_guard(node: ast.stmt) -> bool:
+    """Whether ``node`` is what a module does only when it is started: ``if __name__ == "__main__"``."""
+    return isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+
+
 def _find(tree: ast.Module, name: str) -> Definition | None:
-    return next((n for n in tree.body if isinstance(n, Definition) and n.name == name), None)
+    """Return the definition of ``name``: the last, as Python does; those before it are overloads."""
+    return next((n for n in reversed(tree.body) if isinstance(n, Definition) and n.name == name), None)
 
 
 def _is_stub(node: ast.stmt) -> bool:
     if isinstance(node, ast.ClassDef):
+        if any(ast.unparse(base).split("[")[0].endswith("Protocol") for base in node.bases):
+            return False
         return any(isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and _is_stub(n) for n in node.body)
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _role(node) in ("abstractmethod", "overload"):
         return False
     body = node.body[1:] if ast.get_docstring(node) is not None else node.body
     return all(
@@ -232,16 +240,30 @@ def _same_signature(expected: Definition, found: Definition) -> None:
             raise ValueError(
                 f"{expected.name} must be a {'class' if isinstance(expected, ast.ClassDef) else 'function'}"
             )
-        methods = {n.name: n for n in found.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
-        for node in expected.body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                if node.name not in methods:
-                    raise ValueError(f"{expected.name} lacks the method {node.name}")
-                _same_signature(node, methods[node.name])
+        methods = _methods(found)
+        for key, method in _methods(expected).items():
+            if key not in methods:
+                raise ValueError(f"{expected.name} lacks the method {method.name}")
+            _same_signature(method, methods[key])
         return
     if type(expected) is not type(found) or _parameters(expected) != _parameters(found):
         kind = "async def" if isinstance(expected, ast.AsyncFunctionDef) else "def"
         raise ValueError(f"keep the signature {kind} {expected.name}({ast.unparse(expected.args)})")
+
+
+def _methods(node: ast.ClassDef) -> dict[tuple[str, bool], ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Return (name, whether it is a property's setter) → method; overloads apart."""
+    return {
+        (n.name, _role(n) == "setter"): n
+        for n in node.body
+        if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and _role(n) != "overload"
+    }
+
+
+def _role(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:
+    """Return what a decorator makes of a function, where that matters for its body or its name."""
+    names = [ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list]
+    return next((name for name in names if name in ("abstractmethod", "overload", "setter")), None)
 
 
 def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[object, ...]:
@@ -268,7 +290,7 @@ def _text(source: str, node: Definition) -> str:
 
 def _append(module: str, tree: ast.Module, block: str) -> str:
     """Return ``module`` with ``block`` at its end, but before an ``if __name__ == …`` block."""
-    tail = next((n for n in tree.body if isinstance(n, ast.If) and "__name__" in ast.unparse(n.test)), None)
+    tail = next((n for n in tree.body if is_guard(n)), None)
     lines = module.rstrip("\n").split("\n")
     cut = tail.lineno - 1 if tail is not None else len(lines)
     head, rest = "\n".join(lines[:cut]).rstrip("\n"), "\n".join(lines[cut:])

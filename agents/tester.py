@@ -13,7 +13,7 @@ from agents.ports import Misuses
 from agents.runner import Runner, Task
 from agents.skeleton import Symbol, stubs
 from schemas.architecture import Blueprint
-from schemas.code_change import CodeChange, FileWrite
+from schemas.code_change import CodeChange, FileWrite, WrittenTests
 from schemas.errors import AgentFailure
 from schemas.specification import Contract, Specification
 
@@ -24,55 +24,68 @@ _FIXTURES = ("tmp_path", "capsys", "monkeypatch", "tmpdir", "capfd")
 
 async def write_tests(
     runner: Runner, context: Context, specification: Specification, blueprint: Blueprint, misuses: Misuses
-) -> CodeChange:
-    """Return test files for the interfaces that the blueprint adds or changes."""
+) -> WrittenTests:
+    """Return test files for the interfaces that the blueprint adds or changes.
+
+    Tests that are there already stay as they are: those of a later attempt stand beside them.
+
+    Raises:
+        AgentFailure: there is no usable test, and nothing else that would try this milestone out.
+    """
     if runner.model("tester").traits.step == "project":
-        return await _at_once(runner, context, specification, blueprint)
+        return WrittenTests(change=await _at_once(runner, context, specification, blueprint))
     symbols = [
         s for path, source in sorted(blueprint.skeletons.items()) if path.endswith(".py") for s in stubs(path, source)
     ]
     results = await runner.ask_all([_for_symbol(context, specification, symbol, misuses) for symbol in symbols])
     sources: dict[str, list[str]] = {}
-    failure: AgentFailure | None = None
+    failures: dict[str, AgentFailure] = {}
     for symbol, result in zip(symbols, results, strict=True):
         if isinstance(result, AgentFailure):
-            failure = failure or result  # the report says which interface has no test; the others still count
+            failures[symbol.name] = result
         else:
             sources.setdefault(symbol.module.replace(".", "_"), []).append(result[0])
-    if failure is not None and not sources:
-        raise failure
-    slug = context.milestone.id.lower().replace("-", "_")
-    # Tests of a later attempt stand beside the earlier ones: a test may not vanish.
+    tried_out = any(check.check for check in context.checks) and any(p.startswith("tests/") for p in context.files)
+    if failures and not sources and not tried_out:
+        raise next(iter(failures.values()))
     again = "" if context.attempt == 1 else f"_{context.attempt}"
-    return CodeChange(
-        writes=[
-            FileWrite(path=f"tests/test_{slug}_{module}{again}.py", content=_join(parts))
-            for module, parts in sources.items()
-        ]
+    writes = [
+        FileWrite(path=f"{_prefix(context)}{module}{again}.py", content=_join(parts))
+        for module, parts in sources.items()
+    ]
+    return WrittenTests(
+        change=CodeChange(writes=writes), untested=[f"{name}: {failure}" for name, failure in failures.items()]
     )
 
 
+def _prefix(context: Context) -> str:
+    """Return how the paths of the milestone's test files begin."""
+    return f"tests/test_{context.milestone.id.lower().replace('-', '_')}_"
+
+
 async def _at_once(runner: Runner, context: Context, specification: Specification, blueprint: Blueprint) -> CodeChange:
+    prefix = _prefix(context)
+
     def parse(text: str) -> CodeChange:
         files = files_from(text)
-        outside = [path for path in files if not path.startswith("tests/") or not path.endswith(".py")]
-        if outside:
-            raise ValueError(f"tests belong in tests/*.py, not in {outside[0]}")
         for path, source in files.items():
-            if path.split("/")[-1].startswith("test_"):
-                _check(parse_module(source, path), path)
+            if not path.startswith(prefix) or not path.endswith(".py"):
+                raise ValueError(f"{path}: tests belong in files named {prefix}….py")
+            if path in context.files:
+                raise ValueError(f"{path} is there already and stays as it is: give the new tests another name")
+            _check(parse_module(source, path), path)
         everything = "\n".join(files.values())
         untested = [c.name for c in specification.contracts if c.name.split()[-1] not in everything]
         if untested:
             raise ValueError(f"no test mentions the contract {untested[0]}")
         return CodeChange(writes=[FileWrite(path=p, content=s) for p, s in files.items()])
 
-    slug = context.milestone.id.lower().replace("-", "_")
     variables = {
         **context.variables(),
         "specification": specification,
         "skeletons": blueprint.skeletons,
-        "prefix": f"tests/test_{slug}_",
+        "prefix": prefix,
+        "taken": sorted(path for path in context.files if path.startswith(prefix)),
     }
     return await runner.ask(Task("tester", "project", variables, parse, max_tokens=6000, sample=context.sample))
 

@@ -49,6 +49,9 @@ class Work:
     specification: Specification | None = None
     blueprint: Blueprint | None = None
     tested: bool = False
+    """Whether the interfaces of `blueprint` have tests."""
+    untested: list[str] = field(default_factory=list)
+    """Those that the Test agent gave no usable test for."""
     evidence: Evidence | None = None
     best: Evaluation | None = None
     rulings: list[Ruling] = field(default_factory=list)
@@ -95,7 +98,9 @@ async def _attempt(team: Team, milestone: Milestone, work: Work, number: int) ->
         commit=commit,
         tests=evidence.generated.total,
     )
-    return AttemptRecord(number=number, commit=commit, tests=evidence.generated, evaluation=evaluation)
+    return AttemptRecord(
+        number=number, commit=commit, tests=evidence.generated, untested=work.untested, evaluation=evaluation
+    )
 
 
 async def _specify(team: Team, context: Context, work: Work) -> Context:
@@ -119,8 +124,8 @@ async def _write_tests(team: Team, context: Context, work: Work) -> Context:
     if not work.tested:
         specification, blueprint = _ready(work.specification), _ready(work.blueprint)
         tests = await write_tests(team.runner, context, specification, blueprint, misuses)
-        work.files = apply(tests, work.files)
-        work.tested = True
+        work.files = apply(tests.change, work.files)
+        work.untested, work.tested = tests.untested, bool(tests.change.writes)
     return replace(context, files=dict(work.files))
 
 
@@ -167,6 +172,7 @@ def _context(team: Team, milestone: Milestone, work: Work, number: int) -> Conte
         files=dict(work.files),
         evidence=work.evidence,
         sample=number - 1,
+        third_party=team.laboratory.environment.modules(),
     )
 
 
@@ -181,7 +187,7 @@ def _keep_best(work: Work, files: dict[str, str], evidence: Evidence, evaluation
             for f in evidence.generated.failures
             if "::" not in f.test and not any(f"{p}:" in f.error or f'{p}"' in f.error for p in code)
         }
-        if broken:  # a test file that can't even be collected is written anew
+        if broken or not evidence.generated.total:  # what can't even be collected, or counts for nothing
             work.files = {p: s for p, s in files.items() if p not in broken}
             work.tested = False
 

@@ -8,7 +8,7 @@ from schemas.architecture import ProjectPath
 from schemas.base import Schema
 from schemas.evidence import Evidence
 
-__all__ = ["MAX_FILE_CHARS", "CodeChange", "Edit", "FileWrite"]
+__all__ = ["MAX_FILE_CHARS", "CodeChange", "Edit", "FileWrite", "Implementation", "Version", "WrittenTests"]
 
 MAX_FILE_CHARS = 200_000
 """No file of a prototype may be larger, in characters."""
@@ -50,6 +50,14 @@ class CodeChange(Schema):
     def paths(self) -> list[str]:
         """Every path that the change touches, sorted."""
         return sorted({*(w.path for w in self.writes), *(e.path for e in self.edits), *self.deletes})
+
+
+class WrittenTests(Schema):
+    """What the Test agent hands on."""
+
+    change: CodeChange
+    untested: list[str] = Field(default_factory=list)
+    """Interfaces that it gave no usable test for, each with why."""
 
 
 class Implementation(Schema):

@@ -39,6 +39,8 @@ class AttemptRecord(Schema):
     number: int = Field(ge=1)
     commit: str | None = None
     tests: TestReport | None = None
+    untested: list[str] = Field(default_factory=list)
+    """Interfaces that the Test agent gave no usable test for, each with why."""
     evaluation: Evaluation | None = None
     failure: str | None = None
     """Why the attempt has no evaluation, e.g. an agent gave nothing usable."""

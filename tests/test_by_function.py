@@ -163,11 +163,11 @@ def version(replies: int, source: str) -> Version:
     return Version(function="double", replies=replies, evidence=measure(source))
 
 
-def ruled(*versions: Version) -> tuple[str, int]:
+def ruled(*versions: Version, code: str = RIGHT) -> tuple[str, int]:
     """Who is wrong, and how many calls it took to say so."""
     reply = '{"reason": "the code is wrong", "wrong": "code"}'
     model = ScriptedModel([ScriptedReply(agent="critic", reply=reply)], traits=SMALL)
-    context = Context(idea=IDEA, milestone=MILESTONE, attempt=1, files={"calc.py": RIGHT})
+    context = Context(idea=IDEA, milestone=MILESTONE, attempt=1, files={"calc.py": code})
     failure = measure(RIGHT).generated.failures[0]
     ruling = asyncio.run(rule(runner(model), context, failure, versions))
     return ruling.wrong, len(model.requests)
@@ -179,6 +179,12 @@ def test_versions_that_meet_the_sealed_checks_and_agree_outvote_a_test() -> None
 
 def test_versions_that_fail_a_sealed_check_have_no_vote() -> None:
     assert ruled(version(1, RIGHT), version(4, WRONG)) == ("code", 1)
+
+
+def test_versions_that_share_a_function_which_no_check_proves_have_no_vote() -> None:
+    """All of them fail because of `half`, which is no sign of a wrong test."""
+    shared = RIGHT.replace("return 2 * n", "return half(4 * n)") + "\n\ndef half(n: int) -> int:\n    return n // 3\n"
+    assert ruled(version(1, RIGHT), version(1, RIGHT + "# 2 * n"), code=shared) == ("code", 1)
 
 
 def test_without_other_versions_the_critic_is_asked() -> None:

@@ -14,12 +14,13 @@ from schemas.milestone import Milestone
 LIBRARY = 'def count(text: str) -> int:\n    """Count."""\n    return len(text)\n'
 
 
-def context(run: str | None, *, due: bool = True, dependencies: tuple[str, ...] = ()) -> Context:
-    idea = {"name": "N", "summary": "s", "features": ["f"], "constraints": {"dependencies": list(dependencies)}}
+def context(run: str | None, *, due: bool = True) -> Context:
+    idea = {"name": "N", "summary": "s", "features": ["f"]}
     return Context(
         idea=Idea.model_validate({**idea, **({"run": run} if run else {})}),
         milestone=Milestone(id="M1", title="t", description="d", acceptance_criteria=[], runs_program=due),
         attempt=1,
+        third_party=frozenset({"uvicorn"}),
     )
 
 
@@ -30,12 +31,13 @@ def context(run: str | None, *, due: bool = True, dependencies: tuple[str, ...] 
         ("python3 -m tool.sub", ["tool/sub/__main__.py", "tool/sub.py"]),
         ("python app/start.py --fast", ["app/start.py"]),
         ("python -m uvicorn api:app", []),
+        ("python -m http.server 8000", []),
         ("python -c pass", []),
         (None, []),
     ],
 )
 def test_the_start_command_names_its_files(run: str | None, files: list[str]) -> None:
-    assert entry_points(context(run, dependencies=("uvicorn>=0.30",))) == files
+    assert entry_points(context(run)) == files
 
 
 def test_before_the_program_is_due_nothing_has_to_be_started() -> None:
@@ -67,3 +69,9 @@ def test_a_main_that_nobody_calls_is_called() -> None:
     made = with_entry(files, context("python -m tool"))["tool.py"]
     assert made.count("def main") == 1
     assert "raise SystemExit(main())" in made
+
+
+@pytest.mark.parametrize("start", ["import logging\nlogging.basicConfig()", "if TYPE_CHECKING:\n    import json"])
+def test_setting_up_is_not_starting(start: str) -> None:
+    made = with_entry({"tool.py": f"from typing import TYPE_CHECKING\n{start}\n"}, context("python -m tool"))
+    assert "raise SystemExit(main())" in made["tool.py"]

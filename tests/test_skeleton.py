@@ -150,3 +150,29 @@ def test_an_import_that_is_there_under_a_longer_statement_is_not_repeated() -> N
     module = "from typing import Any, List\n\n\ndef f(a: List[Any]) -> int:\n    raise NotImplementedError\n"
     code = "from typing import List, Any\nfrom os import *\n\n\ndef f(a: List[Any]) -> int:\n    return 1\n"
     assert fill(module, "f", code).count("import") == 1
+
+
+SHAPES = {
+    "an abstract method": "class S(ABC):\n    @abstractmethod\n    def area(self) -> float: ...",
+    "a protocol": "class S(Protocol):\n    def area(self) -> float: ...",
+    "an overload": "@overload\ndef f(x: int) -> int: ...\n@overload\ndef f(x: str) -> str: ...\ndef f(x): return x",
+}
+
+
+@pytest.mark.parametrize("source", SHAPES.values(), ids=SHAPES)
+def test_what_has_no_body_by_nature_is_no_stub(source: str) -> None:
+    assert stubs("s.py", source) == []
+
+
+def test_a_property_with_a_setter_keeps_its_signatures() -> None:
+    skeleton = """class Box:
+    @property
+    def size(self) -> int: ...
+    @size.setter
+    def size(self, value: int) -> None: ...
+"""
+    code = skeleton.replace("-> int: ...", "-> int:\n        return 1").replace(
+        "-> None: ...", "-> None:\n        pass"
+    )
+    assert signature_gaps("b.py", skeleton, code) == []
+    assert "lacks the method size" in signature_gaps("b.py", skeleton, code.partition("    @size")[0])[0]

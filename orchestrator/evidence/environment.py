@@ -31,11 +31,17 @@ class Environment:
         self.path = path
 
     def pinned(self) -> list[str]:
-        """Return ``name==version`` of every third-party distribution but the test tools, sorted."""
-        ours = {_canonical(d.metadata["Name"]) for d in _closure(TOOLS)}
+        """Return ``name==version`` of everything that the idea's dependencies came to, sorted."""
+        return (self.path / "complete").read_text().split()
+
+    def modules(self) -> frozenset[str]:
+        """Return the import names of everything that is installed: PyYAML's, for one, is ``yaml``."""
         site = next(self.path.glob("lib/python*/site-packages"))
-        found = [Distribution.at(info) for info in sorted(site.glob("*.dist-info"))]
-        return sorted(f"{d.metadata['Name']}=={d.version}" for d in found if _canonical(d.metadata["Name"]) not in ours)
+        return frozenset(
+            path.name.partition(".")[0]
+            for path in site.iterdir()
+            if path.suffix not in (".dist-info", ".pth") and path.name not in ("__pycache__", "bin")
+        )
 
 
 def ensure_environment(cache: Path, dependencies: list[str]) -> Environment:
@@ -45,7 +51,7 @@ def ensure_environment(cache: Path, dependencies: list[str]) -> Environment:
         Unavailable: a dependency can't be installed.
     """
     tools = _closure(TOOLS)
-    key = digest_of([sys.version, sys.base_prefix, sorted((d.name, d.version) for d in tools), sorted(dependencies), 1])
+    key = digest_of([sys.version, sys.base_prefix, sorted((d.name, d.version) for d in tools), sorted(dependencies), 2])
     path = cache / "environments" / key[:16]
     if (path / "complete").is_file():
         return Environment(path)
@@ -55,11 +61,14 @@ def ensure_environment(cache: Path, dependencies: list[str]) -> Environment:
     try:
         venv.EnvBuilder(symlinks=True, with_pip=False).create(scratch)
         site = next(scratch.glob("lib/python*/site-packages"))
-        for tool in tools:
-            _copy(tool, site)
         if dependencies:
             _install(dependencies, site)
-        (scratch / "complete").write_text("\n".join(dependencies))
+        installed = {_canonical(d.metadata["Name"]): d for d in map(Distribution.at, sorted(site.glob("*.dist-info")))}
+        for tool in tools:
+            if _canonical(tool.metadata["Name"]) not in installed:  # the idea's own version goes first
+                _copy(tool, site)
+        pinned = sorted(f"{d.metadata['Name']}=={d.version}" for d in installed.values())
+        (scratch / "complete").write_text("\n".join(pinned))
         shutil.rmtree(path, ignore_errors=True)
         scratch.rename(path)
     except BaseException:

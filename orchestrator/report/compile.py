@@ -122,6 +122,12 @@ def _risks(
         for c in m.acceptance_criteria
         if c.check is None
     ]
+    risks += [
+        Item(title=f"{m.id}: no test was written for {name}", evidence=why)
+        for m in milestones
+        if m.status is Status.ACCEPTED
+        for name, _, why in (line.partition(": ") for line in m.attempts[-1].untested)
+    ]
     for m in milestones:
         last = m.attempts[-1].evaluation if m.attempts else None
         if last is not None and m.status is Status.ACCEPTED:

@@ -1,0 +1,68 @@
+"""The Test agent: what it may write where, and what becomes of an interface that it has no test for."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from agents.context import Context
+from agents.models.scripted import ScriptedModel, ScriptedReply
+from agents.tester import write_tests
+from orchestrator.evidence.static import misuses
+from schemas.code_change import WrittenTests
+from schemas.errors import InvalidOutput
+from schemas.specification import Specification
+from tests.replies import SMALL, python, spec
+from tests.test_by_function import BLUEPRINT, IDEA, MILESTONE, STUB, runner
+
+TEST = "import pytest\nfrom calc import double\n\n\ndef test_double():\n    assert double(2) == 4\n"
+LARGE = replace(SMALL, step="project", prefill=False)
+OLD = {"tests/test_m0_calc.py": "def test_old():\n    assert True\n"}
+
+
+def written(
+    *replies: str, small: bool = True, files: dict[str, str] | None = None, sealed: bool = True
+) -> tuple[WrittenTests, ScriptedModel]:
+    lines = [ScriptedReply(agent="tester", reply=reply) for reply in replies]
+    model = ScriptedModel(lines, traits=SMALL if small else LARGE)
+    milestone = MILESTONE if sealed else MILESTONE.model_copy(update={"acceptance_criteria": []})
+    context = Context(idea=IDEA, milestone=milestone, attempt=2, files={"calc.py": STUB, **(files or {})})
+    specification = Specification.model_validate_json(spec("double"))
+    return asyncio.run(write_tests(runner(model), context, specification, BLUEPRINT, misuses)), model
+
+
+def block(path: str, source: str = TEST) -> str:
+    return f"```python path={path}\n{source}```\n"
+
+
+def test_tests_of_a_later_attempt_stand_beside_the_earlier_ones() -> None:
+    made, _ = written(python(TEST))
+    assert made.change.paths == ["tests/test_m1_calc_2.py"]
+
+
+def test_an_interface_without_a_usable_test_is_named_where_sealed_checks_and_other_tests_try_it_out() -> None:
+    made, _ = written(*["nonsense ("] * 3, files=OLD)
+    assert made.change.writes == []
+    assert made.untested[0].startswith("double: the tester agent's reply is invalid")
+
+
+@pytest.mark.parametrize(("files", "sealed"), [({}, True), (OLD, False)])
+def test_with_nothing_else_to_try_it_out_no_usable_test_fails_the_attempt(files: dict[str, str], sealed: bool) -> None:
+    with pytest.raises(InvalidOutput):
+        written(*["nonsense ("] * 3, files=files, sealed=sealed)
+
+
+@pytest.mark.parametrize("path", ["tests/helpers.py", "calc.py", "tests/test_other.py", "tests/test_m1_a.txt"])
+def test_a_large_model_writes_tests_of_its_milestone_only(path: str) -> None:
+    _, model = written(block(path), block("tests/test_m1_unit.py"), small=False)
+    assert f"{path}: tests belong in files named tests/test_m1_….py" in model.requests[1].messages[-1].content
+
+
+def test_a_large_model_cannot_overwrite_a_test_that_is_there() -> None:
+    there = {"tests/test_m1_unit.py": TEST}
+    made, model = written(block("tests/test_m1_unit.py"), block("tests/test_m1_more.py"), small=False, files=there)
+    assert "there already and stay as they are" in model.requests[0].messages[0].content
+    assert "is there already and stays as it is" in model.requests[1].messages[-1].content
+    assert made.change.paths == ["tests/test_m1_more.py"]
