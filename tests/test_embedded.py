@@ -1,0 +1,116 @@
+"""The embedded model, with a stand-in for the binding: the real model takes a gigabyte (see benchmarks/)."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.models.embedded import EmbeddedModel, _bounded
+from agents.parsing import schema_of
+from agents.ports import ModelError
+from schemas.specification import Specification
+from tests.model_calls import ask, request
+
+
+class Binding(types.ModuleType):
+    """Looks like xllamacpp as far as the backend uses it."""
+
+    def __init__(self) -> None:
+        super().__init__("xllamacpp")
+        self.bodies: list[dict[str, Any]] = []
+        self.chunks: list[dict[str, Any]] = []
+        binding = self
+
+        class CommonParams:
+            def __init__(self) -> None:
+                self.model = types.SimpleNamespace()
+                self.cpuparams = types.SimpleNamespace()
+                self.cpuparams_batch = types.SimpleNamespace()
+
+        class Server:
+            def __init__(self, params: CommonParams) -> None:
+                if "broken" in params.model.path:
+                    raise RuntimeError("bad magic")
+
+            def handle_chat_completions(self, body: str, take: Any) -> None:
+                binding.bodies.append(json.loads(body))
+                for chunk in binding.chunks:
+                    if take(json.dumps(chunk)):
+                        return
+
+        self.CommonParams = CommonParams
+        self.Server = Server
+        self.json_schema_to_grammar = lambda schema: f"grammar of {schema}"
+
+
+@pytest.fixture
+def binding(monkeypatch: pytest.MonkeyPatch) -> Binding:
+    module = Binding()
+    monkeypatch.setitem(sys.modules, "xllamacpp", module)
+    module.chunks = [
+        {"choices": [{"index": 0, "delta": {"content": "hel"}, "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {"content": "lo"}, "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+        {
+            "choices": [],
+            "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}},
+        },
+    ]
+    return module
+
+
+def embedded(name: str = "m.gguf") -> EmbeddedModel:
+    return EmbeddedModel(Path(name), threads=2)
+
+
+def test_pieces_are_put_together_behind_the_prefill(binding: Binding) -> None:
+    reply = ask(embedded(), request(prefill="```python\n", temperature=0.0))
+    assert (reply.text, reply.stop_reason) == ("```python\nhello", "end")
+    assert (reply.usage.input_tokens, reply.usage.cache_read_tokens, reply.usage.output_tokens) == (5, 4, 2)
+    assert binding.bodies[0]["messages"][-1] == {"role": "assistant", "content": "```python\n"}
+
+
+def test_several_choices_are_kept_apart_and_all_their_tokens_counted(binding: Binding) -> None:
+    binding.chunks.insert(1, {"choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": "length"}]})
+    binding.chunks.append({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 3}})
+    reply = ask(embedded(), request(choices=2, sample=3))
+    assert (reply.text, reply.alternatives, reply.stop_reason) == ("hello", ["other"], "end")
+    assert reply.usage.output_tokens == 5
+    assert (binding.bodies[0]["n"], binding.bodies[0]["seed"]) == (2, 12)
+
+
+def test_a_schema_becomes_a_grammar_with_bounded_strings_and_all_fields_required(binding: Binding) -> None:
+    ask(embedded(), request(output_schema=schema_of(Specification)))
+    assert binding.bodies[0]["grammar"].startswith("grammar of ")
+    bounded = _bounded(schema_of(Specification))
+    contract = bounded["$defs"]["Contract"]
+    assert set(contract["required"]) == set(contract["properties"])
+    assert contract["properties"]["behaviour"]["maxLength"] <= 200
+
+
+def test_a_prompt_that_is_too_long_is_an_outcome(binding: Binding) -> None:
+    binding.chunks = [{"error": {"type": "exceed_context_size_error", "message": "too long"}}]
+    assert ask(embedded(), request()).stop_reason == "context_exceeded"
+
+
+def test_another_refusal_of_the_engine_is_a_model_error(binding: Binding) -> None:
+    binding.chunks = [{"error": {"type": "x", "message": "bad grammar"}}]
+    with pytest.raises(ModelError, match="bad grammar"):
+        ask(embedded(), request())
+
+
+def test_a_file_that_is_no_model_is_a_permanent_model_error(binding: Binding) -> None:
+    with pytest.raises(ModelError, match="bad magic") as caught:
+        ask(embedded("broken.gguf"), request())
+    assert caught.value.permanent
+
+
+def test_without_the_binding_the_message_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    with pytest.raises(ModelError, match=r"pip install 'milepost\[embedded\]'"):
+        ask(embedded(), request())

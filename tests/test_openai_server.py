@@ -1,0 +1,94 @@
+"""The backend for any server that speaks the OpenAI protocol, against a real one on the loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from agents.models.openai_server import OpenAIServerModel
+from agents.ports import ModelError
+from tests.model_calls import ask, request
+
+
+class Server:
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, bytes]] = []
+        self.bodies: list[dict[str, Any]] = []
+        self.url = ""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            state.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            status, body = state.answers.pop(0)
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Print nothing."""
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    state.url = f"http://127.0.0.1:{http.server_port}/v1"
+    yield state
+    http.shutdown()
+    http.server_close()
+    thread.join()
+
+
+COMPLETION = {
+    "model": "qwen",
+    "choices": [{"message": {"content": "hello"}, "finish_reason": "length"}],
+    "usage": {"prompt_tokens": 12, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 5}},
+}
+
+
+def local(server: Server, retries: int = 1) -> OpenAIServerModel:
+    return OpenAIServerModel("qwen", base_url=server.url, api_key="k", max_retries=retries, backoff=0.01)
+
+
+def test_a_completion_is_read_with_its_usage(server: Server) -> None:
+    server.answers = [(200, json.dumps(COMPLETION).encode())]
+    reply = ask(local(server), request(output_schema={"type": "object"}))
+    assert (reply.text, reply.stop_reason, reply.model) == ("hello", "max_tokens", "qwen")
+    assert (reply.usage.input_tokens, reply.usage.cache_read_tokens, reply.usage.output_tokens) == (7, 5, 3)
+    assert server.bodies[0]["response_format"]["type"] == "json_schema"
+
+
+def test_a_busy_server_is_asked_again(server: Server) -> None:
+    server.answers = [(503, b"busy"), (200, json.dumps(COMPLETION).encode())]
+    assert ask(local(server), request()).text == "hello"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((400, b"no such model"), "HTTP 400: no such model"),
+        ((200, b"not json"), "is not a chat completion"),
+        ((200, b'{"choices": []}'), "is not a chat completion"),
+        ((200, b"[]"), "is not a chat completion"),
+        ((200, b'{"choices": [{"message": {"content": "' + b"x" * 8_000_000 + b'"}}]}'), "larger than"),
+    ],
+)
+def test_a_wrong_answer_is_a_model_error(server: Server, answer: tuple[int, bytes], words: str) -> None:
+    server.answers = [answer]
+    with pytest.raises(ModelError, match=words):
+        ask(local(server), request())
+
+
+def test_no_server_is_a_model_error(server: Server) -> None:
+    model = OpenAIServerModel("qwen", base_url="http://127.0.0.1:9/v1", max_retries=0)
+    with pytest.raises(ModelError, match="no reply from"):
+        ask(model, request())
