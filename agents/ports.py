@@ -134,7 +134,7 @@ class Budget(Protocol):
     def settle(self, request: ModelRequest, record: CallRecord | None) -> None:
         """Replace the reservation by what was really used (None: nothing)."""
 
-    def cost(self, record_model: str, reply: ModelReply, traits: Traits) -> float | None:
+    def cost(self, reply: ModelReply, traits: Traits) -> float | None:
         """US dollars of ``reply``; None where the price is unknown."""
 
 

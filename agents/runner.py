@@ -175,7 +175,7 @@ class Runner:
                 reply=reply,
                 timestamp=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 duration_ms=_since(started),
-                cost_usd=self._budget.cost(request.model, reply, model.traits),
+                cost_usd=self._budget.cost(reply, model.traits),
             )
             self._journal.record(record)  # before the reply is used: what was paid for is never lost
             return record

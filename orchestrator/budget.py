@@ -75,7 +75,7 @@ class RunBudget:
                 raise LimitReached(
                     "usd", f"limits.usd can't be kept: the price of {request.model} is unknown; set it in [prices]"
                 )
-            spent = (self.cost_usd or 0.0) + sum(d for _, d in self._reserved.values())
+            spent = sum(r.cost_usd or 0.0 for r in self._records.values()) + sum(d for _, d in self._reserved.values())
             if spent + dollars > limits.usd:
                 raise LimitReached(
                     "usd",
@@ -90,7 +90,7 @@ class RunBudget:
         if record is not None:
             self._records[record.digest] = record
 
-    def cost(self, record_model: str, reply: ModelReply, traits: Traits) -> float | None:
+    def cost(self, reply: ModelReply, traits: Traits) -> float | None:
         """US dollars of ``reply``; None where the price is unknown (a local model has none)."""
         price, usage = traits.price, reply.usage
         if price is None:

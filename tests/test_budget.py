@@ -28,7 +28,7 @@ def request(number: int = 0, size: int = 300) -> ModelRequest:
 
 def record(asked: ModelRequest, budget: RunBudget, traits: Traits = PAID, out: int = 10) -> CallRecord:
     reply = ModelReply(text="", stop_reason="end", usage=Usage(input_tokens=10, output_tokens=out), model="m")
-    cost = budget.cost("m/m", reply, traits)
+    cost = budget.cost(reply, traits)
     return CallRecord(digest=asked.digest, request=asked, reply=reply, timestamp="", duration_ms=1, cost_usd=cost)
 
 
@@ -72,7 +72,7 @@ def test_a_local_model_takes_no_dollars() -> None:
 def test_the_cost_is_that_of_each_kind_of_token() -> None:
     usage = Usage(input_tokens=10**6, output_tokens=10**6, cache_write_tokens=10**6, cache_read_tokens=10**6)
     reply = ModelReply(text="", stop_reason="end", usage=usage, model="m")
-    assert RunBudget(Limits()).cost("m", reply, PAID) == pytest.approx(4.6)
+    assert RunBudget(Limits()).cost(reply, PAID) == pytest.approx(4.6)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 100)), max_size=30), st.integers(150, 2000))
@@ -109,3 +109,12 @@ def test_a_stopped_run_reports_the_attempts_that_it_has_finished(workspace: Path
     stopped = go(workspace, list(RETRY), limits={"calls": 7}, reuse=measured)
     assert stopped.code == ExitCode.LIMIT
     assert [a.number for a in stopped.report.milestones[0].attempts] == [1]
+
+
+def test_what_was_spent_counts_although_the_price_of_other_calls_is_unknown() -> None:
+    budget = RunBudget(Limits(usd=0.0008))
+    for number, traits in enumerate((UNKNOWN, PAID)):
+        asked = request(number)
+        budget.settle(asked, record(asked, budget, traits, out=300))
+    with pytest.raises(LimitReached, match="spent or reserved"):
+        budget.admit(request(2), PAID)

@@ -35,7 +35,7 @@ features:
 #   non_functional:
 #     - answers within a second
 
-# How the finished program is started and shown:
+# How the finished program is started and shown; it must end and print something, or listen on a port:
 # run: "python -m my_tool"
 
 # Acceptance checks say what is right. They are sealed before the first call: no agent can change them.
