@@ -14,6 +14,7 @@ from agents.names import top_names
 from agents.parsing import parse_module
 from agents.skeleton import is_guard, merge
 from schemas.architecture import safe_path
+from schemas.idea import started
 
 __all__ = ["entry_points", "input_files", "with_entry"]
 
@@ -37,14 +38,13 @@ def entry_points(context: Context) -> list[str]:
     command = context.idea.run if context.milestone.runs_program else None
     if command is None:
         return []
-    module = re.match(r"python3? (?:-[A-Za-ln-z]+ )*-m ([\w.]+)", command)
-    if module:
-        if module[1].partition(".")[0] in {*sys.stdlib_module_names, *context.third_party}:
-            return []
-        base = module[1].replace(".", "/")
-        return [f"{base}/__main__.py", f"{base}.py"]
-    script = re.match(r"python3? ([\w./-]+\.py)", command)
-    return [script[1]] if script else []
+    kind, name = started(command)
+    if kind == "script":
+        return [name]
+    if kind == "code" or name.partition(".")[0] in {*sys.stdlib_module_names, *context.third_party}:
+        return []
+    base = name.replace(".", "/")
+    return [f"{base}/__main__.py", f"{base}.py"]
 
 
 def input_files(context: Context) -> list[str]:

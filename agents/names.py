@@ -76,15 +76,27 @@ _HOMES = {
 
 
 def hoist(module: str, imports: Iterable[ast.stmt], constants: Iterable[ast.Assign | ast.AnnAssign]) -> str:
-    """Return ``module`` with ``imports`` and ``constants`` that it lacks added below its docstring and imports."""
+    """Return ``module`` with ``imports`` and ``constants`` that it lacks added below its docstring and imports.
+
+    A constant that uses a function or class of the module stands below that.
+    """
     tree = parse_module(module, "module")
     present = set(_single(tree.body))
     taken = top_names(tree)
     wanted = _single(imports)
-    values = [ast.unparse(n) for n in constants if not (assigned(n) & taken)]
+    ends = {n.name: n.end_lineno or 0 for n in tree.body if isinstance(n, Definition)}
+    values: list[str] = []
+    below: list[tuple[int, str]] = []
+    for constant in constants:
+        if not assigned(constant) & taken:
+            after = max((ends[name] for name in names_used(ast.unparse(constant)) & set(ends)), default=0)
+            if after:
+                below.append((after, ast.unparse(constant)))
+            else:
+                values.append(ast.unparse(constant))
     future = [w for w in wanted if w.startswith("from __future__") and w not in present]
     normal = [w for w in wanted if not w.startswith("from __future__") and w not in present]
-    if not (future or normal or values):
+    if not (future or normal or values or below):
         return module
     doc_end = tree.body[0].end_lineno or 0 if ast.get_docstring(tree) is not None else 0
     head_end = doc_end
@@ -92,6 +104,8 @@ def hoist(module: str, imports: Iterable[ast.stmt], constants: Iterable[ast.Assi
         if isinstance(node, ast.Import | ast.ImportFrom):
             head_end = max(head_end, node.end_lineno or 0)
     lines = module.split("\n")
+    for after, constant_text in sorted(below, key=lambda pair: -pair[0]):  # from behind: line numbers stay right
+        lines[after:after] = ["", "", constant_text]
     body = [*lines[:doc_end], *dict.fromkeys(future), *lines[doc_end:head_end], *dict.fromkeys(normal)]
     return "\n".join([*body, *values, *lines[head_end:]])
 

@@ -212,7 +212,9 @@ def _is_stub(node: ast.stmt) -> bool:
     if isinstance(node, ast.ClassDef):
         if any(ast.unparse(base).split("[")[0].endswith("Protocol") for base in node.bases):
             return False
-        return any(isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and _is_stub(n) for n in node.body)
+        methods = [n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+        # A method may well do nothing; that of a stub says that it is one.
+        return any(_is_stub(m) and "pass" not in map(ast.unparse, m.body) for m in methods)
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _role(node) in ("abstractmethod", "overload"):
         return False
     body = node.body[1:] if ast.get_docstring(node) is not None else node.body

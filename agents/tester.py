@@ -7,7 +7,7 @@ import re
 
 from agents.context import Context
 from agents.entry import input_files
-from agents.names import with_imports
+from agents.names import Definition, assigned, with_imports
 from agents.parsing import files_from, parse_module, python_from
 from agents.ports import Misuses
 from agents.runner import Runner, Task
@@ -199,18 +199,48 @@ def _check(tree: ast.Module, name: str) -> None:
 
 
 def _join(parts: list[str]) -> str:
-    """Return one test module of ``parts``: imports once and first, test names unique."""
+    """Return one test module of ``parts``: imports once and first; a name that an earlier part has given already gets
+    a number, wherever its part uses it."""
     imports: dict[str, None] = {}
     body: list[str] = []
-    names: dict[str, int] = {}
+    given: set[str] = set()
     for part in parts:
-        for node in ast.parse(part).body:
+        tree = ast.parse(part)
+        own = {name for node in tree.body for name in _binds(node)}
+        taken = given | own
+        tree = _Renamed({name: _free(name, taken) for name in sorted(own & given)}).visit(tree)
+        for node in tree.body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 imports[ast.unparse(node)] = None
-                continue
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                names[node.name] = names.get(node.name, 0) + 1
-                if names[node.name] > 1:
-                    node.name = f"{node.name}_{names[node.name]}"
-            body.append(ast.unparse(node))
+            else:
+                body.append(ast.unparse(node))
+                given |= _binds(node)
     return "\n".join(imports) + "\n\n\n" + "\n\n\n".join(body) + "\n"
+
+
+def _binds(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.Assign):
+        return assigned(node)
+    return {node.name} if isinstance(node, Definition) else set()
+
+
+def _free(name: str, taken: set[str]) -> str:
+    number = 2
+    while f"{name}_{number}" in taken:
+        number += 1
+    taken.add(f"{name}_{number}")
+    return f"{name}_{number}"
+
+
+class _Renamed(ast.NodeTransformer):
+    """Gives names of a module other names, parameters (pytest's fixtures) included."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        for field in ("id", "arg", "name"):
+            value = getattr(node, field, None)
+            if isinstance(value, str) and value in self.names and not isinstance(node, ast.keyword):
+                setattr(node, field, self.names[value])
+        return super().generic_visit(node)

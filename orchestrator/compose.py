@@ -15,12 +15,12 @@ from agents.ports import Model
 from agents.prompts.render import render
 from agents.runner import Runner
 from orchestrator.budget import RunBudget
-from orchestrator.config import AGENTS, Settings
+from orchestrator.config import AGENTS, ATTEMPTS, Settings
 from orchestrator.evidence.bubblewrap import Bubblewrap
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import Environment
 from orchestrator.evidence.sandbox import Sandbox
-from orchestrator.journal.events import EventLog
+from orchestrator.journal.events import EventLog, seconds_of_sittings
 from orchestrator.journal.journal import RunJournal
 from orchestrator.journal.store import RecordStore
 from orchestrator.team import Team, Watcher
@@ -184,8 +184,8 @@ def build_team(
 ) -> Team:
     """Put a run together. ``reuse`` are log folders of other runs whose replies may be used again."""
     limits = effective_limits(idea, settings)
-    budget = RunBudget(limits, seconds_before=info.seconds)
     store = RecordStore(files.logs, reuse)
+    budget = RunBudget(limits, seconds_before=seconds_of_sittings(files.events))
     events = EventLog(files.events)
     keys = (settings.anthropic.api_key, settings.openai.api_key)
     journal = RunJournal(store, events, tuple(k.get_secret_value() for k in keys if k))
@@ -199,5 +199,5 @@ def build_team(
         project=Project(files.project),
         laboratory=Laboratory(sandbox, environment, store, settings.sandbox.test_seconds),
         watcher=watcher,
-        attempts=settings.attempts if "attempts" in settings.model_fields_set else limits.attempts or settings.attempts,
+        attempts=settings.attempts or limits.attempts or ATTEMPTS,
     )

@@ -18,7 +18,10 @@ from schemas.base import Schema
 from schemas.errors import InputError
 from schemas.idea import Limits
 
-__all__ = ["AGENTS", "Loaded", "Settings", "load_settings", "read_env_file"]
+__all__ = ["AGENTS", "ATTEMPTS", "Loaded", "Settings", "load_settings", "read_env_file"]
+
+ATTEMPTS = 3
+"""Per milestone, where neither the idea nor a setting says otherwise."""
 
 AGENTS = ("planner", "spec", "arch", "tester", "impl", "evaluator", "critic")
 
@@ -101,8 +104,8 @@ class Settings(Schema):
 
     backend: Literal["auto", "anthropic", "embedded", "openai", "scripted"] = "auto"
     """``auto``: anthropic where a key is set, otherwise embedded."""
-    attempts: int = Field(default=3, ge=1, le=20)
-    """Per milestone."""
+    attempts: int | None = Field(default=None, ge=1, le=20)
+    """Per milestone; None: as many as the idea allows, or `ATTEMPTS`."""
     cache: Path | None = None
     """Folder of the model and of environments; None: the user's cache folder."""
     script: Path | None = None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import platform
 import types
 import typing
 from pathlib import Path
 from typing import Any
 
 import yaml
+from packaging.specifiers import SpecifierSet
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.planning import pinned_problems
@@ -27,6 +29,10 @@ def load_idea(path: Path) -> tuple[Idea, str]:
     Raises:
         InputError: with one message per problem.
     """
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path!a}: the path is not UTF-8; rename the file or its folder") from None
     try:
         size = path.stat().st_size
         if path.is_dir():
@@ -81,6 +87,9 @@ def parse_idea(text: str, name: str) -> Idea:
         idea = Idea.model_validate(value)
     except ValidationError as error:
         problems += [_problem(node, dict(e)) for e in error.errors()]
+    if idea is not None and not SpecifierSet(idea.constraints.python).contains(platform.python_version()):
+        message = f"constraints.python: {idea.constraints.python} leaves out Python {platform.python_version()}, which"
+        problems.append((_line(node, ("constraints", "python")), f"{message} Milepost itself runs on"))
     problems += [(_line(node, path), message) for path, message in pinned_problems(*_references(value))]
     if problems or idea is None:
         raise InputError(*(f"{name}:{line}: {message}" for line, message in sorted(set(problems))))
@@ -162,6 +171,8 @@ def _problem(root: yaml.Node, error: dict[str, Any]) -> tuple[int, str]:
     found = error.get("input")
     shown = f"; found {_shown(found)}" if error["type"] != "missing" else ""
     match error["type"]:
+        case "invalid_key":
+            return _line(root, path[:-1]), f"the key {found!r} must be a text; put it into quotes"
         case "missing":
             return line, f"{where}: is required and missing"
         case "extra_forbidden":

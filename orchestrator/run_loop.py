@@ -34,6 +34,8 @@ class Ledger:
     rulings: list[Ruling] = field(default_factory=list)
     quarantined: tuple[str, ...] = ()
     """Tests of accepted milestones that were ruled wrong."""
+    files: dict[str, str] = field(default_factory=dict)
+    """The project as the last accepted milestone left it."""
 
 
 async def run(team: Team) -> tuple[FinalReport, ExitCode]:
@@ -60,23 +62,23 @@ async def _milestones(team: Team, plan: Plan, ledger: Ledger) -> None:
     ledger.notes += plan.notes
     for milestone in plan.milestones:
         _note(team, ledger, milestone)
-    files = team.project.files()
+    ledger.files = team.project.files()
     for milestone in plan.milestones:
         broken = next((d for d in milestone.dependencies if ledger.milestones[d].status is not Status.ACCEPTED), None)
         if broken is not None:
             blocked = milestone.model_copy(update={"status": Status.BLOCKED, "blocked_by": broken})
             _note(team, ledger, blocked)
             continue
-        work = Work(files=dict(files), checks=_due(team, ledger, milestone), quarantined=ledger.quarantined)
+        work = Work(files=dict(ledger.files), checks=_due(team, ledger, milestone), quarantined=ledger.quarantined)
         try:
             result = await run_milestone(team, milestone, work, partial(_note, team, ledger))
         finally:
             ledger.rulings += work.rulings
         if result.status is Status.ACCEPTED:
-            files, ledger.quarantined = team.project.files(), work.quarantined
+            ledger.files, ledger.quarantined = team.project.files(), work.quarantined
         else:
             # What was accepted stays clean; where nothing was, the best attempt is what there is to show.
-            team.project.replace(files or work.files)
+            team.project.replace(ledger.files or work.files)
             team.project.commit(f"{milestone.id} was not accepted")
 
 
@@ -132,7 +134,9 @@ def _ending(team: Team, stopped: BaseException | None) -> tuple[str | None, Exit
 
 
 async def _verify(team: Team, ledger: Ledger, accepted: list[Milestone]) -> Evidence:
-    """Put in what makes the project stand alone, and measure everything once more on what is delivered."""
+    """Put in what makes the project stand alone, and measure everything once more on what is delivered: what was
+    accepted, without the attempt that a limit may have ended."""
+    team.project.replace(ledger.files)
     team.project.add(finishing_files(team, accepted, ledger.quarantined))
     team.project.commit("Add what the project needs to stand alone", tag="delivered")
     return await team.laboratory.examine(

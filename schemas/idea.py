@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 import shlex
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from schemas.base import Line, Schema, Text, digest_of
 
-__all__ = ["AcceptanceCheck", "Constraints", "Idea", "Limits", "PinnedMilestone"]
+__all__ = ["AcceptanceCheck", "Constraints", "Idea", "Limits", "PinnedMilestone", "started"]
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
 Requirement = Annotated[
@@ -20,13 +22,64 @@ Requirement = Annotated[
 ]
 
 
+MAX_DEPTH = 100
+"""How deep the syntax tree of a check may be: what walks it must not run out of stack."""
+
+
+def _depth(tree: ast.AST) -> int:
+    level, depth = [tree], 0
+    while level:
+        level, depth = [child for node in level for child in ast.iter_child_nodes(node)], depth + 1
+    return depth
+
+
 _NO_ARGUMENTS = ast.parse("def check(): pass").body[0].args  # type: ignore[attr-defined]
+
+
+def started(run: str) -> tuple[Literal["module", "script", "code"], str]:
+    """Return what the start command ``run`` starts: a module by its dotted name, a script by its path in the project,
+    or code given with ``-c``.
+
+    Raises:
+        ValueError: it does not start anything of a project.
+    """
+    if any(ord(character) < 32 for character in run):
+        raise ValueError("must be one line without control characters")
+    first, *words = shlex.split(run)  # an open quotation is a ValueError
+    if first not in ("python", "python3"):
+        raise ValueError("must start with 'python ', e.g. python -m my_package")
+    while words:
+        word = words.pop(0)
+        if word.startswith("-m"):
+            module = word[2:] or (words.pop(0) if words else "")
+            if not all(part.isidentifier() for part in module.split(".")):
+                raise ValueError(f"{module!r} is no name of a module: letters, digits and '_' only")
+            return "module", module
+        if word.startswith("-c"):
+            return "code", word[2:] or (words.pop(0) if words else "")
+        if word in ("-X", "-W"):
+            words = words[1:]
+        elif not word.startswith("-"):
+            path = posixpath.normpath(word)
+            if path.startswith(("/", "..")) or not path.endswith(".py"):
+                raise ValueError(f"{word!r} must be a Python file inside the project, e.g. python app.py")
+            return "script", path
+    raise ValueError("starts nothing: name a module (-m) or a file")
+
+
+def _is_specifier(value: str) -> str:
+    try:
+        SpecifierSet(value)
+    except InvalidSpecifier:
+        raise ValueError("is no version specifier; write e.g. >=3.11") from None
+    return value
 
 
 class Constraints(Schema):
     """What the prototype must keep to."""
 
-    python: Annotated[str, StringConstraints(pattern=r"^[<>=!~0-9., ]+$")] = ">=3.11"
+    python: Annotated[str, AfterValidator(_is_specifier)] = ">=3.11"
+    """E.g. ``>=3.11,<3.14``."""
     dependencies: list[Requirement] = Field(default_factory=list, max_length=30)
     """Third-party packages that the prototype may import; none by default."""
     non_functional: list[Line] = Field(default_factory=list, max_length=20)
@@ -54,6 +107,8 @@ class AcceptanceCheck(Schema):
             stars = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]
             # It becomes the body of a test function; what can't be compiled there would take all checks with it.
             function = ast.FunctionDef("check", _NO_ARGUMENTS, tree.body or [ast.Pass()], [])
+            if _depth(tree) > MAX_DEPTH:
+                raise ValueError(f"its expressions are nested more than {MAX_DEPTH} deep")
             if not stars:
                 compile(ast.fix_missing_locations(ast.Module([function], [])), "check", "exec")
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
@@ -109,10 +164,8 @@ class Idea(Schema):
     @field_validator("run")
     @classmethod
     def _run_is_python(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(r"^python3? ", value):
-            raise ValueError("must start with 'python ', e.g. python -m my_package")
         if value is not None:
-            shlex.split(value)  # an open quotation is a ValueError
+            started(value)
         return value
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator.workspace.layout import new_run
 from schemas.errors import ExitCode
 from tests.helpers import GREETER, go
 from tests.messages_server import messages_server
@@ -259,3 +261,38 @@ def test_a_log_whose_last_line_is_cut_off_does_not_verify(workspace: Path, measu
     done.files.events.write_bytes(text[:-20])
     again = milepost("logs", "c", "--verify")
     assert (again.returncode, "its last line is cut off" in again.stdout) == (1, True)
+
+
+def test_runs_that_begin_at_once_get_names_of_their_own(workspace: Path) -> None:
+    assert new_run(workspace, "a", None).name != new_run(workspace, "a", None).name
+
+
+def test_a_damaged_record_hides_no_other_run(workspace: Path, measured: tuple[Path, ...]) -> None:
+    go(workspace, list(RETRY), name="whole", reuse=measured)
+    (workspace / "logs" / "broken").mkdir()
+    (workspace / "logs" / "broken" / "run.json").write_text("{")
+    shown = milepost("runs").stdout
+    assert ("whole" in shown, "damaged" in shown, "https" in shown) == (True, True, False)
+
+
+def test_without_git_nothing_is_begun(workspace: Path) -> None:
+    tools = workspace / "bin"
+    tools.mkdir()
+    for tool in ("prlimit", "setpriv", "bwrap"):
+        if found := shutil.which(tool):
+            (tools / tool).symlink_to(found)
+    done = milepost("run", str(GREETER), **scripted(workspace), PATH=str(tools))
+    assert (done.returncode, "git is not installed" in done.stderr, written(workspace)) == (2, True, [])
+
+
+def test_a_terminal_that_knows_ascii_only_gets_the_report(workspace: Path, measured: tuple[Path, ...]) -> None:
+    go(workspace, list(RETRY), name="r", reuse=measured)
+    done = milepost("report", "r", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_path_that_is_not_utf8_is_bad_input(workspace: Path) -> None:
+    name = os.fsdecode(b"a\xff.yaml")
+    Path(name).write_text(GREETER.read_text())
+    done = milepost("run", name, **scripted(workspace))
+    assert (done.returncode, "is not UTF-8; rename" in done.stderr, written(workspace)) == (2, True, [])

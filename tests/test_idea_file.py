@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from orchestrator.commands.init import IDEA_TEMPLATE
 from orchestrator.idea_file import MAX_BYTES, load_idea, parse_idea
 from schemas.errors import InputError
+from schemas.idea import started
 
 MINIMAL = "name: A\nsummary: s\nfeatures: [f]\n"
 
@@ -163,3 +164,34 @@ def test_any_value_of_any_key_is_an_idea_or_an_input_error(value: dict[str, obje
         parse_idea(yaml.safe_dump(value), "i")
     except InputError as error:
         assert error.problems
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('run: "python -m my-pkg"', "is no name of a module"),
+        ('run: "python /abs/app.py"', "must be a Python file inside the project"),
+        ('run: "python ../app.py"', "must be a Python file inside the project"),
+        ('run: "python -m x\\0y"', "control characters"),
+        ("run: python", "starts nothing"),
+        ('constraints: {python: "==2.7"}', "leaves out Python"),
+        ('constraints: {python: "banana"}', "is no version specifier"),
+        ("1: x", "the key 1 must be a text"),
+        (f"acceptance: [{{id: A, statement: s, check: 'assert {'+'.join('1' * 400)}'}}]", "nested more than 100 deep"),
+    ],
+)
+def test_what_could_never_be_run_is_refused_when_it_is_read(line: str, words: str) -> None:
+    assert words in "\n".join(problems(MINIMAL + line + "\n"))
+
+
+@pytest.mark.parametrize(
+    ("run", "what"),
+    [
+        ("python -m a.b c", ("module", "a.b")),
+        ("python  -X dev -ma", ("module", "a")),
+        ("python3 ./app.py x.txt", ("script", "app.py")),
+        ("python -c 'print(1)'", ("code", "print(1)")),
+    ],
+)
+def test_a_start_command_names_a_module_a_script_or_code(run: str, what: tuple[str, str]) -> None:
+    assert started(run) == what

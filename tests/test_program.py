@@ -21,6 +21,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_error({status})
 http.server.HTTPServer(("127.0.0.1", 8000), Handler).serve_forever()
 """
+SOCKET = "import socket, time; s = socket.create_server(('', 9009))\n"
 
 
 def start(code: str, folder: Path, run: str = "python app.py") -> ProgramRun:
@@ -36,16 +37,18 @@ def start(code: str, folder: Path, run: str = "python app.py") -> ProgramRun:
     ("code", "ok", "said"),
     [
         ("print('hello')", True, "hello"),
-        ("pass", False, "(it printed nothing)"),
+        ("pass", False, "(it printed nothing to its standard output)"),
+        ("import sys; print('x', file=sys.stderr)", False, "(it printed nothing to its standard output)"),
         ("import sys; print('x'); sys.exit(3)", False, "x"),
         ("import os; os.kill(os.getpid(), 9)", False, ""),
         (SERVER.format(status=404), True, "port 8000, and answers GET / with status 404)"),
         (SERVER.format(status=500), False, "port 8000, and answers GET / with status 500)"),
-        (
-            "import socket\ns = socket.create_server(('', 9009))\nwhile True: s.accept()[0].close()",
-            True,
-            "(it listens on port 9009, and does not answer GET / with HTTP)",
-        ),
+        (SERVER.format(status=500).replace("127.0.0.1", "127.0.0.2"), False, "answers GET / with status 500)"),
+        (SERVER.format(status="1 / 0"), False, "closes the connection without an answer)"),
+        (SOCKET + "while True: s.accept()[0].close()", False, "closes the connection without an answer)"),
+        (SOCKET + "c = s.accept()[0]; time.sleep(60)", True, "port 9009, and waits for more than an HTTP request)"),
+        (SOCKET + "c = s.accept()[0]; c.send(b'220 hi\\n'); time.sleep(60)", True, "and does not speak HTTP)"),
+        (SOCKET + "c = s.accept()[0]; raise SystemExit('failed')", False, "failed"),
     ],
 )
 def test_a_program_works_if_it_ends_well_and_prints_or_serves(code: str, ok: bool, said: str, tmp_path: Path) -> None:
@@ -56,4 +59,4 @@ def test_a_program_works_if_it_ends_well_and_prints_or_serves(code: str, ok: boo
 def test_a_program_that_neither_ends_nor_listens_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.evidence.collect.PROGRAM_SECONDS", 1.0)
     ran = start("import time; print('busy', flush=True); time.sleep(60)", tmp_path)
-    assert (ran.ok, ran.output) == (False, "busy\n(it neither ended nor listened on a port: time limit of 1 s)")
+    assert (ran.ok, ran.output) == (False, "busy\n(after 1 s it had neither ended nor listened on a port)")

@@ -15,14 +15,16 @@ import yaml
 
 from agents.models.scripted import ScriptedModel
 from agents.ports import Progress
+from orchestrator.config import load_settings
 from orchestrator.evidence.bubblewrap import Bubblewrap
 from orchestrator.evidence.sandbox import Command, Result
-from orchestrator.journal.events import verify
+from orchestrator.journal.events import seconds_of_sittings, verify
 from orchestrator.workspace.project import Project
 from schemas.call import ModelReply, ModelRequest
 from schemas.errors import ExitCode, Unavailable
+from schemas.milestone import Status
 from tests.helpers import GREETER, go
-from tests.replies import RETRY
+from tests.replies import BAD_CORE, GOOD, MAIN, RETRY, files, judgement, script
 
 
 def test_a_finished_run_that_is_resumed_asks_nothing_and_comes_to_the_same_report(workspace: Path) -> None:
@@ -153,3 +155,55 @@ def test_kill_9_of_the_real_program_and_resume(workspace: Path) -> None:
     done = subprocess.run([*command, "resume", "k"], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads((workspace / "generated_projects" / "k" / "report.json").read_text())["verdict"] == "accepted"
+
+
+def test_what_a_limit_cut_short_is_not_delivered(workspace: Path) -> None:
+    """The second milestone breaks the first one's code; before it can be mended, the limit is reached."""
+    broken = files({"greeter/core.py": BAD_CORE, "greeter/__main__.py": MAIN})
+    done = go(workspace, [*GOOD[:-2], *script(("impl", broken), ("evaluator", judgement()))], limits={"calls": 13})
+    assert (done.code, [m.status for m in done.report.milestones]) == (
+        ExitCode.LIMIT,
+        [Status.ACCEPTED, Status.STOPPED],
+    )
+    assert done.git("show", "delivered:greeter/core.py") == done.git("show", "accepted-M1:greeter/core.py")
+    assert "greeter/__main__.py" not in done.git("ls-tree", "-r", "--name-only", "delivered")
+
+
+def test_the_attempts_that_the_idea_allows_hold_on_resume(workspace: Path) -> None:
+    idea = workspace / "idea.yaml"
+    idea.write_text(GREETER.read_text() + "limits: {attempts: 1}\n")
+    first = go(workspace, list(RETRY[:3]), idea=idea, limits={"calls": 3})
+    assert first.code == ExitCode.LIMIT
+    recorded = load_settings(workspace / "none.toml", {}, {"limits.calls": 99}, first.files.load().settings).settings
+    again = go(
+        workspace, list(RETRY[3:7]), idea=idea, resume=True, **recorded.model_dump(include={"attempts", "limits"})
+    )
+    assert [len(m.attempts) for m in again.report.milestones] == [1, 0]
+
+
+def test_the_time_of_a_killed_sitting_counts(tmp_path: Path) -> None:
+    moments = [("run_started", 0), ("agent_call", 40), ("run_started", 100), ("agent_call", 105), ("x", 110)]
+    path = tmp_path / "events.jsonl"
+    lines = [{"event": event, "timestamp": f"2026-01-01T00:{s // 60:02}:{s % 60:02}Z"} for event, s in moments]
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"event": "torn"}]))
+    assert seconds_of_sittings(path) == 50
+
+
+def test_branches_and_tags_of_the_user_are_kept(workspace: Path, measured: tuple[Path, ...]) -> None:
+    first = go(workspace, list(RETRY), reuse=measured)
+    for command in (
+        ["checkout", "-q", "-b", "mine"],
+        ["-c", "user.name=u", "-c", "user.email=u@x", "commit", "-q", "--allow-empty", "-m", "my work"],
+        ["tag", "v1"],
+    ):
+        first.git(*command)
+    again = go(workspace, [], resume=True)
+    assert again.git("log", "-1", "--format=%s", "v1") == again.git("log", "-1", "--format=%s", "mine") == "my work\n"
+    assert again.git("branch", "--show-current") == "main\n"
+
+
+def test_commits_that_somebody_put_on_main_stay_on_a_branch(workspace: Path, measured: tuple[Path, ...]) -> None:
+    first = go(workspace, list(RETRY), reuse=measured)
+    first.git("-c", "user.name=u", "-c", "user.email=u@x", "commit", "-q", "--allow-empty", "-m", "my work")
+    again = go(workspace, [], resume=True)
+    assert "my work" in again.git("log", "--format=%s", "--branches=found-by-resume-*")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from typing import Any
+
 import pytest
 
 from agents.names import imported_names, with_imports
@@ -176,3 +179,21 @@ def test_a_property_with_a_setter_keeps_its_signatures() -> None:
     )
     assert signature_gaps("b.py", skeleton, code) == []
     assert "lacks the method size" in signature_gaps("b.py", skeleton, code.partition("    @size")[0])[0]
+
+
+def test_a_constant_stands_below_what_it_uses() -> None:
+    skeleton = "NOTES: dict[int, Note] = {}\n\nclass Note:\n    def text(self) -> str: ...\n\nSIZE = 3\n"
+    merged = merge('"""Notes."""\n', skeleton)
+    order = [ast.unparse(node).split(":")[0].split(" =")[0] for node in ast.parse(merged).body]
+    assert order[1:] == ["SIZE", "class Note", "NOTES"]
+
+
+def test_a_table_of_helpers_is_filled_in_below_them() -> None:
+    code = "def helper(): return 1\nTABLE = {'x': helper}\ndef f(): return TABLE['x']()\n"
+    namespace: dict[str, Any] = {}
+    exec(fill("def f(): raise NotImplementedError\n", "f", code), namespace)  # noqa: S102  (our own code)
+    assert namespace["f"]() == 1
+
+
+def test_a_method_that_does_nothing_does_not_make_a_class_a_stub() -> None:
+    assert stubs("h.py", "class H:\n    def get(self): return 1\n    def log(self): pass\n") == []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from agents.context import Context
 from agents.models.scripted import ScriptedModel, ScriptedReply
-from agents.tester import write_tests
+from agents.tester import _join, write_tests
 from orchestrator.evidence.static import misuses
 from schemas.code_change import WrittenTests
 from schemas.errors import InvalidOutput
@@ -66,3 +67,17 @@ def test_a_large_model_cannot_overwrite_a_test_that_is_there() -> None:
     assert "there already and stay as they are" in model.requests[0].messages[0].content
     assert "is there already and stays as it is" in model.requests[1].messages[-1].content
     assert made.change.paths == ["tests/test_m1_more.py"]
+
+
+def test_parts_of_a_test_module_keep_their_own_helpers_and_all_their_tests() -> None:
+    parts = [
+        "DATA = 1\ndef make(): return DATA\ndef test_a(): assert make() == 1",
+        "DATA = 2\ndef make(): return DATA\ndef test_a(): assert make() == 2\ndef test_a_2(): assert DATA == 2",
+        "DATA = 1\ndef test_a(): assert DATA == 1 or True",
+    ]
+    namespace: dict[str, Any] = {}
+    exec(_join(parts), namespace)  # noqa: S102  (our own code)
+    tests = [name for name in namespace if name.startswith("test_")]
+    assert len(tests) == 4
+    for name in tests:
+        namespace[name]()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,8 @@ from orchestrator.idea_file import load_idea, parse_idea
 from orchestrator.run_loop import run
 from orchestrator.team import Team
 from orchestrator.terminal import view_for
-from orchestrator.workspace.layout import RunFiles, RunInfo, new_run, open_run
+from orchestrator.workspace.layout import RunFiles, RunInfo, check_name, new_run, open_run
+from orchestrator.workspace.project import find_git
 from schemas.errors import ExitCode, InputError
 from schemas.idea import Idea
 from schemas.report import FinalReport
@@ -31,8 +33,9 @@ def run_command(options: argparse.Namespace) -> ExitCode:
     idea, text = load_idea(options.idea)
     settings = settings_for(options, options.idea.parent)
     reuse = (open_run(options.workspace, options.reuse).logs,) if options.reuse else ()
-    files = new_run(options.workspace.absolute(), idea.slug, options.run_name)
-    return _go(options, idea, text, files, None, settings, reuse)
+    if options.run_name is not None:  # said now, not after a download
+        check_name(options.workspace.absolute(), options.run_name)
+    return _go(options, idea, text, None, settings, reuse)
 
 
 def resume_command(options: argparse.Namespace) -> ExitCode:
@@ -45,44 +48,59 @@ def resume_command(options: argparse.Namespace) -> ExitCode:
             f"{files.info}: the idea or its sealed checks were changed since the run began; start a new run"
         )
     settings = settings_for(options, Path(info.idea_path).parent, info.settings)
-    return _go(options, idea, info.idea_text, files, info, settings, ())
+    return _go(options, idea, info.idea_text, (files, info), settings, ())
 
 
 def _go(
     options: argparse.Namespace,
     idea: Idea,
     text: str,
-    files: RunFiles,
-    info: RunInfo | None,
+    begun: tuple[RunFiles, RunInfo] | None,
     loaded: Loaded,
     reuse: tuple[Path, ...],
 ) -> ExitCode:
-    """Run or resume, show it, and print where the report is. Nothing is written before all that is needed is there."""
+    """Run, or resume what was ``begun``, show it, and print where the report is. Nothing is written before all that
+    is needed is there."""
     console = Console()
     settings = loaded.settings
     with view_for(console, quiet=options.quiet, debug=options.debug) as view:
         sandbox = build_sandbox()
+        find_git()
         models = build_models(settings, view.download)
         view.note(models.said)
-        if info is None:
-            info = RunInfo(
-                run=files.name,
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-                idea_path=str(options.idea.absolute()),
-                idea_text=text,
-                idea_digest=idea.digest,
-                settings=settings.public(),
-                models={agent: model.name for agent, model in models.by_agent.items()},
-                sandbox=sandbox.name,
-            )
         environment = ensure_environment(cache_folder(settings), list(idea.constraints.dependencies))
+        files = begun[0] if begun else new_run(options.workspace.absolute(), idea.slug, options.run_name)
         with files.locked():
-            files.save(info)
+            info = (
+                begun[1]
+                if begun
+                else RunInfo(
+                    run=files.name,
+                    created=datetime.now(UTC).isoformat(timespec="seconds"),
+                    idea_path=str(options.idea.absolute()),
+                    idea_text=text,
+                    idea_digest=idea.digest,
+                    settings=settings.public(),
+                    models={agent: model.name for agent, model in models.by_agent.items()},
+                    sandbox=sandbox.name,
+                )
+            )
+            _save_first(files, info)
             view.note(f"Run {files.name}: {idea.name}")
             team = build_team(idea, files, info, settings, models, sandbox, environment, view, reuse)
             report, code = asyncio.run(run_to_end(team, models))
     _summary(console, report, files, options.workspace)
     return code
+
+
+def _save_first(files: RunFiles, info: RunInfo) -> None:
+    """Write the run's record; where it can't be, there is no run."""
+    try:
+        files.save(info)
+    except OSError:
+        if not files.info.exists():
+            shutil.rmtree(files.logs, ignore_errors=True)
+        raise
 
 
 async def run_to_end(team: Team, models: Models) -> tuple[FinalReport, ExitCode]:

@@ -30,7 +30,11 @@ def runs_command(options: argparse.Namespace) -> ExitCode:
     console = Console()
     runs = find_runs(options.workspace)
     for files in runs:
-        info = files.load()
+        try:
+            info = files.load()
+        except InputError as error:
+            console.print(f"{files.name:<44} damaged: {error}", markup=False, highlight=False, soft_wrap=True)
+            continue
         line = (
             f"{files.name:<44} {info.status:<13} {info.created[:19]}Z {info.seconds / 60:6.1f} min  {info.reason or ''}"
         )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -59,7 +60,7 @@ class Laboratory:
         Raises:
             ValueError: a path of ``files`` is not inside the project.
         """
-        key = ["evidence", 3, files, [c.model_dump() for c in checks], runs_program, idea.run, quarantined]
+        key = ["evidence", 4, files, [c.model_dump() for c in checks], runs_program, idea.run, quarantined]
         key += [blueprint.skeletons if blueprint else {}]
         key += [digest_of([tool.read_text(encoding="utf-8") for tool in (HARNESS, LAUNCHER)]), self.test_seconds]
         key += [self.environment.path.name, self.sandbox.name]
@@ -119,12 +120,12 @@ class Laboratory:
     async def _program(self, project: Path, run: str) -> ProgramRun:
         """Run the start command: it must end well and print something, or serve."""
         command = Command(
-            argv=("python", "-I", str(LAUNCHER), *shlex.split(run)),
+            argv=("python", "-I", str(LAUNCHER), str(PROGRAM_SECONDS), *shlex.split(run)),
             project=project,
             environment=self.environment.path,
             readable=(LAUNCHER,),
             variables={"PYTHONPATH": "/project"},
-            seconds=PROGRAM_SECONDS,
+            seconds=PROGRAM_SECONDS + 10,  # the launcher keeps the time; this is for when it can't
             report=True,
         )
         result = await self.sandbox.run(command)
@@ -134,28 +135,37 @@ class Laboratory:
         if served is not None:
             ok, said = served
         elif execution.ended:
-            ok, said = False, f"(it neither ended nor listened on a port: {execution.ended})"
+            ok, said = False, f"({execution.ended})"
         else:
             ok = execution.exit_code == 0 and bool(execution.stdout.strip())
-            said = "(it printed nothing)" if execution.exit_code == 0 and not output else ""
+            said = "(it printed nothing to its standard output)" if execution.exit_code == 0 and not ok else ""
         code = None if served is not None else execution.exit_code
         return ProgramRun(command=run, ok=ok, exit_code=code, output=f"{output}\n{said}".strip())
 
 
 class _Served(Schema):
     port: int
-    answer: int | None
+    answer: int | Literal["silent", "closed", "not HTTP"]
 
 
 def _served(report: bytes) -> tuple[bool, str] | None:
-    """Return whether a server works, and in words; None where no server was seen."""
+    """Return whether a program that did not end works as a server, and in words; None where it ended."""
     try:
         served = _Served.model_validate_json(report)
     except ValidationError:
         return None
-    if served.answer is None:
-        return True, f"(it listens on port {served.port}, and does not answer GET / with HTTP)"
-    return served.answer < 500, f"(it listens on port {served.port}, and answers GET / with status {served.answer})"
+    if not served.port:
+        return False, f"(after {PROGRAM_SECONDS:g} s it had neither ended nor listened on a port)"
+    at = f"(it listens on port {served.port}"
+    match served.answer:
+        case "silent":
+            return True, f"{at}, and waits for more than an HTTP request)"
+        case "not HTTP":
+            return True, f"{at}, and does not speak HTTP)"
+        case "closed":
+            return False, f"{at}, and closes the connection without an answer)"
+        case status:
+            return status < 500, f"{at}, and answers GET / with status {status})"
 
 
 def acceptance_source(check: AcceptanceCheck) -> str:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from structlog.typing import EventDict
 
 from schemas.errors import InputError
 
-__all__ = ["GENESIS", "EventLog", "read_events", "verify"]
+__all__ = ["GENESIS", "EventLog", "read_events", "seconds_of_sittings", "verify"]
 
 GENESIS = "0" * 64
 """What the first line names as the one before it."""
@@ -93,6 +94,21 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
         event = _parsed(line)
         if event is not None:
             yield event
+
+
+def seconds_of_sittings(path: Path) -> float:
+    """Return how long the run was worked on, in seconds, those sittings included that were killed."""
+    total, began, last = 0.0, None, None
+    for event in read_events(path):
+        try:
+            at = datetime.fromisoformat(event["timestamp"])
+        except (KeyError, TypeError, ValueError):
+            continue  # not one of ours; `verify` says so
+        if event.get("event") == "run_started":
+            total += (last - began).total_seconds() if began and last else 0.0
+            began = at
+        last = at
+    return total + ((last - began).total_seconds() if began and last else 0.0)
 
 
 def verify(path: Path) -> list[str]:

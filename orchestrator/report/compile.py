@@ -54,7 +54,7 @@ def compile_report(team: Team, ledger: Ledger, evidence: Evidence | None, stoppe
         tech_debt=debt,
         roadmap=_roadmap(team, milestones, acceptance, debt, stopped_by),
         agents=agents,
-        models=sorted(set(team.info.models.values())),
+        models=sorted({a.model for a in agents} or set(team.info.models.values())),
         usage=sum((a.usage for a in agents), Usage()),
         cost_usd=team.budget.cost_usd,
         seconds=round(team.budget.seconds, 1),

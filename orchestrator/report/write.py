@@ -36,7 +36,10 @@ def _line(text: object) -> str:
     """One line of plain text, without HTML or links of somebody else's making."""
     flat = " ".join(str(text).split())
     # An underscore inside a word marks nothing, so names stay readable.
-    return re.sub(r"[\\`*\[\]<|]|^[#>]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", flat)
+    flat = re.sub(r"[\\`*\[\]<|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", flat)
+    flat = re.sub(r"&(?=[#\w]+;)", "&amp;", flat)
+    # Its beginning could make the line a heading, a quotation, a list, a rule or a fence.
+    return re.sub(r"^(\d*)(?=[#>~=+-]|(?<=\d)[.)](?= |$))", r"\1\\", flat)
 
 
 def _code(text: object) -> str:

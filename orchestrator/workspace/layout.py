@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import re
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from schemas.base import Schema
 from schemas.errors import InputError
 from schemas.milestone import Milestone
 
-__all__ = ["RunFiles", "RunInfo", "find_runs", "new_run", "open_run", "write_milestone"]
+__all__ = ["RunFiles", "RunInfo", "check_name", "find_runs", "new_run", "open_run", "write_milestone"]
 
 
 class RunInfo(Schema):
@@ -108,27 +109,43 @@ class RunFiles:
         try:
             return RunInfo.model_validate_json(self.info.read_bytes())
         except ValueError as error:
-            raise InputError(f"{self.info}: is damaged: {error}") from None
+            problem = str(error).splitlines()[0]
+            raise InputError(f"{self.info}: is damaged ({problem}), so this run can't be taken up again") from None
 
 
 def new_run(workspace: Path, slug: str, name: str | None) -> RunFiles:
-    """Return the files of a new run, ``<slug>-<UTC date>-<n>`` unless ``name`` is given.
+    """Make the folder of a new run, ``<slug>-<UTC date>-<n>`` unless ``name`` is given.
 
     Raises:
-        InputError: the name is taken, or can't be a folder's.
+        InputError: as `check_name`.
     """
     if name is not None:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
-            raise InputError(f"--run-name {name!r}: use letters, digits, '.', '_' and '-' (at most 80)")
-        files = RunFiles(workspace, name)
-        if files.logs.exists() or files.generated.exists():
-            raise InputError(f"the run {name!r} exists already; use `milepost resume {name}`, or another --run-name")
-        return files
+        check_name(workspace, name)
+        return _reserved(workspace, name)
     base = f"{slug}-{datetime.now(UTC):%Y%m%d}"
     number = 1
-    while any((workspace / top / f"{base}-{number}").exists() for top in ("logs", "generated_projects", "milestones")):
+    while True:
+        with contextlib.suppress(InputError):
+            check_name(workspace, f"{base}-{number}")
+            return _reserved(workspace, f"{base}-{number}")
         number += 1
-    return RunFiles(workspace, f"{base}-{number}")
+
+
+def check_name(workspace: Path, name: str) -> None:
+    """Raise InputError if a new run can't be called ``name``: it is taken, or can't be a folder's."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+        raise InputError(f"--run-name {name!r}: use letters, digits, '.', '_' and '-' (at most 80)")
+    if any((workspace / top / name).exists() for top in ("logs", "generated_projects", "milestones")):
+        raise InputError(f"the run {name!r} exists already; use `milepost resume {name}`, or another --run-name")
+
+
+def _reserved(workspace: Path, name: str) -> RunFiles:
+    files = RunFiles(workspace, name)
+    try:
+        files.logs.mkdir(parents=True)
+    except FileExistsError:
+        raise InputError(f"the run {name!r} was begun by another process; take another --run-name") from None
+    return files
 
 
 def find_runs(workspace: Path) -> list[RunFiles]:

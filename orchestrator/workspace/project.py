@@ -12,11 +12,26 @@ from orchestrator.files import write_text
 from schemas.architecture import safe_path
 from schemas.errors import InputError
 
-__all__ = ["Project"]
+__all__ = ["Project", "find_git"]
 
 MAX_FILES = 400
 MAX_BYTES = 20_000_000
+_EMAIL = "milepost@localhost"
 _GITIGNORE = "__pycache__/\n*.py[cod]\n.coverage\n.pytest_cache/\n.venv/\n"
+
+
+def find_git() -> str:
+    """Return the git binary.
+
+    Raises:
+        InputError: there is none.
+    """
+    git = shutil.which("git")
+    if git is None:
+        raise InputError(
+            "git is not installed; the generated project is a git repository. Install it (apt install git)"
+        )
+    return git
 
 
 class Project:
@@ -28,8 +43,8 @@ class Project:
     def begin(self) -> None:
         """Make an empty repository, or set an existing one back to its first commit.
 
-        A resumed run replays its attempts from the journal, so the commits come again; what somebody
-        changed by hand meanwhile is kept in git's stash, and the old commits in its reflog.
+        A resumed run replays its attempts from the journal, so the commits come again. What somebody changed by hand
+        meanwhile is kept: in git's stash, on a branch ``found-by-resume-…``, on branches and under tags of his own.
         """
         # The run is locked, so a lock of git's was left behind by a process that was killed.
         for lock in (self.path / ".git").rglob("*.lock"):
@@ -42,9 +57,13 @@ class Project:
             return
         if self._git("status", "--porcelain").strip():
             self._git("stash", "push", "--include-untracked", "--message", "changes found by milepost resume")
+        self._git("checkout", "--quiet", "main")
+        tip, author = self._git("log", "-1", "--format=%h %ae").split()
+        if author != _EMAIL:
+            self._git("branch", "--force", f"found-by-resume-{tip}")
         first = self._git("rev-list", "--max-parents=0", "HEAD").split()[0]
         self._git("reset", "--hard", "--quiet", first)
-        for tag in self._git("tag", "--list").split():
+        for tag in self._git("tag", "--list", "accepted-*", "delivered").split():
             self._git("tag", "--delete", tag)
 
     def files(self) -> dict[str, str]:
@@ -95,11 +114,6 @@ class Project:
         self._git("tag", "--force", name, commit)
 
     def _git(self, *arguments: str) -> str:
-        git = shutil.which("git")
-        if git is None:
-            raise InputError(
-                "git is not installed; the generated project is a git repository. Install it (apt install git)"
-            )
         # The user's own git configuration (hooks, signing, templates) has no say here.
         environment = {
             "PATH": os.defpath,
@@ -108,12 +122,12 @@ class Project:
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_AUTHOR_NAME": "Milepost",
-            "GIT_AUTHOR_EMAIL": "milepost@localhost",
+            "GIT_AUTHOR_EMAIL": _EMAIL,
             "GIT_COMMITTER_NAME": "Milepost",
-            "GIT_COMMITTER_EMAIL": "milepost@localhost",
+            "GIT_COMMITTER_EMAIL": _EMAIL,
         }
         command = [
-            git,
+            find_git(),
             "-c",
             "core.hooksPath=/dev/null",
             "-c",
