@@ -77,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     running = argparse.ArgumentParser(add_help=False)
     running.add_argument("--backend", choices=("auto", "anthropic", "embedded", "openai", "scripted"))
     running.add_argument("--attempts", type=int, metavar="N", help="attempts per milestone (default 3)")
+    running.add_argument(
+        "--unsafe-no-sandbox",
+        action="store_true",
+        help="run generated code unconfined, with all your rights; written into the run's record and the report",
+    )
     for name, kind, what in (
         ("usd", float, "US dollars"),
         ("tokens", int, "tokens"),

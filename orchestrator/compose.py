@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from platformdirs import user_cache_path
@@ -16,13 +18,15 @@ from agents.prompts.render import render
 from agents.runner import Runner
 from orchestrator.budget import RunBudget
 from orchestrator.config import AGENTS, ATTEMPTS, Settings
-from orchestrator.evidence.bubblewrap import Bubblewrap
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import Environment
-from orchestrator.evidence.sandbox import Sandbox
 from orchestrator.journal.events import EventLog, seconds_of_sittings
 from orchestrator.journal.journal import RunJournal
 from orchestrator.journal.store import RecordStore
+from orchestrator.sandbox.bubblewrap import Bubblewrap
+from orchestrator.sandbox.direct import Direct
+from orchestrator.sandbox.port import Sandbox
+from orchestrator.sandbox.probe import probe
 from orchestrator.team import Team, Watcher
 from orchestrator.workspace.layout import RunFiles, RunInfo
 from orchestrator.workspace.project import Project
@@ -156,13 +160,28 @@ def _scripted(settings: Settings) -> Model:
     return ScriptedModel(script, name=settings.script.stem)
 
 
-def build_sandbox() -> Sandbox:
-    """Return the sandbox for generated code.
+def build_sandbox(settings: Settings, environment: Environment, *, unsafe: bool = False) -> Sandbox:
+    """Return the sandbox for generated code, after it was tried out with the interpreter of ``environment``.
+
+    Without a wish in the settings bubblewrap, and Landlock where that can't be had. ``unsafe`` means none at all.
 
     Raises:
-        Unavailable: there is none; the message names what to install.
+        Unavailable: there is none, or it leaks; the message names what to install.
     """
-    return Bubblewrap()
+    if unsafe:
+        return Direct("none")
+    kind = settings.sandbox.kind
+    kinds: tuple[Literal["bubblewrap", "landlock", "container"], ...] = ("bubblewrap", "landlock")
+    problems = []
+    for name in kinds if kind == "auto" else (kind,):
+        try:
+            sandbox: Sandbox = Bubblewrap() if name == "bubblewrap" else Direct(name)
+            asyncio.run(probe(sandbox, environment.path, confined=name != "container"))
+        except Unavailable as problem:
+            problems.append(str(problem))
+        else:
+            return sandbox
+    raise Unavailable("\n".join(problems))
 
 
 def effective_limits(idea: Idea, settings: Settings) -> Limits:

@@ -76,8 +76,10 @@ class ServerSettings(Schema):
 
 
 class SandboxSettings(Schema):
-    """Bounds of generated code."""
+    """How generated code is confined."""
 
+    kind: Literal["auto", "bubblewrap", "landlock", "container"] = "auto"
+    """``auto``: bubblewrap, else Landlock. ``container`` trusts the disposable container that Milepost runs in."""
     test_seconds: float = Field(default=30.0, gt=0, le=3600)
 
 

@@ -44,7 +44,13 @@ async def run(team: Team) -> tuple[FinalReport, ExitCode]:
     ledger = Ledger()
     stopped: BaseException | None = None
     with structlog.contextvars.bound_contextvars(run=team.files.name):
-        team.events.write("run_started", idea=team.idea.name, idea_digest=team.idea.digest, models=team.info.models)
+        team.events.write(
+            "run_started",
+            idea=team.idea.name,
+            idea_digest=team.idea.digest,
+            models=team.info.models,
+            sandbox=team.laboratory.sandbox.name,
+        )
         try:
             team.project.begin()
             plan = await make_plan(team.runner, team.idea)

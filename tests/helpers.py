@@ -12,11 +12,12 @@ from typing import Any
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import Model
 from orchestrator.commands.run import run_to_end
-from orchestrator.compose import Models, build_sandbox, build_team, cache_folder
+from orchestrator.compose import Models, build_team, cache_folder
 from orchestrator.config import AGENTS, Settings
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.idea_file import load_idea
 from orchestrator.journal.events import read_events
+from orchestrator.sandbox.bubblewrap import Bubblewrap
 from orchestrator.terminal import QuietView
 from orchestrator.workspace.layout import RunFiles, RunInfo
 from schemas.errors import ExitCode
@@ -79,6 +80,6 @@ def go(
         )
         files.save(info)
     environment = ensure_environment(cache_folder(values), list(loaded.constraints.dependencies))
-    team = build_team(loaded, files, info, values, models, build_sandbox(), environment, QuietView(), reuse)
+    team = build_team(loaded, files, info, values, models, Bubblewrap(), environment, QuietView(), reuse)
     report, code = asyncio.run(run_to_end(team, models))
     return Done(report, code, files, models)

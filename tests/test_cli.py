@@ -188,7 +188,8 @@ def test_doctor_says_what_is_in_force_and_where_it_came_from(workspace: Path) ->
     assert "attempts = 5   from milepost.toml" in done.stdout
     assert "anthropic.api_key = (secret)" in done.stdout
     assert "sk-from-env-file" not in done.stdout
-    assert "bubblewrap: ok" in done.stdout
+    assert "sandbox    bubblewrap (seccomp, " in done.stdout
+    assert "): ok, tried out" in done.stdout
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -296,3 +297,10 @@ def test_a_path_that_is_not_utf8_is_bad_input(workspace: Path) -> None:
     Path(name).write_text(GREETER.read_text())
     done = milepost("run", name, **scripted(workspace))
     assert (done.returncode, "is not UTF-8; rename" in done.stderr, written(workspace)) == (2, True, [])
+
+
+def test_a_run_without_a_sandbox_says_so_everywhere(workspace: Path) -> None:
+    done = milepost("run", str(GREETER), "--run-name", "u", "--unsafe-no-sandbox", **scripted(workspace))
+    assert (done.returncode, "WARNING: generated code runs unconfined" in done.stdout) == (0, True)
+    assert json.loads((workspace / "logs" / "u" / "run.json").read_text())["sandbox"].startswith("none")
+    assert "The code ran without a sandbox" in milepost("report", "u").stdout

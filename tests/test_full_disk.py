@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from orchestrator.evidence.bubblewrap import find_bwrap
+from orchestrator.sandbox.bubblewrap import find_bwrap
 from schemas.errors import ExitCode
 from tests.helpers import GREETER
 from tests.replies import RETRY

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.evidence.bubblewrap import Bubblewrap
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.journal.store import RecordStore
+from orchestrator.sandbox.bubblewrap import Bubblewrap
 from schemas.evidence import ProgramRun
 from schemas.idea import Idea
 

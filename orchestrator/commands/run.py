@@ -64,11 +64,13 @@ def _go(
     console = Console()
     settings = loaded.settings
     with view_for(console, quiet=options.quiet, debug=options.debug) as view:
-        sandbox = build_sandbox()
         find_git()
+        environment = ensure_environment(cache_folder(settings), list(idea.constraints.dependencies))
+        sandbox = build_sandbox(settings, environment, unsafe=options.unsafe_no_sandbox)
         models = build_models(settings, view.download)
         view.note(models.said)
-        environment = ensure_environment(cache_folder(settings), list(idea.constraints.dependencies))
+        if options.unsafe_no_sandbox:
+            view.note("WARNING: generated code runs unconfined, with all your rights (--unsafe-no-sandbox).")
         files = begun[0] if begun else new_run(options.workspace.absolute(), idea.slug, options.run_name)
         with files.locked():
             info = (

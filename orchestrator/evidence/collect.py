@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from agents.skeleton import signature_gaps
 from orchestrator.evidence.environment import Environment
 from orchestrator.evidence.run_tests import HARNESS, normalised, run_tests
-from orchestrator.evidence.sandbox import Command, Sandbox
 from orchestrator.evidence.static import analyse
 from orchestrator.journal.store import RecordStore
+from orchestrator.sandbox.port import Command, Sandbox
 from schemas.architecture import Blueprint
 from schemas.base import Schema, digest_of
 from schemas.evidence import Evidence, ProgramRun
@@ -124,13 +124,13 @@ class Laboratory:
             project=project,
             environment=self.environment.path,
             readable=(LAUNCHER,),
-            variables={"PYTHONPATH": "/project"},
+            variables={"PYTHONPATH": self.sandbox.place(project)},
             seconds=PROGRAM_SECONDS + 10,  # the launcher keeps the time; this is for when it can't
             report=True,
         )
         result = await self.sandbox.run(command)
         execution = result.execution
-        output = normalised((execution.stdout + execution.stderr).strip())[-4000:]
+        output = normalised((execution.stdout + execution.stderr).strip(), self.sandbox.place(project))[-4000:]
         served = _served(result.report)
         if served is not None:
             ok, said = served

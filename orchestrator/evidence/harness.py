@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
-_ROOT = "/project"
 _LEAVE_OUT = "--leave-out="
 
 
@@ -54,34 +54,34 @@ def _failure(nodeid: str, report: Any) -> dict[str, str]:
     return {"test": nodeid, "error": f"{message}\n\n{report.longreprtext}"[:6000], "location": where}
 
 
-def _coverage_config() -> str:
-    path = "/tmp/coveragerc"  # noqa: S108  (the sandbox's own)
+def _coverage_config(root: str) -> str:
+    folder = Path(tempfile.gettempdir(), "milepost-coverage")
+    folder.mkdir()
     text = (
-        f"[run]\nsource = {_ROOT}\nomit = */tests/*, */acceptance/*\ndata_file = /tmp/cov/data\n"
+        f"[run]\nsource = {root}\nomit = */tests/*, */acceptance/*\ndata_file = {folder}/data\n"
         "parallel = true\npatch = subprocess\ndisable_warnings = no-data-collected, module-not-imported\n"
     )
-    Path("/tmp/cov").mkdir(exist_ok=True)  # noqa: S108
-    Path(path).write_text(text)
-    return path
+    (folder / "rc").write_text(text)
+    return str(folder / "rc")
 
 
-def main(arguments: list[str]) -> int:
-    """Run pytest on ``arguments`` and write the report. Returns pytest's own exit code."""
+def main(root: str, arguments: list[str]) -> int:
+    """Run pytest on ``arguments`` in the project at ``root`` and write the report. Returns pytest's own exit code."""
     out = int(os.environ.pop("MILEPOST_REPORT_FD"))
     import coverage
     import pytest
 
-    sys.path.insert(0, _ROOT)
+    sys.path.insert(0, root)
     # Programs that the tests start find the project too.
-    os.environ["PYTHONPATH"] = _ROOT
-    measure = coverage.Coverage(config_file=_coverage_config())
+    os.environ["PYTHONPATH"] = root
+    measure = coverage.Coverage(config_file=_coverage_config(root))
     measure.start()
     left_out = {a.removeprefix(_LEAVE_OUT) for a in arguments if a.startswith(_LEAVE_OUT)}
     arguments = [a for a in arguments if not a.startswith(_LEAVE_OUT)]
     recorder = Recorder(left_out)
     options = [
         "--rootdir",
-        _ROOT,
+        root,
         "-c",
         "/dev/null",
         "-p",
@@ -100,19 +100,19 @@ def main(arguments: list[str]) -> int:
         "outcomes": recorder.outcomes,
         "failures": recorder.failures,
         "collection_errors": recorder.collection_errors,
-        "coverage": _coverage(measure),
+        "coverage": _coverage(measure, Path(root)),
     }
     with os.fdopen(out, "w", encoding="utf-8", errors="replace") as stream:
         json.dump(report, stream)
     return code
 
 
-def _coverage(measure: Any) -> dict[str, list[int]]:
+def _coverage(measure: Any, root: Path) -> dict[str, list[int]]:
     """Return file → [executable lines, executed lines]."""
     measure.combine()
     result = {}
-    for path in sorted(Path(_ROOT).rglob("*.py")):
-        relative = path.relative_to(_ROOT)
+    for path in sorted(root.rglob("*.py")):
+        relative = path.relative_to(root)
         if relative.parts[0] in ("tests", "acceptance"):
             continue
         try:
@@ -124,4 +124,4 @@ def _coverage(measure: Any) -> dict[str, list[int]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from orchestrator.evidence.sandbox import Command, Sandbox
+from orchestrator.sandbox.port import Command, Sandbox
 from schemas.base import Schema
 from schemas.test_report import Failure, TestReport, TestResult
 
@@ -49,13 +49,14 @@ async def run_tests(
     """
     arguments = [*paths, *(f"--leave-out={node}" for node in deselect)]
     command = Command(
-        argv=("python", "-I", str(HARNESS), *arguments),
+        argv=("python", "-I", str(HARNESS), sandbox.place(project), *arguments),
         project=project,
         environment=environment,
         readable=(HARNESS, *readable),
         seconds=seconds,
         report=True,
     )
+    root = sandbox.place(project)
     result = await sandbox.run(command)
     try:
         raw = _RawReport.model_validate_json(result.report)
@@ -65,18 +66,18 @@ async def run_tests(
             result.execution.ended
             or f"the test process ended without a report (exit code {result.execution.exit_code})"
         )
-        return TestReport(total=0, passed=0, failed=0, errors=1, ended=normalised(f"{ended} {output}".strip()))
-    return _report(raw, project, result.execution.ended)
+        return TestReport(total=0, passed=0, failed=0, errors=1, ended=normalised(f"{ended} {output}".strip(), root))
+    return _report(raw, project, root, result.execution.ended)
 
 
-def _report(raw: _RawReport, project: Path, ended: str | None) -> TestReport:
+def _report(raw: _RawReport, project: Path, root: str, ended: str | None) -> TestReport:
     results = [TestResult(id=node, outcome=raw.outcomes.get(node, "error")) for node in raw.collected]
     count = {kind: sum(r.outcome == kind for r in results) for kind in ("passed", "failed", "skipped", "error")}
     failures = [
         Failure(
             test=f.test,
-            error=normalised(f.error)[:3000],
-            location=normalised(f.location),
+            error=normalised(f.error, root)[:3000],
+            location=normalised(f.location, root),
             source=_source(project, f.test),
         )
         for f in [*raw.collection_errors, *raw.failures]
@@ -97,12 +98,12 @@ def _report(raw: _RawReport, project: Path, ended: str | None) -> TestReport:
     )
 
 
-def normalised(text: str) -> str:
-    """Return ``text`` without what differs from run to run: addresses, temporary folders, durations."""
+def normalised(text: str, root: str) -> str:
+    """Return ``text`` without what differs from run to run: addresses, durations, folders (``root``: the project's)."""
     text = re.sub(r"0x[0-9a-f]{6,}", "0x…", text)
     text = re.sub(r"pytest-of-[\w-]+/pytest-\d+", "pytest", text)
     text = re.sub(r"\bin \d+\.\d+s\b", "in …s", text)
-    return text.replace("/project/", "")
+    return text.replace(f"{root}/", "")
 
 
 def _source(project: Path, node: str) -> str:

@@ -18,7 +18,7 @@ class Command:
     argv: tuple[str, ...]
     """``python`` as first word is the interpreter of `environment`."""
     project: Path
-    """Seen read-only as the working folder ``/project``."""
+    """Seen read-only as the working folder, at the path that `Sandbox.place` tells."""
     environment: Path
     """A virtual environment, seen read-only at its own path."""
     readable: tuple[Path, ...] = ()
@@ -26,6 +26,7 @@ class Command:
     variables: dict[str, str] = field(default_factory=dict)
     seconds: float = 60.0
     memory_bytes: int = 2_000_000_000
+    """Of all processes together."""
     tmp_bytes: int = 200_000_000
     processes: int = 128
     output_bytes: int = 400_000
@@ -48,5 +49,12 @@ class Sandbox(Protocol):
     def name(self) -> str:
         """How the report calls it, e.g. ``bubblewrap``."""
 
+    def place(self, project: Path) -> str:
+        """Return the path at which a command sees ``project``."""
+
     async def run(self, command: Command) -> Result:
-        """Run ``command`` and return what happened; nothing of it is left running."""
+        """Run ``command`` and return what happened; nothing of it is left running.
+
+        Raises:
+            Unavailable: the sandbox could not be made; nothing ran.
+        """

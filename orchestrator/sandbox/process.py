@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from schemas.evidence import Execution
 
@@ -24,11 +24,13 @@ async def bounded(
     output_bytes: int,
     report_fd: int | None = None,
     pass_fds: Sequence[int] = (),
+    watch: Callable[[int], Awaitable[str]] | None = None,
 ) -> tuple[Execution, bytes]:
     """Run ``argv`` in a process group of its own and return what it did and its report.
 
     ``report_fd`` is the reading end of a pipe whose writing end is in ``pass_fds``; the writing end is closed
     here once the child has it. ``seconds`` bounds wall-clock time, ``output_bytes`` each of the two streams.
+    ``watch``, given the process's id, returns when another limit is passed, and says which.
     """
     started = time.monotonic()
     process = await asyncio.create_subprocess_exec(
@@ -52,17 +54,21 @@ async def bounded(
     # What goes over the cap is read and thrown away: a pipe that nobody reads would keep the process from ending.
     work = asyncio.ensure_future(asyncio.gather(*readers, process.wait()))
     alarm = asyncio.ensure_future(flooded.wait())
+    watcher = asyncio.ensure_future(watch(process.pid) if watch else asyncio.Event().wait())
     ended: str | None = None
     try:
-        await asyncio.wait((work, alarm), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((work, alarm, watcher), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if flooded.is_set():
             ended = f"more than {output_bytes:,} bytes of output"
+        elif watcher.done():
+            ended = str(watcher.result())
         elif not work.done():
             ended = f"time limit of {seconds:g} s"
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         alarm.cancel()
+        watcher.cancel()
         await work
     execution = Execution(
         exit_code=None if ended else process.returncode,

@@ -2,27 +2,30 @@
 
 No network, a view of the file system that holds nothing but the interpreter, the environment and the project
 (all read-only), a size-capped ``/tmp``, no environment variables (those of bwrap itself included: code inside
-can read them under ``/proc``), no capabilities, resource limits. Where Milepost runs as root, the code inside
-runs as an unprivileged user all the same.
+can read them under ``/proc``), no capabilities, a filter of system calls, limits for each process and for all
+together. Where Milepost runs as root, the code inside runs as an unprivileged user all the same.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
-from orchestrator.evidence.process import bounded
-from orchestrator.evidence.sandbox import Command, Result
+from orchestrator.sandbox import seccomp
+from orchestrator.sandbox.cgroup import find_cgroups
+from orchestrator.sandbox.limited import limited, means
+from orchestrator.sandbox.port import Command, Result
 from schemas.errors import Unavailable
 
-__all__ = ["Bubblewrap", "find_bwrap"]
+__all__ = ["NOBODY", "Bubblewrap", "find_bwrap", "fresh_user"]
 
 NOBODY = 65534
+"""How the user inside is called where Milepost itself is no root user."""
 _MISSING = (
     "generated code runs only in a sandbox, and {what}. Install it with `apt install {package}`{pip}, "
     "then check with `milepost doctor`."
@@ -48,11 +51,17 @@ def find_bwrap() -> Path:
     )
 
 
+def fresh_user() -> int:
+    """Return a user id that nobody has, neither on this machine nor in another sandbox: what the kernel counts and
+    allows for each user (processes, signals) is this command's own. Distributions and systemd hand out lower ones."""
+    return 2_000_000_000 + secrets.randbelow(100_000_000)
+
+
 class Bubblewrap:
     """Runs commands under bwrap."""
 
     def __init__(self) -> None:
-        """Find the tools.
+        """Find the tools. Whether they keep what they promise is for `orchestrator.sandbox.probe` to find out.
 
         Raises:
             Unavailable: one is missing.
@@ -62,24 +71,17 @@ class Bubblewrap:
         for tool in ("prlimit", "setpriv"):
             if shutil.which(tool) is None:
                 raise Unavailable(_MISSING.format(what=f"{tool} is missing", package="util-linux", pip=""))
-        self._try_out()
-
-    def _try_out(self) -> None:
-        """Start an empty sandbox once: many containers and some systems forbid namespaces."""
-        argv = [str(self._bwrap), "--ro-bind", "/", "/", "--unshare-pid", "--unshare-net", "--unshare-ipc"]
-        argv += [] if self._root else ["--unshare-user"]
-        done = subprocess.run([*argv, "true"], env={}, capture_output=True, text=True, check=False, timeout=30)
-        if done.returncode:
-            raise Unavailable(
-                "bubblewrap can't make a sandbox here, so generated code is not run: "
-                f"{done.stderr.strip()[:300] or done.returncode}. User namespaces must be allowed "
-                "(in a container: run it with --security-opt seccomp=unconfined, or as a privileged one)"
-            )
+        self._filter = seccomp.program()
+        self._cgroups = find_cgroups()
 
     @property
     def name(self) -> str:
-        """``bubblewrap``"""
-        return "bubblewrap"
+        """E.g. ``bubblewrap (seccomp, cgroup v2)``."""
+        return f"bubblewrap ({'seccomp' if self._filter else 'no seccomp'}, {means(self._cgroups)})"
+
+    def place(self, project: Path) -> str:
+        """``/project``"""
+        return "/project"
 
     async def run(self, command: Command) -> Result:
         """Run ``command``; only the report's pipe is passed on besides the three standard streams.
@@ -89,21 +91,24 @@ class Bubblewrap:
         """
         report_fd: int | None = None
         pass_fds: list[int] = []
+        argv = [str(self._bwrap)]
         variables = dict(command.variables)
         if command.report:
             report_fd, write_fd = os.pipe()
             pass_fds.append(write_fd)
             variables["MILEPOST_REPORT_FD"] = str(write_fd)
+        if self._filter:
+            filter_fd = os.memfd_create("seccomp")
+            os.write(filter_fd, self._filter)
+            os.lseek(filter_fd, 0, os.SEEK_SET)
+            pass_fds.append(filter_fd)
+            argv += ["--seccomp", str(filter_fd)]
         status_fd, status_write_fd = os.pipe()
         pass_fds.append(status_write_fd)
+        argv += ["--json-status-fd", str(status_write_fd), *self._argv(command, variables)]
         with os.fdopen(status_fd, "rb") as status:
-            execution, report = await bounded(
-                [str(self._bwrap), "--json-status-fd", str(status_write_fd), *self._argv(command, variables)],
-                env={},
-                seconds=command.seconds,
-                output_bytes=command.output_bytes,
-                report_fd=report_fd,
-                pass_fds=pass_fds,
+            execution, report = await limited(
+                argv, command, self._cgroups, env={}, report_fd=report_fd, pass_fds=pass_fds
             )
             # bwrap tells how the command ended only if it could start one.
             started = b'"exit-code"' in status.read()
@@ -122,9 +127,11 @@ class Bubblewrap:
             elif path.is_dir():
                 argv += ["--ro-bind", part, part]
         argv += ["--proc", "/proc", "--dev", "/dev"]
-        argv += ["--perms", "1777", "--size", str(command.tmp_bytes), "--tmpfs", "/tmp"]  # noqa: S108  (its own)
+        for part in ("/dev/shm", "/tmp"):  # noqa: S108  (the sandbox's own)
+            argv += ["--perms", "1777", "--size", str(command.tmp_bytes), "--tmpfs", part]
         argv += _binds(path for path in readable if not path.is_relative_to("/usr"))
         argv += ["--ro-bind", str(command.project), "/project", "--chdir", "/project"]
+        argv += ["--remount-ro", "/dev", "--remount-ro", "/"]
         argv += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
         argv += ["--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
         if self._root:
@@ -144,7 +151,8 @@ class Bubblewrap:
             argv += ["--setenv", name, value]
         argv.append("--")
         if self._root:
-            argv += ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"]
+            user = fresh_user()
+            argv += ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs"]
             argv += ["--bounding-set=-all", "--inh-caps=-all", "--"]
         argv += ["prlimit", f"--as={command.memory_bytes}", f"--fsize={command.tmp_bytes}"]
         argv += [

@@ -1,0 +1,96 @@
+"""What the sandbox costs. Run: python benchmarks/sandbox.py
+
+1. Starting Python bare and in each sandbox, alternating in one process; the medians' ratio.
+2. The test phase of a small project (30 tests) in the sandbox against bare pytest, alternating: the difference.
+Only ratios and differences of one run mean anything on a shared machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from orchestrator.evidence.environment import ensure_environment
+from orchestrator.evidence.run_tests import run_tests
+from orchestrator.sandbox.bubblewrap import Bubblewrap
+from orchestrator.sandbox.direct import Direct
+from orchestrator.sandbox.port import Command, Sandbox
+from schemas.errors import Unavailable
+
+STARTS, PHASES = 30, 5
+MODULE = "def double(n: int) -> int:\n    return 2 * n\n"
+TESTS = "from calc import double\n\n" + "\n\n".join(
+    f"def test_{n}():\n    assert double({n}) == {2 * n}\n" for n in range(30)
+)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return how many seconds ``work`` takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Measure and print."""
+    environment = ensure_environment(user_cache_path("milepost"), []).path
+    python = str(environment / "bin" / "python")
+    with tempfile.TemporaryDirectory() as name:
+        project = Path(name)
+        project.chmod(0o755)
+        (project / "calc.py").write_text(MODULE)
+        (project / "tests").mkdir()
+        (project / "tests" / "test_calc.py").write_text(TESTS)
+
+        def start(sandbox: Sandbox) -> None:
+            command = Command(argv=("python", "-c", "pass"), project=project, environment=environment)
+            assert asyncio.run(sandbox.run(command)).execution.exit_code == 0
+
+        def phase(sandbox: Sandbox) -> None:
+            report = asyncio.run(run_tests(sandbox, project, environment, ["tests"]))
+            assert report.passed == 30, report
+
+        def bare() -> None:
+            subprocess.run(
+                [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+                cwd=project,
+                env={"PYTHONPATH": str(project)},
+                capture_output=True,
+                check=True,
+            )
+
+        sandboxes: list[Sandbox] = []
+        for make in (Bubblewrap, lambda: Direct("landlock")):
+            try:
+                sandboxes.append(make())
+                start(sandboxes[-1])
+            except (Unavailable, AssertionError) as problem:
+                print(f"left out: {problem}")
+                sandboxes = sandboxes[:1]
+        for sandbox in sandboxes:
+            pairs = [
+                (timed(lambda: subprocess.run([python, "-c", "pass"], check=True)), timed(partial(start, sandbox)))
+                for _ in range(STARTS)
+            ]
+            plain, inside = (statistics.median(column) for column in zip(*pairs, strict=True))
+            print(
+                f"{sandbox.name}: start {inside * 1000:.0f} ms, bare {plain * 1000:.0f} ms, ratio {inside / plain:.2f}"
+            )
+            phases = [(timed(bare), timed(partial(phase, sandbox))) for _ in range(PHASES)]
+            plain, inside = (statistics.median(column) for column in zip(*phases, strict=True))
+            print(
+                f"{sandbox.name}: 30 tests {inside:.2f} s, bare pytest {plain:.2f} s, difference {inside - plain:.2f} s"
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,274 @@
+"""What generated code might try to do to the machine. Each attack is really made, in every kind of sandbox, as root and
+as an unprivileged user; and each that is harmless is shown to succeed without one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.evidence.environment import ensure_environment
+from orchestrator.sandbox.seccomp import program
+from schemas.evidence import Execution
+from tests.confined import KINDS, ROOT, Way, confined, seen
+
+WORD = "hunter2-of-the-attacks"
+
+ATTACKS = {
+    "connect to the loopback": "import socket; socket.create_connection(('127.0.0.1', {port}), 2); print('THROUGH')",
+    "send a datagram": """
+import socket
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', {datagrams}))
+""",
+    "read a secret file": "print(open({secret!r}).read() and 'THROUGH')",
+    "read a secret from the environment": "import os; print('THROUGH' if {word!r} in os.environ.values() else '')",
+    "read a secret from the parent's environment": """
+import glob
+for path in glob.glob('/proc/[0-9]*/environ'):
+    try:
+        if {word!r}.encode() in open(path, 'rb').read():
+            print('THROUGH')
+            break
+    except OSError:
+        pass
+""",
+    "write outside": "open({outside!r} + '/x', 'w').write('x'); print('THROUGH')",
+    "follow a link out of the project": "print(open('link').read() and 'THROUGH')",
+    "make a link to a secret": """
+import os, tempfile
+link = os.path.join(tempfile.gettempdir(), 'link-{mark}')
+os.symlink({secret!r}, link)
+print(open(link).read() and 'THROUGH')
+""",
+    "make a hard link to a secret": """
+import os
+os.link({secret!r}, {outside!r} + '/hard')
+print(open({outside!r} + '/hard').read() and 'THROUGH')
+""",
+    "fill the disk": """
+import tempfile
+written = 0
+for folder in (tempfile.gettempdir(), '/dev/shm', '/tmp', '/var/tmp', '.'):
+    try:
+        for n in range(10):
+            with open(f'{{folder}}/fill-{mark}-{{n}}', 'wb') as f:
+                written += f.write(bytes(1_000_000))
+                f.flush()
+    except OSError:
+        pass
+import time
+time.sleep(0.5)
+print('THROUGH' if written > 13_000_000 else '')
+""",
+    "kill another process": "import os; os.kill({victim}, 9); print('THROUGH')",
+    "leave a process behind": """
+import os, subprocess, sys
+subprocess.Popen([sys.executable, '-c', 'import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(50)',
+                  {mark!r}], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+import time
+time.sleep(0.3)
+""",
+    "ten medium memory hogs": """
+import subprocess, sys, time
+hogs = [subprocess.Popen([sys.executable, '-c', 'x = b"x" * 60_000_000; print(len(x), flush=True); input()',
+                          {mark!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(10)]
+held = sum(bool(hog.stdout.readline()) for hog in hogs)
+time.sleep(0.5)
+print('THROUGH' if held == 10 and all(hog.poll() is None for hog in hogs) else '')
+for hog in hogs:
+    hog.kill()
+""",
+    "one big memory hog": "x = b'x' * 500_000_000; print('THROUGH')",
+}
+HARMFUL = {
+    "endless loop": "while True: pass",
+    "endless output": "while True: print('x' * 1000)",
+    "fork bomb": """
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+""",
+}
+BOUNDS: dict[str, Any] = {
+    "memory_bytes": 400_000_000,
+    "tmp_bytes": 5_000_000,
+    "seconds": 12.0,
+    "output_bytes": 100_000,
+    "processes": 64,
+}
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that anybody can read, wherever the tests' own folder is."""
+    made = ensure_environment(tmp_path_factory.getbasetemp() / "cache", []).path
+    for folder in (made, *made.parents):
+        with contextlib.suppress(PermissionError):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    return made
+
+
+@pytest.fixture
+def scene(environment: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """Everything that an attack may be after."""
+    for folder in tmp_path.parents:
+        with contextlib.suppress(PermissionError):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    tmp_path.chmod(0o777)
+    project, outside, secret = tmp_path / "project", tmp_path / "outside", tmp_path / "outside" / "secret"
+    for folder in (project, outside):
+        folder.mkdir()
+        folder.chmod(0o777)
+    secret.write_text(WORD)
+    (project / "link").symlink_to(secret)
+    victim = subprocess.Popen(["sleep", "100"])
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
+    ):
+        datagrams.bind(("127.0.0.1", 0))
+        datagrams.setblocking(False)
+        yield {
+            "datagrams": datagrams.getsockname()[1],
+            "received": partial(_received, datagrams),
+            "port": server.getsockname()[1],
+            "secret": str(secret),
+            "outside": str(outside),
+            "project": str(project),
+            "environment": str(environment),
+            "word": WORD,
+            "victim": victim.pid,
+            "mark": f"m{os.getpid()}x{time.monotonic_ns()}",
+            "process": victim,
+        }
+    victim.kill()
+    victim.wait()
+
+
+def _received(datagrams: socket.socket) -> bool:
+    with contextlib.suppress(BlockingIOError):
+        return bool(datagrams.recv(10))
+    return False
+
+
+def made(way: Way, code: str, scene: dict[str, Any], **bounds: Any) -> Execution:
+    """Make an attack, and see that it was made at all."""
+    given = {"code": f"print('RAN', flush=True)\n{code}", "project": scene["project"]}
+    done = confined(way, {**given, "environment": scene["environment"], **BOUNDS, **bounds})
+    assert done.stdout.startswith("RAN\n"), done
+    return done
+
+
+def left_behind(scene: dict[str, Any]) -> list[int]:
+    """Processes that carry the mark."""
+    found = subprocess.run(["pgrep", "-f", scene["mark"]], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+@pytest.mark.parametrize("way", KINDS, ids=str)
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_it_is_stopped_and_leaves_nothing_behind(
+    attack: str, way: Way, scene: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", WORD)
+    done = made(way, ATTACKS[attack].format(**scene), scene)
+    assert "THROUGH" not in done.stdout
+    assert not scene["received"]()
+    assert scene["process"].poll() is None
+    assert left_behind(scene) == []
+    assert [path.name for path in Path(scene["outside"]).iterdir()] == ["secret"]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_without_a_sandbox_it_succeeds(attack: str, scene: dict[str, Any]) -> None:
+    """Otherwise its failure inside would prove nothing."""
+    parent = [sys.executable, "-c", "import subprocess, sys; subprocess.call([sys.executable, '-c', sys.argv[1]])"]
+    done = subprocess.run(
+        [*parent, ATTACKS[attack].format(**scene)],
+        env={"SECRET": WORD, "TMPDIR": scene["outside"], "PATH": os.defpath},
+        cwd=scene["project"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    left = left_behind(scene)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    for folder in ("/dev/shm", "/tmp", "/var/tmp"):
+        for path in Path(folder).glob(f"*{scene['mark']}*"):
+            path.unlink()
+    assert "THROUGH" in done.stdout or left or scene["received"](), done.stderr
+
+
+@pytest.mark.parametrize("way", KINDS, ids=str)
+@pytest.mark.parametrize("attack", HARMFUL)
+def test_it_is_ended(attack: str, way: Way, scene: dict[str, Any]) -> None:
+    done = made(way, f"mark = {scene['mark']!r}\n" + HARMFUL[attack], scene, seconds=2.0)
+    assert done.ended is not None
+    assert left_behind(scene) == []
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "landlock"])
+def test_nothing_goes_on_when_milepost_is_killed(kind: str, scene: dict[str, Any]) -> None:
+    code = (
+        "import asyncio, sys; from pathlib import Path\n"
+        "from orchestrator.sandbox.bubblewrap import Bubblewrap\nfrom orchestrator.sandbox.direct import Direct\n"
+        "from orchestrator.sandbox.port import Command\n"
+        f"sandbox = Bubblewrap() if {kind!r} == 'bubblewrap' else Direct('landlock')\n"
+        f"inside = {ATTACKS['leave a process behind'].format(**scene) + 'time.sleep(50)'!r}\n"
+        f"command = Command(argv=('python', '-c', inside), project=Path({scene['project']!r}), "
+        f"environment=Path({scene['environment']!r}))\nasyncio.run(sandbox.run(command))\n"
+    )
+    way = Way(kind, False, KINDS[0].user)
+    process = subprocess.Popen(seen(way, [sys.executable, "-c", code]), cwd=ROOT, start_new_session=True)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and len(left_behind(scene)) < 3:
+        time.sleep(0.05)
+    assert len(left_behind(scene)) >= 3
+    orchestrators = subprocess.run(["pgrep", "-s", str(process.pid)], capture_output=True, text=True, check=True)
+    for pid in orchestrators.stdout.split():  # the program itself, and what may have started it for this test
+        os.kill(int(pid), signal.SIGKILL)
+    process.wait()
+    while time.monotonic() < deadline and left_behind(scene):
+        time.sleep(0.05)
+    assert left_behind(scene) == []
+
+
+def test_the_filter_knows_the_common_processors_and_no_other() -> None:
+    assert {machine: len(program(machine) or b"") % 8 for machine in ("x86_64", "aarch64")} == {
+        "x86_64": 0,
+        "aarch64": 0,
+    }
+    assert program("vax") is None
+
+
+DENIED = {
+    "a namespace": "libc.unshare(0x10000000)",
+    "a namespace by clone": "libc.syscall(56, 0x10000011, 0, 0, 0, 0)",
+    "tracing": "libc.ptrace(0, 0, 0, 0)",
+    "a mount": "libc.mount(b'none', b'/tmp', b'tmpfs', 0, None)",
+    "io_uring": "libc.syscall(425, 1, 0)",
+    "typing into the terminal": "libc.ioctl(0, 0x5412, b'x')",
+}
+
+
+@pytest.mark.parametrize("call", DENIED)
+@pytest.mark.parametrize("kind", ["bubblewrap", "landlock"])
+def test_a_system_call_that_no_program_needs_is_denied(call: str, kind: str, scene: dict[str, Any]) -> None:
+    code = f"import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\nprint({DENIED[call]}, ctypes.get_errno())"
+    done = made(Way(kind, False, KINDS[0].user), code, scene)
+    assert done.stdout == "RAN\n-1 1\n", done
