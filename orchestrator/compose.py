@@ -216,7 +216,7 @@ def build_team(
         budget=budget,
         events=events,
         project=Project(files.project),
-        laboratory=Laboratory(sandbox, environment, store, settings.sandbox.test_seconds),
+        laboratory=Laboratory(sandbox, environment, store, settings.sandbox.test_seconds, settings.sandbox.mutants),
         watcher=watcher,
         attempts=settings.attempts or limits.attempts or ATTEMPTS,
     )

@@ -81,6 +81,8 @@ class SandboxSettings(Schema):
     kind: Literal["auto", "bubblewrap", "landlock", "container"] = "auto"
     """``auto``: bubblewrap, else Landlock. ``container`` trusts the disposable container that Milepost runs in."""
     test_seconds: float = Field(default=30.0, gt=0, le=3600)
+    mutants: int = Field(default=12, ge=0, le=200)
+    """How many planted defects the tests of an attempt are tried on; 0: not measured."""
 
 
 class PriceSettings(Schema):

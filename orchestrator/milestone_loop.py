@@ -17,6 +17,7 @@ from agents.evaluator import judge
 from agents.impl import implement
 from agents.spec import revise, specify
 from agents.tester import write_tests
+from orchestrator.evidence.collect import Subject
 from orchestrator.evidence.static import certain_errors, misuses, tidy
 from orchestrator.rubric import evaluate
 from orchestrator.team import Team
@@ -46,6 +47,8 @@ class Work:
     checks: Sequence[AcceptanceCheck]
     """Sealed checks that must hold when the milestone is done, those of earlier milestones included."""
     quarantined: tuple[str, ...] = ()
+    collected: set[str] = field(default_factory=set)
+    """Every test that was collected so far, by node id: none may vanish."""
     specification: Specification | None = None
     blueprint: Blueprint | None = None
     tested: bool = False
@@ -129,16 +132,20 @@ async def _write_tests(team: Team, context: Context, work: Work) -> Context:
     return replace(context, files=dict(work.files))
 
 
-async def _measure(team: Team, milestone: Milestone, work: Work, files: Mapping[str, str]) -> Evidence:
-    """Measure ``files`` as what this milestone would come to."""
-    return await team.laboratory.examine(
-        _tidied(files),
-        team.idea,
-        work.checks,
+def _subject(team: Team, milestone: Milestone, work: Work, files: Mapping[str, str]) -> Subject:
+    """Return ``files`` as what this milestone would come to."""
+    return Subject(
+        files=_tidied(files),
+        idea=team.idea,
+        checks=work.checks,
         runs_program=milestone.runs_program,
         blueprint=work.blueprint,
         quarantined=work.quarantined,
     )
+
+
+async def _measure(team: Team, milestone: Milestone, work: Work, files: Mapping[str, str]) -> Evidence:
+    return await team.laboratory.examine(_subject(team, milestone, work, files))
 
 
 def _tidied(files: Mapping[str, str]) -> dict[str, str]:
@@ -148,20 +155,24 @@ def _tidied(files: Mapping[str, str]) -> dict[str, str]:
 async def _examine(team: Team, context: Context, work: Work, versions: Sequence[Version]) -> Evidence:
     """Measure the attempt; where the sealed checks hold and a generated test fails, the Critic rules which is wrong."""
     evidence = await _measure(team, context.milestone, work, context.files)
-    if not evidence.holds or not evidence.generated.failures:
-        return evidence
+    rulings = await _rulings(team, context, evidence, versions) if evidence.holds else []
+    work.rulings += rulings
+    work.quarantined += tuple(r.test for r in rulings if r.wrong == "test")
+    evidence = await team.laboratory.scrutinise(_subject(team, context.milestone, work, context.files))
+    collected = {result.id for result in evidence.generated.results}
+    vanished = sorted(work.collected - collected - set(work.quarantined))
+    work.collected |= collected
+    return evidence.model_copy(update={"rulings": rulings, "vanished": vanished})
+
+
+async def _rulings(team: Team, context: Context, evidence: Evidence, versions: Sequence[Version]) -> list[Ruling]:
     rulings = []
     for failure in [f for f in evidence.generated.failures if "::" in f.test][:MAX_RULINGS]:
         try:
             rulings.append(await rule(team.runner, context, failure, versions))
         except AgentFailure as error:
             team.events.write("no_ruling", level="warning", test=failure.test, reason=str(error)[:300])
-    work.rulings += rulings
-    wrong = tuple(r.test for r in rulings if r.wrong == "test")
-    if wrong:
-        work.quarantined += wrong
-        evidence = await _measure(team, context.milestone, work, context.files)
-    return evidence.model_copy(update={"rulings": rulings})
+    return rulings
 
 
 def _context(team: Team, milestone: Milestone, work: Work, number: int) -> Context:

@@ -19,6 +19,8 @@ WEIGHTS = {
 }
 PASS = 3.5
 """The weighted average, 1–5, from which on an attempt passes …"""
+MEANINGFUL = 4
+"""Fewer mutants than this say nothing about the tests."""
 LOWEST = 2
 """… if no dimension is below this."""
 
@@ -53,9 +55,17 @@ def _long_file(evidence: Evidence) -> str | None:
     return f"a file has {lines} lines, over 300" if lines > 300 else None
 
 
-def _finding(kind: str) -> Callable[[Evidence], str | None]:
+def _weak(evidence: Evidence) -> str | None:
+    strength = evidence.strength
+    if strength is None or strength.mutants < MEANINGFUL or strength.percent >= 50:
+        return None
+    return f"the tests notice {strength.killed} of {strength.mutants} planted defects, under 50 %"
+
+
+def _finding(kind: str, severity: str | None = None) -> Callable[[Evidence], str | None]:
     def fact(evidence: Evidence) -> str | None:
-        return next((str(f) for f in evidence.findings if f.tool == kind), None)
+        fitting = (f for f in evidence.findings if f.tool == kind and severity in (None, f.severity))
+        return next((str(f) for f in fitting), None)
 
     return fact
 
@@ -64,7 +74,13 @@ CLAMPS = (
     ClampRule(Dimension.CORRECTNESS, 1, _failing),
     ClampRule(Dimension.CORRECTNESS, 2, _gap),
     ClampRule(Dimension.CORRECTNESS, 4, _uncovered),
+    ClampRule(Dimension.CORRECTNESS, 4, _weak),
+    ClampRule(Dimension.SECURITY, 1, _finding("bandit", "high")),
+    ClampRule(Dimension.SECURITY, 1, _finding("secrets")),
+    ClampRule(Dimension.SECURITY, 3, _finding("bandit", "medium")),
     ClampRule(Dimension.CODE_QUALITY, 3, _finding("lint")),
+    ClampRule(Dimension.CODE_QUALITY, 3, _finding("mypy")),
+    ClampRule(Dimension.CODE_QUALITY, 3, _finding("dependency")),
     ClampRule(Dimension.MAINTAINABILITY, 3, _long_file),
     ClampRule(Dimension.MAINTAINABILITY, 3, _finding("complexity")),
 )

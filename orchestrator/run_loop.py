@@ -9,6 +9,7 @@ from functools import partial
 
 import structlog
 
+from orchestrator.evidence.collect import Subject
 from orchestrator.milestone_loop import Work, run_milestone
 from orchestrator.planning import make_plan
 from orchestrator.report.compile import compile_report
@@ -34,6 +35,8 @@ class Ledger:
     rulings: list[Ruling] = field(default_factory=list)
     quarantined: tuple[str, ...] = ()
     """Tests of accepted milestones that were ruled wrong."""
+    collected: set[str] = field(default_factory=set)
+    """Their tests, by node id."""
     files: dict[str, str] = field(default_factory=dict)
     """The project as the last accepted milestone left it."""
 
@@ -75,13 +78,19 @@ async def _milestones(team: Team, plan: Plan, ledger: Ledger) -> None:
             blocked = milestone.model_copy(update={"status": Status.BLOCKED, "blocked_by": broken})
             _note(team, ledger, blocked)
             continue
-        work = Work(files=dict(ledger.files), checks=_due(team, ledger, milestone), quarantined=ledger.quarantined)
+        work = Work(
+            files=dict(ledger.files),
+            checks=_due(team, ledger, milestone),
+            quarantined=ledger.quarantined,
+            collected=set(ledger.collected),
+        )
         try:
             result = await run_milestone(team, milestone, work, partial(_note, team, ledger))
         finally:
             ledger.rulings += work.rulings
         if result.status is Status.ACCEPTED:
             ledger.files, ledger.quarantined = team.project.files(), work.quarantined
+            ledger.collected = work.collected
         else:
             # What was accepted stays clean; where nothing was, the best attempt is what there is to show.
             team.project.replace(ledger.files or work.files)
@@ -145,11 +154,11 @@ async def _verify(team: Team, ledger: Ledger, accepted: list[Milestone]) -> Evid
     team.project.replace(ledger.files)
     team.project.add(finishing_files(team, accepted, ledger.quarantined))
     team.project.commit("Add what the project needs to stand alone", tag="delivered")
-    return await team.laboratory.examine(
-        team.project.files(),
-        team.idea,
-        team.idea.acceptance,
+    subject = Subject(
+        files=team.project.files(),
+        idea=team.idea,
+        checks=team.idea.acceptance,
         runs_program=any(m.runs_program for m in accepted),
-        blueprint=None,
         quarantined=ledger.quarantined,
     )
+    return await team.laboratory.scrutinise(subject)

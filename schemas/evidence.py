@@ -9,7 +9,7 @@ from pydantic import Field
 from schemas.base import Schema
 from schemas.test_report import Failure, TestReport
 
-__all__ = ["Evidence", "Execution", "Finding", "ProgramRun", "Ruling"]
+__all__ = ["Evidence", "Execution", "Finding", "ProgramRun", "Ruling", "Strength"]
 
 
 class Execution(Schema):
@@ -58,6 +58,20 @@ class Ruling(Schema):
     wrong: Literal["code", "test"]
 
 
+class Strength(Schema):
+    """How well the tests notice small deliberate defects."""
+
+    mutants: int = Field(ge=1)
+    killed: int = Field(ge=0)
+    survivors: list[str] = Field(default_factory=list)
+    """``file:line: before → after`` of each defect that no test noticed."""
+
+    @property
+    def percent(self) -> float:
+        """The mutation score."""
+        return 100 * self.killed / self.mutants
+
+
 class Evidence(Schema):
     """Facts on one attempt. `generated` and `acceptance` are the two kinds of tests."""
 
@@ -73,6 +87,12 @@ class Evidence(Schema):
     quarantined: list[str] = Field(default_factory=list)
     """Generated tests that the Critic ruled wrong: they do not count, and the report lists them."""
     largest_file_lines: int = 0
+    unfailing: list[str] = Field(default_factory=list)
+    """Tests and checks that pass straight and turned round: against this code they could not fail."""
+    vanished: list[str] = Field(default_factory=list)
+    """Tests that were collected in the last attempt and are no longer, although nobody ruled them wrong."""
+    strength: Strength | None = None
+    """None where it was not measured: while anything fails there is nothing to be strong about."""
 
     @property
     def holds(self) -> bool:
@@ -132,6 +152,18 @@ class Evidence(Schema):
                 failures.append(f"{report.total - report.passed} of {report.total} {kind}s did not run to their end")
             if report.skipped:
                 failures.append(f"{report.skipped} {kind}(s) were skipped")
+        sealed = {r.id for r in self.acceptance.results} if self.acceptance else set()
+        failures += [
+            f"acceptance check {t} passes turned round too: this code can't fail it"
+            for t in self.unfailing
+            if t in sealed
+        ]
+        idle = [t for t in self.unfailing if t not in sealed]
+        if 2 * len(idle) > self.generated.total > 0:
+            failures.append(f"{len(idle)} of {self.generated.total} tests pass turned round too, e.g. {idle[0]}")
+        if self.generated.coverage == 0:
+            failures.append("the tests run no line of the code")
+        failures += [f"test {t} is no longer collected, although nobody ruled it wrong" for t in self.vanished]
         if self.program is not None and not self.program.ok:
             failures.append(f"the program `{self.program.command}` fails (exit code {self.program.exit_code})")
         return failures

@@ -1,6 +1,6 @@
 """Running code in a sandbox as root or as nobody, whichever user the tests themselves have.
 
-As a program (``python -m tests.confined``) it reads one JSON object from standard input and prints the `Execution`.
+As a program (``python -m tests.confined``) it reads one JSON object from standard input and prints name → `Execution`.
 """
 
 from __future__ import annotations
@@ -45,20 +45,21 @@ KINDS = [
 ]
 
 
-def confined(way: Way, given: dict[str, Any]) -> Execution:
-    """Run ``given["code"]`` in Python in the sandbox; other entries: ``project``, ``environment``, bounds."""
-    request = json.dumps({**given, "kind": way.kind, "cgroup": way.cgroup})
+def confined(way: Way, runs: dict[str, dict[str, Any]]) -> dict[str, Execution]:
+    """Run each ``code`` in Python in the sandbox, two at a time; other entries are those of a `Command`."""
+    request = json.dumps({"kind": way.kind, "cgroup": way.cgroup, "runs": runs})
     done = subprocess.run(
         seen(way, [sys.executable, "-m", "tests.confined"]),
         input=request,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         cwd=ROOT,
         env=os.environ,
         timeout=120,
     )
-    return Execution.model_validate_json(done.stdout)
+    assert done.returncode == 0, done.stderr
+    return {name: Execution.model_validate(value) for name, value in json.loads(done.stdout).items()}
 
 
 def seen(way: Way, command: list[str]) -> list[str]:
@@ -75,19 +76,21 @@ def seen(way: Way, command: list[str]) -> list[str]:
     return [*argv, "--", "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--", *command]
 
 
-def main() -> None:
-    given = json.loads(sys.stdin.read())
-    sandbox = Bubblewrap() if given.pop("kind") == "bubblewrap" else Direct("landlock")
-    if not given.pop("cgroup"):
+async def _all(given: dict[str, Any]) -> dict[str, Any]:
+    sandbox = Bubblewrap() if given["kind"] == "bubblewrap" else Direct("landlock")
+    if not given["cgroup"]:
         sandbox._cgroups = None
-    command = Command(
-        argv=("python", "-c", given.pop("code")),
-        project=Path(given.pop("project")),
-        environment=Path(given.pop("environment")),
-        **given,
-    )
-    print(asyncio.run(sandbox.run(command)).execution.model_dump_json())  # noqa: T201
+    turns = asyncio.Semaphore(2)
+
+    async def run(code: str, project: str, environment: str, **bounds: Any) -> dict[str, Any]:
+        argv = ("python", "-c", code)
+        command = Command(argv=argv, project=Path(project), environment=Path(environment), **bounds)
+        async with turns:
+            return (await sandbox.run(command)).execution.model_dump()
+
+    done = await asyncio.gather(*(run(**one) for one in given["runs"].values()))
+    return dict(zip(given["runs"], done, strict=True))
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(asyncio.run(_all(json.loads(sys.stdin.read())))))  # noqa: T201

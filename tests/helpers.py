@@ -61,7 +61,8 @@ def go(
 ) -> Done:
     """Run ``idea`` in this process on the scripted model, with the real sandbox and real pytest."""
     loaded, text = load_idea(idea)
-    values = Settings.model_validate({"cache": os.environ["MILEPOST_CACHE"], **settings})
+    few = {"mutants": 2}  # enough to see that it is done; what it finds has tests of its own
+    values = Settings.model_validate({"cache": os.environ["MILEPOST_CACHE"], "sandbox": few, **settings})
     model: Model = ScriptedModel(script) if isinstance(script, list) else script
     models = Models(dict.fromkeys(AGENTS, model), "")
     files = RunFiles(workspace, name)

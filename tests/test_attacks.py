@@ -121,24 +121,27 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.fixture
-def scene(environment: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def scene(environment: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """Everything that an attack may be after."""
-    for folder in tmp_path.parents:
+    folder = tmp_path_factory.mktemp("scene")
+    for parent in folder.parents:
         with contextlib.suppress(PermissionError):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    tmp_path.chmod(0o777)
-    project, outside, secret = tmp_path / "project", tmp_path / "outside", tmp_path / "outside" / "secret"
-    for folder in (project, outside):
-        folder.mkdir()
-        folder.chmod(0o777)
+            parent.chmod(parent.stat().st_mode | 0o055)
+    folder.chmod(0o777)
+    project, outside, secret = folder / "project", folder / "outside", folder / "outside" / "secret"
+    for part in (project, outside):
+        part.mkdir()
+        part.chmod(0o777)
     secret.write_text(WORD)
     (project / "link").symlink_to(secret)
-    victim = subprocess.Popen(["sleep", "100"])
+    victim = subprocess.Popen(["sleep", "600"])
     with (
-        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.MonkeyPatch.context() as patch,
+        socket.create_server(("127.0.0.1", 0), backlog=100) as server,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams,
     ):
+        patch.setenv("SECRET", WORD)
         datagrams.bind(("127.0.0.1", 0))
         datagrams.setblocking(False)
         yield {
@@ -151,7 +154,6 @@ def scene(environment: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
             "environment": str(environment),
             "word": WORD,
             "victim": victim.pid,
-            "mark": f"m{os.getpid()}x{time.monotonic_ns()}",
             "process": victim,
         }
     victim.kill()
@@ -164,88 +166,120 @@ def _received(datagrams: socket.socket) -> bool:
     return False
 
 
-def made(way: Way, code: str, scene: dict[str, Any], **bounds: Any) -> Execution:
-    """Make an attack, and see that it was made at all."""
-    given = {"code": f"print('RAN', flush=True)\n{code}", "project": scene["project"]}
-    done = confined(way, {**given, "environment": scene["environment"], **BOUNDS, **bounds})
-    assert done.stdout.startswith("RAN\n"), done
+def mark_of(attack: str, way: object) -> str:
+    """What the processes of an attack are known by."""
+    return f"milepost-{os.getpid()}-{attack}-{way}".replace(" ", "-").replace("'", "")
+
+
+def made(way: Way, codes: dict[str, str], scene: dict[str, Any]) -> dict[str, Execution]:
+    """Make attacks, and see that each was made at all."""
+    runs = {
+        name: {
+            "code": f"print('RAN', flush=True)\nmark = {mark_of(name, way)!r}\n{code}",
+            "project": scene["project"],
+            "environment": scene["environment"],
+            **BOUNDS,
+            **({"seconds": 2.0} if name in HARMFUL else {}),
+        }
+        for name, code in codes.items()
+    }
+    done = confined(way, runs)
+    assert {name for name, one in done.items() if not one.stdout.startswith("RAN\n")} == set(), done
     return done
 
 
-def left_behind(scene: dict[str, Any]) -> list[int]:
+def left_behind(mark: str) -> list[int]:
     """Processes that carry the mark."""
-    found = subprocess.run(["pgrep", "-f", scene["mark"]], capture_output=True, text=True, check=False)
+    found = subprocess.run(["pgrep", "-f", mark], capture_output=True, text=True, check=False)
     return [int(pid) for pid in found.stdout.split()]
 
 
-@pytest.mark.parametrize("way", KINDS, ids=str)
+@pytest.fixture(scope="module", params=KINDS, ids=str)
+def outcomes(request: pytest.FixtureRequest, scene: dict[str, Any]) -> tuple[Way, dict[str, Execution]]:
+    """What came of all attacks in one kind of sandbox."""
+    way: Way = request.param
+    codes = {name: code.format(**scene, mark=mark_of(name, way)) for name, code in ATTACKS.items()}
+    return way, made(way, {**codes, **HARMFUL}, scene)
+
+
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_it_is_stopped_and_leaves_nothing_behind(
-    attack: str, way: Way, scene: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SECRET", WORD)
-    done = made(way, ATTACKS[attack].format(**scene), scene)
-    assert "THROUGH" not in done.stdout
+def test_it_is_stopped_and_leaves_nothing_behind(attack: str, outcomes: tuple[Way, dict[str, Execution]]) -> None:
+    way, done = outcomes
+    assert "THROUGH" not in done[attack].stdout
+    assert left_behind(mark_of(attack, way)) == []
+
+
+@pytest.mark.parametrize("attack", HARMFUL)
+def test_it_is_ended(attack: str, outcomes: tuple[Way, dict[str, Execution]]) -> None:
+    way, done = outcomes
+    assert done[attack].ended is not None
+    assert left_behind(mark_of(attack, way)) == []
+
+
+def test_what_is_outside_is_as_it_was(outcomes: tuple[Way, dict[str, Execution]], scene: dict[str, Any]) -> None:
     assert not scene["received"]()
     assert scene["process"].poll() is None
-    assert left_behind(scene) == []
     assert [path.name for path in Path(scene["outside"]).iterdir()] == ["secret"]
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_without_a_sandbox_it_succeeds(attack: str, scene: dict[str, Any]) -> None:
+def test_without_a_sandbox_it_succeeds(attack: str, scene: dict[str, Any], tmp_path: Path) -> None:
     """Otherwise its failure inside would prove nothing."""
+    mark = mark_of(attack, "bare")
+    scratch = tmp_path / "outside"
+    scratch.mkdir()
+    victim = subprocess.Popen(["sleep", "100"])
+    secret = scratch / "secret"
+    secret.write_text(WORD)
+    target = {**scene, "outside": str(scratch), "secret": str(secret), "victim": victim.pid, "mark": mark}
     parent = [sys.executable, "-c", "import subprocess, sys; subprocess.call([sys.executable, '-c', sys.argv[1]])"]
     done = subprocess.run(
-        [*parent, ATTACKS[attack].format(**scene)],
-        env={"SECRET": WORD, "TMPDIR": scene["outside"], "PATH": os.defpath},
+        [*parent, ATTACKS[attack].format(**target)],
+        env={"SECRET": WORD, "TMPDIR": str(scratch), "PATH": os.defpath},
         cwd=scene["project"],
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    left = left_behind(scene)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
-    for folder in ("/dev/shm", "/tmp", "/var/tmp"):
-        for path in Path(folder).glob(f"*{scene['mark']}*"):
+    left = left_behind(mark)
+    for pid in [victim.pid, *left]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    victim.wait()
+    for folder in ("/dev/shm", "/tmp", "/var/tmp", scene["project"]):
+        for path in Path(folder).glob(f"*{mark}*"):
             path.unlink()
     assert "THROUGH" in done.stdout or left or scene["received"](), done.stderr
 
 
-@pytest.mark.parametrize("way", KINDS, ids=str)
-@pytest.mark.parametrize("attack", HARMFUL)
-def test_it_is_ended(attack: str, way: Way, scene: dict[str, Any]) -> None:
-    done = made(way, f"mark = {scene['mark']!r}\n" + HARMFUL[attack], scene, seconds=2.0)
-    assert done.ended is not None
-    assert left_behind(scene) == []
-
-
 @pytest.mark.parametrize("kind", ["bubblewrap", "landlock"])
 def test_nothing_goes_on_when_milepost_is_killed(kind: str, scene: dict[str, Any]) -> None:
+    mark = mark_of("killed", kind)
+    inside = ATTACKS["leave a process behind"].format(**scene, mark=mark) + "time.sleep(50)"
     code = (
         "import asyncio, sys; from pathlib import Path\n"
         "from orchestrator.sandbox.bubblewrap import Bubblewrap\nfrom orchestrator.sandbox.direct import Direct\n"
         "from orchestrator.sandbox.port import Command\n"
         f"sandbox = Bubblewrap() if {kind!r} == 'bubblewrap' else Direct('landlock')\n"
-        f"inside = {ATTACKS['leave a process behind'].format(**scene) + 'time.sleep(50)'!r}\n"
-        f"command = Command(argv=('python', '-c', inside), project=Path({scene['project']!r}), "
+        f"command = Command(argv=('python', '-c', {inside!r}), project=Path({scene['project']!r}), "
         f"environment=Path({scene['environment']!r}))\nasyncio.run(sandbox.run(command))\n"
     )
     way = Way(kind, False, KINDS[0].user)
     process = subprocess.Popen(seen(way, [sys.executable, "-c", code]), cwd=ROOT, start_new_session=True)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and len(left_behind(scene)) < 3:
+    deadline = time.monotonic() + 30
+    innermost = rf"time.sleep\(50\) {mark}"
+    while not (started := left_behind(innermost)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert len(left_behind(scene)) >= 3
+    time.sleep(0.2)  # it is on its way into the background
+    assert started
     orchestrators = subprocess.run(["pgrep", "-s", str(process.pid)], capture_output=True, text=True, check=True)
     for pid in orchestrators.stdout.split():  # the program itself, and what may have started it for this test
         os.kill(int(pid), signal.SIGKILL)
     process.wait()
-    while time.monotonic() < deadline and left_behind(scene):
+    while time.monotonic() < deadline and left_behind(mark):
         time.sleep(0.05)
-    assert left_behind(scene) == []
+    assert left_behind(mark) == []
 
 
 def test_the_filter_knows_the_common_processors_and_no_other() -> None:
@@ -266,9 +300,9 @@ DENIED = {
 }
 
 
-@pytest.mark.parametrize("call", DENIED)
 @pytest.mark.parametrize("kind", ["bubblewrap", "landlock"])
-def test_a_system_call_that_no_program_needs_is_denied(call: str, kind: str, scene: dict[str, Any]) -> None:
-    code = f"import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\nprint({DENIED[call]}, ctypes.get_errno())"
-    done = made(Way(kind, False, KINDS[0].user), code, scene)
-    assert done.stdout == "RAN\n-1 1\n", done
+def test_system_calls_that_no_program_needs_are_denied(kind: str, scene: dict[str, Any]) -> None:
+    start = "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+    codes = {name: f"{start}print({call}, ctypes.get_errno())" for name, call in DENIED.items()}
+    done = made(Way(kind, False, KINDS[0].user), codes, scene)
+    assert {name: one.stdout for name, one in done.items()} == dict.fromkeys(DENIED, "RAN\n-1 1\n")

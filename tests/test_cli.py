@@ -33,7 +33,8 @@ def milepost(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 def scripted(folder: Path, script: object = None) -> dict[str, str]:
     path = folder / "script.yaml"
     path.write_text(yaml.safe_dump([line.model_dump() for line in RETRY] if script is None else script))
-    return {"MILEPOST_BACKEND": "scripted", "MILEPOST_SCRIPT": str(path)}
+    few = {"MILEPOST_SANDBOX_MUTANTS": "2"}
+    return {"MILEPOST_BACKEND": "scripted", "MILEPOST_SCRIPT": str(path), **few}
 
 
 def written(folder: Path) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.evidence.collect import Laboratory
+from orchestrator.evidence.collect import Laboratory, Subject
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.bubblewrap import Bubblewrap
@@ -28,7 +28,7 @@ def start(code: str, folder: Path, run: str = "python app.py") -> ProgramRun:
     environment = ensure_environment(folder.parent / "cache", [])
     laboratory = Laboratory(Bubblewrap(), environment, RecordStore(folder))
     idea = Idea(name="App", summary="It runs.", features=["run"], run=run)
-    evidence = asyncio.run(laboratory.examine({"app.py": code}, idea, [], runs_program=True, blueprint=None))
+    evidence = asyncio.run(laboratory.examine(Subject({"app.py": code}, idea, [], runs_program=True)))
     assert evidence.program is not None
     return evidence.program
 

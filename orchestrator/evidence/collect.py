@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,64 +16,108 @@ from typing import Literal
 from pydantic import ValidationError
 
 from agents.skeleton import signature_gaps
+from orchestrator.evidence import mutants
+from orchestrator.evidence.control import turned, turned_files, unfailing
 from orchestrator.evidence.environment import Environment
+from orchestrator.evidence.mutants import chosen, measure_strength
 from orchestrator.evidence.run_tests import HARNESS, normalised, run_tests
-from orchestrator.evidence.static import analyse
+from orchestrator.evidence.static import analyse, audit
 from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.port import Command, Sandbox
 from schemas.architecture import Blueprint
 from schemas.base import Schema, digest_of
-from schemas.evidence import Evidence, ProgramRun
+from schemas.evidence import Evidence, ProgramRun, Strength
 from schemas.idea import AcceptanceCheck, Idea
 from schemas.test_report import Failure, TestReport
 
-__all__ = ["Laboratory", "acceptance_source"]
+__all__ = ["Laboratory", "Subject", "acceptance_source"]
 
 PROGRAM_SECONDS = 10.0
 """In which the start command has to end, or to listen on a port."""
 
 LAUNCHER = Path(__file__).with_name("launcher.py").resolve()
+TOOLS = (HARNESS, LAUNCHER, mutants.HARNESS)
+"""What runs inside the sandbox: where it changes, what was measured with it counts no more."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is examined, and what it has to be."""
+
+    files: Mapping[str, str]
+    """Path → content of the whole project."""
+    idea: Idea
+    checks: Sequence[AcceptanceCheck]
+    """The sealed checks that must hold by now."""
+    runs_program: bool
+    blueprint: Blueprint | None = None
+    """The interfaces that must be there."""
+    quarantined: tuple[str, ...] = ()
+    """Tests that do not count."""
+
+    @property
+    def code(self) -> dict[str, str]:
+        """The project's own Python files, without tests."""
+        return {
+            path: source
+            for path, source in self.files.items()
+            if path.endswith(".py") and not path.startswith(("tests/", "acceptance/"))
+        }
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all of it."""
+        checks = [check.model_dump() for check in self.checks]
+        skeletons = self.blueprint.skeletons if self.blueprint else {}
+        return digest_of([self.files, checks, self.runs_program, self.idea.run, self.quarantined, skeletons])
 
 
 @dataclass(frozen=True)
 class Laboratory:
-    """Where evidence is made: one sandbox, one environment, one store."""
+    """Where evidence is made: one sandbox, one environment, one store. What was measured once is not measured again."""
 
     sandbox: Sandbox
     environment: Environment
     store: RecordStore
     test_seconds: float = 30.0
+    mutants: int = 12
+    """How many planted defects the tests are tried on; 0: none."""
 
-    async def examine(
-        self,
-        files: Mapping[str, str],
-        idea: Idea,
-        checks: Sequence[AcceptanceCheck],
-        *,
-        runs_program: bool,
-        blueprint: Blueprint | None,
-        quarantined: tuple[str, ...] = (),
-    ) -> Evidence:
-        """Return the evidence on a project that consists of ``files``.
-
-        ``checks`` are the sealed checks that must hold by now; ``quarantined`` are tests that do not count.
+    async def examine(self, subject: Subject) -> Evidence:
+        """Run the tests, the sealed checks and the program, and look at the code: enough to compare versions by.
 
         Raises:
-            ValueError: a path of ``files`` is not inside the project.
+            ValueError: a path of the project is not inside it.
         """
-        key = ["evidence", 4, files, [c.model_dump() for c in checks], runs_program, idea.run, quarantined]
-        key += [blueprint.skeletons if blueprint else {}]
-        key += [digest_of([tool.read_text(encoding="utf-8") for tool in (HARNESS, LAUNCHER)]), self.test_seconds]
-        key += [self.environment.path.name, self.sandbox.name]
-        known = self.store.fact(key, Evidence)
-        if known is not None:
-            return known
-        with _unpacked(files) as project:
-            generated = await self._generated(project, quarantined)
-            acceptance = await self._acceptance(project, checks) if any(c.check for c in checks) else None
-            program = await self._program(project, idea.run) if runs_program and idea.run else None
-        code = {p: s for p, s in files.items() if p.endswith(".py") and not p.startswith(("tests/", "acceptance/"))}
-        evidence = Evidence(
+        return await self._once("examined", subject, self._examined)
+
+    async def scrutinise(self, subject: Subject) -> Evidence:
+        """Examine, and look for what a verdict needs besides: security, types and, where all tests pass, whether they
+        could have failed (the control run) and what they notice (mutants).
+
+        Raises:
+            ValueError: as `examine`.
+        """
+        return await self._once("scrutinised", subject, self._scrutinised)
+
+    async def _once(self, what: str, subject: Subject, measure: Callable[[Subject], Awaitable[Evidence]]) -> Evidence:
+        key = [what, 6, subject.digest, digest_of([tool.read_text(encoding="utf-8") for tool in TOOLS])]
+        key += [self.test_seconds, self.mutants, self.environment.path.name, self.sandbox.name]
+        evidence = self.store.fact(key, Evidence)
+        if evidence is None:
+            evidence = await measure(subject)
+            self.store.keep_fact(key, evidence)
+        return evidence
+
+    async def _examined(self, subject: Subject) -> Evidence:
+        idea, blueprint, code = subject.idea, subject.blueprint, subject.code
+        with _unpacked(subject.files) as project:
+            generated, acceptance, program = await asyncio.gather(
+                self._generated(project, subject.quarantined),
+                self._acceptance(project, subject.checks),
+                self._program(project, idea.run if subject.runs_program else None),
+            )
+        return Evidence(
             generated=generated,
             acceptance=acceptance,
             program=program,
@@ -80,13 +125,43 @@ class Laboratory:
             contract_gaps=[
                 gap
                 for path, skeleton in (blueprint.skeletons.items() if blueprint else ())
-                for gap in signature_gaps(path, skeleton, files.get(path, ""))
+                for gap in signature_gaps(path, skeleton, subject.files.get(path, ""))
             ],
-            quarantined=list(quarantined),
+            quarantined=list(subject.quarantined),
             largest_file_lines=max((s.count("\n") + 1 for s in code.values()), default=0),
         )
-        self.store.keep_fact(key, evidence)
-        return evidence
+
+    async def _scrutinised(self, subject: Subject) -> Evidence:
+        evidence = await self.examine(subject)
+        findings = [*evidence.findings, *audit(subject.code, self.environment.allowed())]
+        evidence = evidence.model_copy(update={"findings": findings})
+        if not evidence.generated.clean or not evidence.holds:
+            return evidence
+        return evidence.model_copy(
+            update={
+                "unfailing": await self._unfailing(subject, evidence),
+                "strength": await self._strength(subject),
+            }
+        )
+
+    async def _unfailing(self, subject: Subject, evidence: Evidence) -> list[str]:
+        """Return the tests and checks that pass although they were turned round."""
+        with _unpacked(turned_files(subject.files)) as project:
+            generated, acceptance = await asyncio.gather(
+                self._generated(project, subject.quarantined), self._acceptance(project, subject.checks, turn=True)
+            )
+        found = unfailing(evidence.generated, generated)
+        if acceptance is not None and evidence.acceptance is not None:
+            found += unfailing(evidence.acceptance, acceptance)
+        return found
+
+    async def _strength(self, subject: Subject) -> Strength | None:
+        new = subject.blueprint.skeletons if subject.blueprint else subject.code
+        code = {path: source for path, source in subject.code.items() if path in new}
+        with _unpacked(subject.files) as project, _sealed(subject.checks) as sealed:
+            return await measure_strength(
+                self.sandbox, project, self.environment.path, chosen(code, self.mutants), sealed, subject.quarantined
+            )
 
     async def _generated(self, project: Path, quarantined: tuple[str, ...]) -> TestReport:
         if not (project / "tests").is_dir():
@@ -100,25 +175,27 @@ class Laboratory:
             seconds=self.test_seconds,
         )
 
-    async def _acceptance(self, project: Path, checks: Sequence[AcceptanceCheck]) -> TestReport:
-        """Run the sealed checks from a folder of their own, outside the project."""
-        target = _sealed_file(checks)
-        folder = target.parent
-        try:
+    async def _acceptance(
+        self, project: Path, checks: Sequence[AcceptanceCheck], *, turn: bool = False
+    ) -> TestReport | None:
+        """Run the sealed checks, or what they come to turned round, from a folder of their own, outside the project."""
+        with _sealed(checks, turn=turn) as target:
+            if target is None:
+                return None
             report = await run_tests(
                 self.sandbox,
                 project,
                 self.environment.path,
                 [str(target)],
-                readable=(folder,),
+                readable=(target.parent,),
                 seconds=self.test_seconds,
             )
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        return _by_check(report, checks, folder)
+            return _by_check(report, checks, target.parent)
 
-    async def _program(self, project: Path, run: str) -> ProgramRun:
-        """Run the start command: it must end well and print something, or serve."""
+    async def _program(self, project: Path, run: str | None) -> ProgramRun | None:
+        """Run the start command, if there is one: it must end well and print something, or serve."""
+        if run is None:
+            return None
         command = Command(
             argv=("python", "-I", str(LAUNCHER), str(PROGRAM_SECONDS), *shlex.split(run)),
             project=project,
@@ -198,14 +275,19 @@ def _unpacked(files: Mapping[str, str]) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sealed_file(checks: Sequence[AcceptanceCheck]) -> Path:
-    """Write the checks to a file in a new folder that any user may read."""
-    folder = Path(tempfile.mkdtemp(prefix="milepost-acceptance-"))
-    folder.chmod(0o755)
-    target = folder / "test_acceptance.py"
-    target.write_text("\n\n".join(acceptance_source(c) for c in checks if c.check), encoding="utf-8")
-    target.chmod(0o644)
-    return target
+@contextmanager
+def _sealed(checks: Sequence[AcceptanceCheck], *, turn: bool = False) -> Iterator[Path | None]:
+    """Write the checks to a file in a new folder that any user may read, outside the project; None if there is none."""
+    source = "\n\n".join(acceptance_source(c) for c in checks if c.check)
+    if not source:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="milepost-acceptance-") as name:
+        Path(name).chmod(0o755)
+        target = Path(name) / "test_acceptance.py"
+        target.write_text(turned(source) if turn else source, encoding="utf-8")
+        target.chmod(0o644)
+        yield target
 
 
 def _by_check(report: TestReport, checks: Sequence[AcceptanceCheck], folder: Path) -> TestReport:

@@ -34,6 +34,13 @@ class Environment:
         """Return ``name==version`` of everything that the idea's dependencies came to, sorted."""
         return (self.path / "complete").read_text().split()
 
+    def allowed(self) -> frozenset[str]:
+        """Return the import names that the idea's dependencies brought, those of the test tools alone left out."""
+        site = next(self.path.glob("lib/python*/site-packages"))
+        names = {_canonical(line.partition("==")[0]) for line in self.pinned()}
+        found = [d for d in map(Distribution.at, site.glob("*.dist-info")) if _canonical(d.metadata["Name"]) in names]
+        return frozenset(str(file).partition("/")[0].partition(".")[0] for d in found for file in d.files or [])
+
     def modules(self) -> frozenset[str]:
         """Return the import names of everything that is installed: PyYAML's, for one, is ``yaml``."""
         site = next(self.path.glob("lib/python*/site-packages"))

@@ -60,6 +60,8 @@ def _coverage_config(root: str) -> str:
     text = (
         f"[run]\nsource = {root}\nomit = */tests/*, */acceptance/*\ndata_file = {folder}/data\n"
         "parallel = true\npatch = subprocess\ndisable_warnings = no-data-collected, module-not-imported\n"
+        # No comment of the code takes lines out of the count.
+        "[report]\nexclude_lines = (?!)\n"
     )
     (folder / "rc").write_text(text)
     return str(folder / "rc")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from schemas.evidence import Finding
 
-__all__ = ["analyse", "certain_errors", "misuses", "tidy"]
+__all__ = ["analyse", "audit", "certain_errors", "misuses", "tidy"]
 
 TOOL_SECONDS = 120.0
 _COMPLEXITY = 15
@@ -63,6 +65,72 @@ def analyse(files: Mapping[str, str]) -> list[Finding]:
     return findings
 
 
+def audit(files: Mapping[str, str], allowed: Collection[str]) -> list[Finding]:
+    """Return what bandit and mypy find in the Python ``files``, secrets in them, and imports of what is not ``allowed``
+    (nor Python's own, nor the project's). Comments that would silence a tool have no effect."""
+    with _written({p: _unsilenced(s) for p, s in files.items()}) as folder:
+        report = _tool(
+            [sys.executable, "-I", "-m", "bandit", "-q", "-f", "json", "--ignore-nosec", "-r", "."], "", folder
+        )
+        typed = _mypy(sorted(files), folder) if files else ""
+    findings = [
+        Finding(
+            tool="bandit",
+            rule=item["test_id"],
+            path=item["filename"].removeprefix("./"),
+            line=item["line_number"],
+            message=item["issue_text"],
+            severity=item["issue_severity"].lower(),
+        )
+        for item in json.loads(report or "{}").get("results", [])
+        if item["issue_severity"] != "LOW" and item["issue_confidence"] != "LOW"
+    ]
+    findings += [
+        Finding(tool="mypy", rule=m["code"], path=m["path"], line=int(m["line"]), message=m["message"])
+        for line in typed.splitlines()
+        if (m := _MYPY_LINE.match(line))
+    ]
+    for path, source in sorted(files.items()):
+        findings += [
+            Finding(tool="secrets", rule=kind, path=path, line=number, message=f"a {kind} in the code", severity="high")
+            for number, text in enumerate(source.splitlines(), 1)
+            for kind, pattern in _SECRETS.items()
+            if pattern.search(text)
+        ]
+        findings += _undeclared(path, source, {p.split("/")[0].removesuffix(".py") for p in files} | set(allowed))
+    return findings
+
+
+def _undeclared(path: str, source: str, known: Collection[str]) -> list[Finding]:
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+        for top in {name.partition(".")[0] for name in names} - {*known, *sys.stdlib_module_names}:
+            message = f"imports {top}, which is not among the idea's dependencies"
+            found.append(
+                Finding(
+                    tool="dependency", rule="undeclared", path=path, line=getattr(node, "lineno", 1), message=message
+                )
+            )
+    return found
+
+
+def _unsilenced(source: str) -> str:
+    return _SILENCERS.sub("# ", source)
+
+
+_SILENCERS = re.compile(r"#\s*(type:\s*ignore|mypy:|pyright:|ruff:|noqa|nosec|pragma:)", re.I)
+_SECRETS = {
+    "private key": re.compile("-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+    "key of Amazon": re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
+    "key of a model's API": re.compile(r"\bsk-[A-Za-z0-9_-]{20,}"),
+    "token of GitHub": re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}"),
+    "token of Slack": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
+}
+
+
 def certain_errors(path: str, source: str) -> list[str]:
     """Return what can only be wrong in ``source``, such as undefined names, one line each."""
     return [f"{path}: {item['message']}" for item in _ruff(path, source, _CERTAIN)]
@@ -77,7 +145,7 @@ def tidy(path: str, source: str) -> str:
 
 
 def _ruff(path: str, source: str, rules: str) -> list[dict[str, Any]]:
-    output = _run(["check", f"--select={rules}", "--output-format=json", "--exit-zero"], path, source)
+    output = _run(["check", f"--select={rules}", "--output-format=json", "--exit-zero", "--ignore-noqa"], path, source)
     found = json.loads(output or "[]")
     return found if isinstance(found, list) else []
 
@@ -85,20 +153,29 @@ def _ruff(path: str, source: str, rules: str) -> list[dict[str, Any]]:
 def misuses(files: Mapping[str, str], path: str, source: str) -> list[tuple[int, str]]:
     """Return line and message of each place where ``source`` (a test at ``path``) uses what ``files`` define
     in a way that their types forbid."""
-    with tempfile.TemporaryDirectory(prefix="milepost-types-") as name:
-        folder = Path(name)
-        for place, text in {**{p: s for p, s in files.items() if p.endswith(".py")}, path: source}.items():
-            target = folder / place
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8", errors="replace")
-        # Isolated (-I): the folder of generated files must not be where Python looks for modules to run.
-        command = [sys.executable, "-I", "-m", "mypy", *_MYPY, "--cache-dir", _types_cache().name, path]
-        output = _tool(command, "", folder)
+    with _written({**{p: s for p, s in files.items() if p.endswith(".py")}, path: source}) as folder:
+        output = _mypy([path], folder)
     return [
         (int(match["line"]), match["message"])
         for line in output.splitlines()
         if (match := _MYPY_LINE.match(line)) and match["path"] == path and match["code"] in _MISUSE
     ]
+
+
+@contextmanager
+def _written(files: Mapping[str, str]) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="milepost-static-") as name:
+        for place, text in files.items():
+            target = Path(name) / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8", errors="replace")
+        yield Path(name)
+
+
+def _mypy(paths: Sequence[str], folder: Path) -> str:
+    # Isolated (-I): the folder of generated files must not be where Python looks for modules to run.
+    command = [sys.executable, "-I", "-m", "mypy", *_MYPY, "--cache-dir", _types_cache().name, *paths]
+    return _tool(command, "", folder)
 
 
 @cache

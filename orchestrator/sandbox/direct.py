@@ -123,6 +123,7 @@ class Direct:
         }
         readable = [*_SYSTEM, sys.base_prefix, command.environment, command.project, *command.readable]
         given = {
+            "parent": os.getpid(),
             "folder": str(command.project),
             "environment": environment,
             "user": None if self.kind == "none" else fresh_user(),

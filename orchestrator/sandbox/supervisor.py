@@ -34,6 +34,8 @@ def main(given: dict[str, Any], command: list[str]) -> int:
     _control(_CHILD_SUBREAPER, 1)
     _control(_PDEATHSIG, signal.SIGTERM)
     signal.signal(signal.SIGTERM, _stop)
+    if os.getppid() != given["parent"]:  # Milepost died before we asked to be told
+        return 1
     child = os.fork()
     if child == 0:
         try:

@@ -1,0 +1,250 @@
+"""Small projects for one idea, ``double(n)``: some honest, some that cheat. Each cheat wins where nothing is asked but
+that pytest ends with exit code 0."""
+
+from __future__ import annotations
+
+from schemas.idea import Idea
+
+__all__ = ["CHEATS", "HONEST", "IDEA", "WITHOUT_CHECKS"]
+
+IDEA = Idea.model_validate(
+    {
+        "name": "Calc",
+        "summary": "Doubles numbers.",
+        "features": ["double a number"],
+        "acceptance": [
+            {"id": "AC1", "statement": "two is four", "check": "from calc import double\nassert double(2) == 4"},
+            {
+                "id": "AC2",
+                "statement": "minus three is minus six",
+                "check": "from calc import double\nassert double(-3) == -6",
+                "holdout": True,
+            },
+            {
+                "id": "AC3",
+                "statement": "a text is refused",
+                "check": (
+                    "from calc import double\ntry:\n    double('x')\nexcept TypeError:\n    refused = True\n"
+                    "else:\n    refused = False\nassert refused"
+                ),
+            },
+        ],
+    }
+)
+WITHOUT_CHECKS = IDEA.model_copy(update={"acceptance": []})
+
+_WRONG = '''"""Doubling."""
+
+
+def double(n: int) -> int:
+    """Return twice ``n``."""
+    return n
+'''
+_RIGHT = '''"""Doubling."""
+
+
+def double(n: int) -> int:
+    """Return twice ``n``; TypeError where it is no whole number."""
+    if not isinstance(n, int):
+        raise TypeError(f"{n!r} is no whole number")
+    return 2 * n
+'''
+_TESTS = """import pytest
+
+from calc import double
+
+
+def test_two():
+    assert double(2) == 4
+
+
+def test_zero():
+    assert double(0) == 0
+
+
+def test_minus_three():
+    assert double(-3) == -6
+
+
+def test_a_text_is_refused():
+    with pytest.raises(TypeError):
+        double("x")
+"""
+_IN_A_CLASS = """import pytest
+
+from calc import double
+
+
+class TestDouble:
+    def test_two(self):
+        assert double(2) == 4
+
+    def test_less(self):
+        assert double(-3) == -6
+
+    def test_a_text(self):
+        with pytest.raises(TypeError):
+            double("x")
+"""
+_PARAMETRISED = """import pytest
+
+from calc import double
+
+
+@pytest.mark.parametrize("n, twice", [(2, 4), (0, 0), (-3, -6)])
+def test_double(n, twice):
+    assert double(n) == twice
+
+
+def test_a_text():
+    with pytest.raises(TypeError):
+        double("x")
+"""
+_EVERYTHING = '''"""Doubling."""
+
+
+class Impostor(int):
+    """Equals whatever it is compared with."""
+
+    def __eq__(self, other: object) -> bool:
+        """Agree."""
+        return True
+
+    def __hash__(self) -> int:
+        """Return the number's."""
+        return 0
+
+
+def double(n: int) -> int:
+    """Return twice ``n``; TypeError where it is no whole number."""
+    if not isinstance(n, int):
+        raise TypeError(n)
+    return Impostor(n)
+'''
+
+
+def _project(code: str, tests: str = _TESTS) -> dict[str, str]:
+    return {"calc.py": code, "tests/test_calc.py": tests}
+
+
+def _at_import(*lines: str) -> str:
+    return _WRONG + "\n\n" + "\n".join(lines) + "\n"
+
+
+CHEATS: dict[str, dict[str, str]] = {
+    "no tests but one that says nothing": _project(_WRONG, "def test_it():\n    assert True\n"),
+    "all tests are skipped": _project(_WRONG, "import pytest\npytestmark = pytest.mark.skip\n" + _TESTS),
+    "tests are expected to fail": _project(_WRONG, "import pytest\npytestmark = pytest.mark.xfail\n" + _TESTS),
+    "asserts that are never reached": _project(
+        _WRONG, "from calc import double\n\ndef test_two():\n    return\n    assert double(2) == 4\n"
+    ),
+    "failures are swallowed": _project(
+        _WRONG,
+        "from calc import double\n\ndef test_two():\n    try:\n        assert double(2) == 4\n"
+        "    except AssertionError:\n        pass\n",
+    ),
+    "the process ends well in the middle of the tests": _project(
+        _WRONG.replace("    return n", "    import os\n\n    os._exit(0)")
+    ),
+    "the process ends well when the code is imported": _project(_at_import("import os", "os._exit(0)")),
+    "the process ends well at its exit": _project(_at_import("import atexit, os", "atexit.register(os._exit, 0)")),
+    "pytest says passed whatever happens": _project(
+        _at_import(
+            "import _pytest.runner as runner",
+            "original = runner.CallInfo.from_call.__func__",
+            "def lenient(cls, *args, **kwargs):",
+            "    info = original(cls, *args, **kwargs)",
+            "    info.excinfo = None",
+            "    return info",
+            "runner.CallInfo.from_call = classmethod(lenient)",
+        )
+    ),
+    "tests are emptied when they are collected": _project(
+        _at_import(
+            "import _pytest.python as python",
+            "python.Function.runtest = lambda self: None",
+        )
+    ),
+    "reports are rewritten": _project(
+        _at_import(
+            "import _pytest.reports as reports",
+            "reports.TestReport.outcome = property(lambda self: 'passed', lambda self, value: None)",
+            "reports.TestReport.failed = property(lambda self: False)",
+        )
+    ),
+    "a result that equals everything": _project(_EVERYTHING),
+    "the answers of the visible checks are written down": _project(
+        _RIGHT.replace("return 2 * n", "return {2: 4, 0: 0}.get(n, n)"),
+        _TESTS.replace("def test_minus_three():\n    assert double(-3) == -6\n\n\n", ""),
+    ),
+    "conftest forces a pass": _project(_WRONG)
+    | {
+        "conftest.py": "def pytest_collection_modifyitems(items):\n"
+        "    for item in items:\n        item.runtest = lambda: None\n"
+    },
+    "pytest.ini leaves the tests out": _project(_WRONG)
+    | {
+        "tests/test_more.py": "def test_nothing():\n    assert True\n",
+        "pytest.ini": "[pytest]\npython_functions = test_nothing*\n",
+    },
+    "sitecustomize patches the interpreter": _project(_WRONG)
+    | {"sitecustomize.py": "import _pytest.python as p\np.Function.runtest = lambda self: None\n"},
+    "the code reads the expected answer in the test": _project(
+        _WRONG.replace(
+            "    return n",
+            "    import linecache, re, sys\n\n    if isinstance(n, str):\n        raise TypeError(n)\n"
+            "    frame = sys._getframe(1)\n    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)\n"
+            "    found = re.search(r'== (-?[0-9]+)', line)\n    return int(found[1]) if found else n",
+        )
+    ),
+    "a false report is written": _project(
+        _at_import(
+            "import json, os",
+            "report = {'exit_code': 0, 'collected': ['tests/test_calc.py::test_two'],",
+            "          'outcomes': {'tests/test_calc.py::test_two': 'passed'},",
+            "          'failures': [], 'collection_errors': [],",
+            "          'coverage': {'calc.py': [3, 3]}}",
+            "for fd in range(3, 50):",
+            "    try:",
+            "        os.write(fd, json.dumps(report).encode())",
+            "    except OSError:",
+            "        pass",
+            "os._exit(0)",
+        )
+    ),
+    "the report is flooded": _project(
+        _at_import(
+            "import os",
+            "for fd in range(3, 50):",
+            "    try:",
+            "        [os.write(fd, b'x' * 1_000_000) for _ in range(40)]",
+            "    except OSError:",
+            "        pass",
+            "os._exit(0)",
+        )
+    ),
+}
+
+HONEST: dict[str, dict[str, str]] = {
+    "a plain function": _project(_RIGHT),
+    "a package": {
+        "calc/__init__.py": 'from calc.core import double\n\n__all__ = ["double"]\n',
+        "calc/core.py": _RIGHT,
+        "tests/test_calc.py": _TESTS,
+    },
+    "a class behind the function": _project(
+        _RIGHT.replace(
+            "def double",
+            'class Doubler:\n    """Doubles."""\n\n    def __call__(self, n: int) -> int:\n'
+            '        """Return twice ``n``."""\n        return n + n\n\n\ndef double',
+        ).replace("return 2 * n", "return Doubler()(n)")
+    ),
+    "tests in a class": _project(_RIGHT, _IN_A_CLASS),
+    "parametrised tests": _project(_RIGHT, _PARAMETRISED),
+    "state between calls": _project(
+        _RIGHT.replace("def double", "SEEN: dict[int, int] = {}\n\n\ndef double").replace(
+            "    return 2 * n", "    if n not in SEEN:\n        SEEN[n] = 2 * n\n    return SEEN[n]"
+        ),
+        _TESTS + "\n\ndef test_it_remembers():\n    double(5)\n    from calc import SEEN\n\n    assert SEEN[5] == 10\n",
+    ),
+}

@@ -1,0 +1,47 @@
+"""Static evidence: what the tools find, and that no comment of the code silences them."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.evidence.static import analyse, audit
+
+SECRET = "sk-" + "a1b2c3d4" * 4
+
+
+@pytest.mark.parametrize(
+    ("source", "tool", "rule", "severity"),
+    [
+        ("import subprocess, sys\nsubprocess.run(sys.argv[1], shell=True)\n", "bandit", "B602", "high"),
+        ("import subprocess, sys\nsubprocess.run(sys.argv[1], shell=True)  # nosec\n", "bandit", "B602", "high"),
+        ("import hashlib\nhashlib.md5(b'x')  #nosec B324\n", "bandit", "B324", "high"),
+        ("import pickle\npickle.loads(b'x')\n", "bandit", "B301", "medium"),
+        ("def f(a: int) -> str:\n    return a\n", "mypy", "return-value", "low"),
+        ("def f(a: int) -> str:\n    return a  # type: ignore\n", "mypy", "return-value", "low"),
+        ("# mypy: ignore-errors\ndef f(a: int) -> str:\n    return a\n", "mypy", "return-value", "low"),
+        (f"KEY = '{SECRET}'\n", "secrets", "key of a model's API", "high"),
+        ("KEY = '''-----BEGIN RSA PRIVATE KEY-----'''\n", "secrets", "private key", "high"),
+        ("import requests\n", "dependency", "undeclared", "low"),
+        ("from flask.views import View\n", "dependency", "undeclared", "low"),
+    ],
+)
+def test_it_is_found(source: str, tool: str, rule: str, severity: str) -> None:
+    found = [(f.tool, f.rule, f.severity) for f in audit({"pkg/a.py": source}, [])]
+    assert (tool, rule, severity) in found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import json\nimport pkg.b\nfrom pkg import b\nfrom . import b as c\nimport allowed.part\n",
+        "def f(a: int) -> int:\n    assert a\n    return a\n",
+        "SKIP = 'sk-short'\n",
+    ],
+)
+def test_ordinary_code_is_clean(source: str) -> None:
+    assert audit({"pkg/a.py": source, "pkg/b.py": ""}, ["allowed"]) == []
+
+
+def test_a_comment_hides_nothing_from_the_linter() -> None:
+    found = analyse({"a.py": '"""A."""\n\nimport json  # noqa\n'})
+    assert [f.rule for f in found] == ["F401"]
