@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
-from agents.models.scripted import ScriptedModel
-from tests.helpers import go
-from tests.replies import RETRY
+# Machines are shared and noisy: no test fails for its time.
+settings.register_profile("milepost", deadline=None)
+settings.load_profile("milepost")
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +39,9 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
                 patch.delenv(name)
         patch.setenv("PIP_NO_INDEX", "1")
         patch.setenv("PIP_FIND_LINKS", "")
-        patch.setenv("MILEPOST_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        cache = tmp_path_factory.getbasetemp() / "cache"
+        cache.mkdir()
+        patch.setenv("MILEPOST_CACHE", str(cache))
         yield
 
 
@@ -55,10 +58,3 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
-    """What another model's run measured, for ``reuse``: the same code need not go into the sandbox in every test."""
-    done = go(tmp_path_factory.mktemp("measured"), ScriptedModel(RETRY, name="other"))
-    return (done.files.logs,)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from orchestrator.terminal import QuietView
 from orchestrator.workspace.layout import RunFiles, RunInfo
 from schemas.errors import ExitCode
 from schemas.report import FinalReport
+from tests.replies import RETRY, SMALL, SMALL_STEPS
 
 DATA = Path(__file__).parent / "data"
 GREETER = DATA / "greeter.yaml"
@@ -49,6 +52,16 @@ class Done:
         return done.stdout
 
 
+@cache
+def measured() -> tuple[Path, ...]:
+    """Return the logs of a run that was really measured, made once for all tests of this process."""
+    folder = Path(tempfile.mkdtemp(prefix="measured-", dir=os.environ["MILEPOST_CACHE"]))
+    return tuple(
+        go(folder, ScriptedModel(list(script), name="other", traits=traits), name=name, reuse=()).files.logs
+        for name, script, traits in (("retry", RETRY, None), ("steps", SMALL_STEPS, SMALL))
+    )
+
+
 def go(
     workspace: Path,
     script: list[ScriptedReply] | Model,
@@ -56,13 +69,17 @@ def go(
     idea: Path = GREETER,
     name: str = "test",
     resume: bool = False,
-    reuse: tuple[Path, ...] = (),
+    reuse: tuple[Path, ...] | None = None,
     **settings: Any,
 ) -> Done:
-    """Run ``idea`` in this process on the scripted model, with the real sandbox and real pytest."""
+    """Run ``idea`` in this process on the scripted model, with the real sandbox and real pytest.
+
+    By default what another model's run has measured is not measured again: the same code need not go into the sandbox
+    in every test. ``reuse=()`` measures everything.
+    """
     loaded, text = load_idea(idea)
-    few = {"mutants": 2}  # enough to see that it is done; what it finds has tests of its own
-    values = Settings.model_validate({"cache": os.environ["MILEPOST_CACHE"], "sandbox": few, **settings})
+    none = {"mutants": 0}  # they have tests of their own
+    values = Settings.model_validate({"cache": os.environ["MILEPOST_CACHE"], "sandbox": none, **settings})
     model: Model = ScriptedModel(script) if isinstance(script, list) else script
     models = Models(dict.fromkeys(AGENTS, model), "")
     files = RunFiles(workspace, name)
@@ -81,6 +98,7 @@ def go(
         )
         files.save(info)
     environment = ensure_environment(cache_folder(values), list(loaded.constraints.dependencies))
-    team = build_team(loaded, files, info, values, models, Bubblewrap(), environment, QuietView(), reuse)
+    others = measured() if reuse is None else reuse
+    team = build_team(loaded, files, info, values, models, Bubblewrap(), environment, QuietView(), others)
     report, code = asyncio.run(run_to_end(team, models))
     return Done(report, code, files, models)

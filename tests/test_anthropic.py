@@ -103,26 +103,24 @@ def real(url: str) -> AnthropicModel:
 
 
 @pytest.mark.parametrize("faults", [[], ["429", "529"], ["500"], ["drop"], ["garbage", "error"]])
-def test_a_whole_run_passes_through_the_real_sdk(
-    workspace: Path, faults: list[str], measured: tuple[Path, ...]
-) -> None:
+def test_a_whole_run_passes_through_the_real_sdk(workspace: Path, faults: list[str]) -> None:
     with messages_server(GOOD, faults) as server:
-        done = go(workspace, real(server.url), reuse=measured)
+        done = go(workspace, real(server.url))
     assert done.code == ExitCode.OK
     assert done.report.cost_usd is not None
     assert done.report.cost_usd > 0
 
 
-def test_a_whole_run_with_a_retry_passes_through_the_real_sdk(workspace: Path, measured: tuple[Path, ...]) -> None:
+def test_a_whole_run_with_a_retry_passes_through_the_real_sdk(workspace: Path) -> None:
     with messages_server(RETRY) as server:
-        done = go(workspace, real(server.url), reuse=measured)
+        done = go(workspace, real(server.url))
     assert [len(m.attempts) for m in done.report.milestones] == [2, 1]
 
 
-def test_malformed_json_is_sent_back_with_its_error(workspace: Path, measured: tuple[Path, ...]) -> None:
+def test_malformed_json_is_sent_back_with_its_error(workspace: Path) -> None:
     broken = [GOOD[0].model_copy(update={"reply": '{"milestones": [oops]}'}), *GOOD]
     with messages_server(broken) as server:
-        done = go(workspace, real(server.url), reuse=measured)
+        done = go(workspace, real(server.url))
         second = server.requests[1]["messages"]
     assert done.code == ExitCode.OK
     assert "not valid JSON" in second[-1]["content"]
@@ -130,26 +128,22 @@ def test_malformed_json_is_sent_back_with_its_error(workspace: Path, measured: t
 
 
 @pytest.mark.parametrize(("fault", "outcome"), [("refusal", "refused"), ("truncated", "truncated")])
-def test_refusal_and_truncation_are_recorded_outcomes(
-    workspace: Path, fault: str, outcome: str, measured: tuple[Path, ...]
-) -> None:
+def test_refusal_and_truncation_are_recorded_outcomes(workspace: Path, fault: str, outcome: str) -> None:
     planner, *rest = GOOD
     cut = planner.model_copy(update={"reply": planner.reply[:40]})
     with messages_server([cut, planner, *rest], [fault]) as server:
-        done = go(workspace, real(server.url), reuse=measured)
+        done = go(workspace, real(server.url))
     assert done.calls[0]["outcome"] == outcome
 
 
-def test_a_lost_provider_ends_the_run_with_a_report_and_resume_goes_on(
-    workspace: Path, measured: tuple[Path, ...]
-) -> None:
+def test_a_lost_provider_ends_the_run_with_a_report_and_resume_goes_on(workspace: Path) -> None:
     with messages_server(GOOD[:3]) as server:
-        lost = go(workspace, real(server.url), reuse=measured)
+        lost = go(workspace, real(server.url))
         asked = len(server.requests)
     assert lost.code == ExitCode.UNAVAILABLE
     assert lost.report.verdict == "stopped"
     assert asked > 3
     with messages_server(GOOD[3:]) as server:
-        done = go(workspace, real(server.url), resume=True, reuse=measured)
+        done = go(workspace, real(server.url), resume=True)
     assert done.code == ExitCode.OK
     assert len(server.requests) == len(GOOD) - 3

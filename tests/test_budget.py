@@ -91,22 +91,20 @@ def test_tokens_used_never_exceed_the_limit(calls: list[tuple[bool, int]], limit
 @pytest.mark.parametrize(
     "limits", [{"calls": 3}, {"tokens": 19_000}, {"usd": 0.019}, {"minutes": 0.0001}], ids=lambda d: next(iter(d))
 )
-def test_a_limit_ends_a_run_with_a_partial_report_and_resume_goes_on(
-    workspace: Path, limits: dict[str, float], measured: tuple[Path, ...]
-) -> None:
-    stopped = go(workspace, list(GOOD), limits=limits, reuse=measured)
+def test_a_limit_ends_a_run_with_a_partial_report_and_resume_goes_on(workspace: Path, limits: dict[str, float]) -> None:
+    stopped = go(workspace, list(GOOD), limits=limits)
     assert stopped.code == ExitCode.LIMIT
     assert stopped.report.verdict == "stopped"
     assert (stopped.files.generated / "report.md").exists()
     assert stopped.calls[-1]["outcome"] == "budget"
     paid = [c for c in stopped.calls if c["outcome"] == "ok"]
-    done = go(workspace, list(GOOD[len(paid) :]), resume=True, limits={"calls": 100}, reuse=measured)
+    done = go(workspace, list(GOOD[len(paid) :]), resume=True, limits={"calls": 100})
     assert done.code == ExitCode.OK
     assert len([c for c in done.calls if c["outcome"] == "ok"]) == len(GOOD)
 
 
-def test_a_stopped_run_reports_the_attempts_that_it_has_finished(workspace: Path, measured: tuple[Path, ...]) -> None:
-    stopped = go(workspace, list(RETRY), limits={"calls": 7}, reuse=measured)
+def test_a_stopped_run_reports_the_attempts_that_it_has_finished(workspace: Path) -> None:
+    stopped = go(workspace, list(RETRY), limits={"calls": 7})
     assert stopped.code == ExitCode.LIMIT
     assert [a.number for a in stopped.report.milestones[0].attempts] == [1]
 

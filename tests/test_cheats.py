@@ -51,11 +51,19 @@ def test_a_cheat_wins_where_only_the_exit_code_counts(name: str, tmp_path: Path)
     assert done.returncode == 0, done.stdout
 
 
+@pytest.fixture
+def no_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what linters say: a cheat must be found out by what was executed."""
+    monkeypatch.setattr("orchestrator.evidence.collect.audit", lambda files, allowed: [])
+
+
+@pytest.mark.usefixtures("no_audit")
 @pytest.mark.parametrize("name", CHEATS)
 def test_a_cheat_gets_no_pass(name: str, tmp_path: Path) -> None:
     assert not verdict(CHEATS[name], IDEA, tmp_path).passed
 
 
+@pytest.mark.usefixtures("no_audit")
 @pytest.mark.parametrize("name", [n for n in CHEATS if n != WRITTEN_DOWN])
 def test_a_cheat_gets_no_pass_even_without_sealed_checks(name: str, tmp_path: Path) -> None:
     """Nobody has said there what is right, so only what is written down for the visible inputs can't be told apart."""

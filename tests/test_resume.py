@@ -55,11 +55,11 @@ class Mortal(ScriptedModel):
         return await super().reply(request, progress)
 
 
-def test_wherever_a_run_dies_no_recorded_call_is_repeated(workspace: Path, measured: tuple[Path, ...]) -> None:
+def test_wherever_a_run_dies_no_recorded_call_is_repeated(workspace: Path) -> None:
     for lives in (0, 1, 5, 8, len(RETRY) - 1):
         name = f"r{lives}"
         try:
-            go(workspace, Mortal(lives=lives), name=name, reuse=measured)
+            go(workspace, Mortal(lives=lives), name=name)
         except Killed:
             pass
         else:
@@ -67,21 +67,21 @@ def test_wherever_a_run_dies_no_recorded_call_is_repeated(workspace: Path, measu
         kept = sorted((workspace / "logs" / name / "calls").glob("*.json"))
         assert len(kept) == lives
         rest = ScriptedModel(list(RETRY[lives:]))
-        done = go(workspace, rest, name=name, resume=True, reuse=measured)
+        done = go(workspace, rest, name=name, resume=True)
         assert (done.code, len(rest.requests)) == (ExitCode.OK, len(RETRY) - lives)
         assert len(done.calls) == len(RETRY)
         assert verify(done.files.events) == []
 
 
-def test_a_run_reuses_what_an_earlier_one_has_paid_for(workspace: Path, measured: tuple[Path, ...]) -> None:
-    first = go(workspace, list(RETRY), name="first", reuse=measured)
+def test_a_run_reuses_what_an_earlier_one_has_paid_for(workspace: Path) -> None:
+    first = go(workspace, list(RETRY), name="first")
     second = go(workspace, [], name="second", reuse=(first.files.logs,))
     assert second.code == ExitCode.OK
     assert len(list((second.files.logs / "calls").glob("*.json"))) == len(RETRY)
 
 
-def test_changes_made_by_hand_are_kept_in_the_stash(workspace: Path, measured: tuple[Path, ...]) -> None:
-    first = go(workspace, list(RETRY), reuse=measured)
+def test_changes_made_by_hand_are_kept_in_the_stash(workspace: Path) -> None:
+    first = go(workspace, list(RETRY))
     (first.files.project / "mine.txt").write_text("by hand")
     again = go(workspace, [], resume=True)
     assert "changes found by milepost resume" in again.git("stash", "list")
@@ -111,16 +111,14 @@ class Broken(ScriptedModel):
         return await super().reply(request, progress)
 
 
-def test_a_defect_of_milepost_itself_ends_with_a_report_and_can_be_resumed(
-    workspace: Path, measured: tuple[Path, ...]
-) -> None:
-    done = go(workspace, Broken(list(RETRY)), reuse=measured)
+def test_a_defect_of_milepost_itself_ends_with_a_report_and_can_be_resumed(workspace: Path) -> None:
+    done = go(workspace, Broken(list(RETRY)))
     assert (done.code, done.report.verdict) == (ExitCode.NOT_ACCEPTED, "stopped")
     assert (
         done.report.stopped_by == "an error in Milepost itself, ZeroDivisionError: a defect (the log has the traceback)"
     )
     assert "ZeroDivisionError" in done.files.events.read_text()
-    assert go(workspace, list(RETRY[2:]), resume=True, reuse=measured).code == ExitCode.OK
+    assert go(workspace, list(RETRY[2:]), resume=True).code == ExitCode.OK
 
 
 def test_a_sandbox_that_fails_does_not_cost_the_report(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,8 +187,8 @@ def test_the_time_of_a_killed_sitting_counts(tmp_path: Path) -> None:
     assert seconds_of_sittings(path) == 50
 
 
-def test_branches_and_tags_of_the_user_are_kept(workspace: Path, measured: tuple[Path, ...]) -> None:
-    first = go(workspace, list(RETRY), reuse=measured)
+def test_branches_and_tags_of_the_user_are_kept(workspace: Path) -> None:
+    first = go(workspace, list(RETRY))
     for command in (
         ["checkout", "-q", "-b", "mine"],
         ["-c", "user.name=u", "-c", "user.email=u@x", "commit", "-q", "--allow-empty", "-m", "my work"],
@@ -202,8 +200,8 @@ def test_branches_and_tags_of_the_user_are_kept(workspace: Path, measured: tuple
     assert again.git("branch", "--show-current") == "main\n"
 
 
-def test_commits_that_somebody_put_on_main_stay_on_a_branch(workspace: Path, measured: tuple[Path, ...]) -> None:
-    first = go(workspace, list(RETRY), reuse=measured)
+def test_commits_that_somebody_put_on_main_stay_on_a_branch(workspace: Path) -> None:
+    first = go(workspace, list(RETRY))
     first.git("-c", "user.name=u", "-c", "user.email=u@x", "commit", "-q", "--allow-empty", "-m", "my work")
     again = go(workspace, [], resume=True)
     assert "my work" in again.git("log", "--format=%s", "--branches=found-by-resume-*")

@@ -20,7 +20,7 @@ from tests.replies import GOOD, RETRY, RULED, SMALL, SMALL_STEPS
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    return go(tmp_path_factory.mktemp("good"), list(GOOD))
+    return go(tmp_path_factory.mktemp("good"), list(GOOD), reuse=())
 
 
 @pytest.fixture(scope="module")
