@@ -5,31 +5,39 @@ from __future__ import annotations
 from agents.context import Context
 from agents.parsing import json_as, schema_of
 from agents.runner import Runner, Task
+from schemas.errors import AgentFailure
 from schemas.evaluation import Judgement
 from schemas.evidence import Evidence
 
 __all__ = ["judge"]
 
 
-async def judge(runner: Runner, context: Context, evidence: Evidence) -> Judgement:
-    """Return the judge's opinion on the project as it stands in ``context.files``."""
+async def judge(runner: Runner, context: Context, evidence: Evidence, repeats: int = 1) -> list[Judgement]:
+    """Return the judge's opinions on the project as it stands in ``context.files``: at most ``repeats``, at least one.
+
+    Raises:
+        AgentFailure: no reply was usable.
+    """
     room = runner.model("evaluator").traits.context_tokens
     variables = {
         **context.variables(),
         "evidence": evidence,
         "code": _bounded(context.code, characters=min(24_000, room)),
     }
-    return await runner.ask(
-        Task(
-            "evaluator",
-            "judge",
-            variables,
-            json_as(Judgement),
-            max_tokens=700,
-            schema=schema_of(Judgement),
-            sample=context.sample,
-        )
+    task = Task(
+        "evaluator",
+        "judge",
+        variables,
+        json_as(Judgement),
+        max_tokens=700,
+        schema=schema_of(Judgement),
+        sample=context.sample * repeats,
+        choices=repeats,
     )
+    (answers,) = await runner.ask_all([task])
+    if isinstance(answers, AgentFailure):
+        raise answers
+    return answers
 
 
 def _bounded(files: dict[str, str], characters: int) -> dict[str, str]:

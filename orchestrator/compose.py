@@ -219,4 +219,5 @@ def build_team(
         laboratory=Laboratory(sandbox, environment, store, settings.sandbox.test_seconds, settings.sandbox.mutants),
         watcher=watcher,
         attempts=settings.attempts or limits.attempts or ATTEMPTS,
+        judge_repeats=settings.judge.repeats,
     )

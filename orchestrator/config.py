@@ -85,6 +85,13 @@ class SandboxSettings(Schema):
     """How many planted defects the tests of an attempt are tried on; 0: not measured."""
 
 
+class JudgeSettings(Schema):
+    """The Eval agent."""
+
+    repeats: int = Field(default=1, ge=1, le=9)
+    """How many opinions are asked for; of each dimension the lower median counts."""
+
+
 class PriceSettings(Schema):
     """US dollars per million tokens."""
 
@@ -123,6 +130,7 @@ class Settings(Schema):
     embedded: EmbeddedSettings = EmbeddedSettings()
     openai: ServerSettings = ServerSettings()
     sandbox: SandboxSettings = SandboxSettings()
+    judge: JudgeSettings = JudgeSettings()
 
     def effective_backend(self) -> Literal["anthropic", "embedded", "openai", "scripted"]:
         """Return the backend that ``auto`` stands for."""

@@ -89,7 +89,8 @@ async def _attempt(team: Team, milestone: Milestone, work: Work, number: int) ->
         commit = team.project.commit(f"{milestone.id}, attempt {number}: {milestone.title}")
         context = replace(context, files=files)
         evidence = await _examine(team, context, work, made.versions)
-        evaluation = evaluate(await judge(team.runner, context, evidence), evidence)
+        before = (work.best, work.evidence) if work.best and work.evidence else None
+        evaluation = evaluate(await judge(team.runner, context, evidence, team.judge_repeats), evidence, before)
     except (AgentFailure, ValueError) as failure:
         team.events.write("attempt_failed", level="warning", reason=str(failure)[:500])
         return AttemptRecord(number=number, failure=str(failure)[:1000])
@@ -102,7 +103,12 @@ async def _attempt(team: Team, milestone: Milestone, work: Work, number: int) ->
         tests=evidence.generated.total,
     )
     return AttemptRecord(
-        number=number, commit=commit, tests=evidence.generated, untested=work.untested, evaluation=evaluation
+        number=number,
+        commit=commit,
+        tests=evidence.generated,
+        strength=evidence.strength,
+        untested=work.untested,
+        evaluation=evaluation,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.evaluation import Clamp, Dimension, Evaluation, Judgement
@@ -86,9 +87,16 @@ CLAMPS = (
 )
 
 
-def evaluate(judgement: Judgement, evidence: Evidence) -> Evaluation:
-    """Return the verdict: the judge's scores, capped by the facts, weighted, and compared with the bounds."""
-    raw = {d: judgement.score(d) for d in Dimension}
+def evaluate(
+    judgements: Sequence[Judgement], evidence: Evidence, before: tuple[Evaluation, Evidence] | None = None
+) -> Evaluation:
+    """Return the verdict: the judge's scores, capped by the facts, weighted, and compared with the bounds.
+
+    Of several judgements each dimension's (lower) median counts. ``before`` is the last verdict and what it rested on.
+    """
+    spoken = {d: sorted(judgements, key=lambda j: j.score(d))[(len(judgements) - 1) // 2] for d in Dimension}
+    raw = {d: spoken[d].score(d) for d in Dimension}
+    scores = {d: [j.score(d) for j in judgements] for d in Dimension}
     clamped, clamps = dict(raw), []
     for rule in CLAMPS:
         fact = rule.fact(evidence)
@@ -97,14 +105,53 @@ def evaluate(judgement: Judgement, evidence: Evidence) -> Evaluation:
             clamps.append(Clamp(dimension=rule.dimension, cap=rule.cap, fact=fact))
     score = round(sum(WEIGHTS[d] * clamped[d] for d in Dimension), 4)
     passed = score >= PASS and min(clamped.values()) >= LOWEST
-    low = [f"{d.value}: {judgement.reason(d)}" for d in Dimension if clamped[d] < 4]
-    feedback = [*evidence.counting_failures, *evidence.contract_gaps, *judgement.feedback, *low]
+    low = [f"{d.value}: {spoken[d].reason(d)}" for d in Dimension if clamped[d] < 4]
+    feedback = [
+        *evidence.counting_failures,
+        *evidence.contract_gaps,
+        *(line for j in judgements for line in j.feedback),
+        *low,
+    ]
     return Evaluation(
         passed=passed,
         score=score,
         breakdown=clamped,
         raw=raw,
-        reasons={d: judgement.reason(d) for d in Dimension},
+        reasons={d: spoken[d].reason(d) for d in Dimension},
         clamps=clamps,
+        spread={d: max(s) - min(s) for d, s in scores.items() if max(s) > min(s)},
+        flags=[*_contradictions(spoken), *_regressions(raw, evidence, before)],
         feedback=[line[:600] for line in dict.fromkeys(feedback)][:12],
     )
+
+
+_BLAME = re.compile(
+    r"(?<!no )(?<!not )(?<!never )(?<!without )(?<!any )\b"
+    r"(fails?|failing|broken|crash\w*|incorrect\w*|vulnerab\w*|injection|insecure|unsafe|is missing|not implemented)\b",
+    re.I,
+)
+_PRAISE = re.compile(r"\b(excellent|flawless|perfect\w*|no (flaw|issue|problem)s?)\b", re.I)
+
+
+def _contradictions(spoken: Mapping[Dimension, Judgement]) -> list[str]:
+    """Say where a number does not fit its own reason: blame with a high one, praise with a low one."""
+    found = []
+    for dimension, judgement in spoken.items():
+        number, reason = judgement.score(dimension), judgement.reason(dimension)
+        if (number >= 4 and _BLAME.search(reason)) or (number <= 2 and _PRAISE.search(reason)):
+            name = dimension.value.replace("_", " ")
+            found.append(f"the judge contradicts itself: {name} is {number}, but “{reason[:160]}”")
+    return found
+
+
+def _regressions(
+    raw: Mapping[Dimension, int], evidence: Evidence, before: tuple[Evaluation, Evidence] | None
+) -> list[str]:
+    """Say which numbers of the judge fell although nothing that was measured got worse or better."""
+    if before is None or evidence.merit != before[1].merit or evidence.findings != before[1].findings:
+        return []
+    return [
+        f"{d.value.replace('_', ' ')} fell from {before[0].raw[d]} to {raw[d]} but what was measured did not change"
+        for d in Dimension
+        if raw[d] < before[0].raw[d]
+    ]

@@ -42,3 +42,4 @@ class Team:
     laboratory: Laboratory
     watcher: Watcher
     attempts: int
+    judge_repeats: int = 1

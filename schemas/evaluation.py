@@ -84,4 +84,8 @@ class Evaluation(Schema):
     """The judge's own scores."""
     reasons: dict[Dimension, str]
     clamps: list[Clamp]
+    spread: dict[Dimension, int] = Field(default_factory=dict)
+    """Highest minus lowest of the judge's repeated scores, where they differ."""
+    flags: list[str] = Field(default_factory=list)
+    """What makes the judgement itself doubtful."""
     feedback: list[str]

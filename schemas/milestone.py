@@ -8,6 +8,7 @@ from pydantic import Field
 
 from schemas.base import Line, Schema, Text
 from schemas.evaluation import Evaluation
+from schemas.evidence import Strength
 from schemas.test_report import TestReport
 
 __all__ = ["AttemptRecord", "Criterion", "Milestone", "Plan", "Status"]
@@ -39,6 +40,8 @@ class AttemptRecord(Schema):
     number: int = Field(ge=1)
     commit: str | None = None
     tests: TestReport | None = None
+    strength: Strength | None = None
+    """What the tests notice; None where it was not measured."""
     untested: list[str] = Field(default_factory=list)
     """Interfaces that the Test agent gave no usable test for, each with why."""
     evaluation: Evaluation | None = None

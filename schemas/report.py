@@ -12,7 +12,7 @@ from schemas.evidence import Finding, ProgramRun, Ruling
 from schemas.milestone import Milestone
 from schemas.test_report import TestReport
 
-__all__ = ["Acceptance", "AgentTotals", "FinalReport", "Item", "ProjectFile", "RoadmapItem"]
+__all__ = ["Acceptance", "AgentTotals", "FinalReport", "Item", "ProjectFile", "RoadmapItem", "Trace"]
 
 Verdict = Literal["accepted", "not accepted", "stopped"]
 
@@ -34,6 +34,20 @@ class Acceptance(Schema):
     proof: Literal["passed", "failed", "not proven"]
     detail: str = ""
     holdout: bool = False
+
+
+class Trace(Schema):
+    """A requirement and what leads from it to its proof."""
+
+    requirement: str
+    milestone: str | None
+    code: list[str]
+    """``path: name`` of the functions and classes that its check uses."""
+    tests: list[str]
+    """Generated tests that pass and use that code."""
+    proven: bool
+    """True only where a sealed check passes."""
+    evidence: str
 
 
 class Item(Schema):
@@ -79,6 +93,7 @@ class FinalReport(Schema):
     tests: TestReport | None
     acceptance_tests: TestReport | None
     acceptance: list[Acceptance]
+    traces: list[Trace]
     program: ProgramRun | None
     findings: list[Finding]
     rulings: list[Ruling]

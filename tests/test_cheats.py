@@ -30,7 +30,7 @@ def verdict(files: dict[str, str], idea: Idea, folder: Path) -> Evaluation:
     environment = ensure_environment(folder.parent / "cache", [])
     laboratory = Laboratory(Bubblewrap(), environment, RecordStore(folder / "facts"), mutants=0)
     evidence = asyncio.run(laboratory.scrutinise(Subject(files, idea, idea.acceptance, runs_program=False)))
-    return evaluate(DAZZLED, evidence)
+    return evaluate([DAZZLED], evidence)
 
 
 @pytest.mark.parametrize("name", CHEATS)

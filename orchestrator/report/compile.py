@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.journal.events import read_events
+from orchestrator.report.trace import trace
 from orchestrator.team import Team
 from schemas.call import CallRecord, Usage
 from schemas.evidence import Evidence
@@ -31,6 +32,7 @@ def compile_report(team: Team, ledger: Ledger, evidence: Evidence | None, stoppe
     elif _proven(team, milestones, evidence, acceptance):
         verdict = "accepted"
     agents = _totals(team)
+    files = team.project.files() if team.project.path.is_dir() else {}
     return FinalReport(
         run=team.files.name,
         idea=team.idea.name,
@@ -39,13 +41,12 @@ def compile_report(team: Team, ledger: Ledger, evidence: Evidence | None, stoppe
         stopped_by=stopped_by,
         milestones=milestones,
         plan_notes=ledger.notes,
-        files=[ProjectFile(path=p, lines=s.count("\n")) for p, s in team.project.files().items()]
-        if team.project.path.is_dir()
-        else [],
+        files=[ProjectFile(path=p, lines=s.count("\n")) for p, s in files.items()],
         project=str(team.files.project.relative_to(team.files.workspace)),
         tests=evidence.generated if evidence else _last_tests(milestones),
         acceptance_tests=evidence.acceptance if evidence else None,
         acceptance=acceptance,
+        traces=trace(team.idea, milestones, acceptance, files, evidence),
         program=evidence.program if evidence else None,
         findings=evidence.findings if evidence else [],
         rulings=ledger.rulings,
