@@ -121,6 +121,11 @@ def _parser() -> argparse.ArgumentParser:
     command = add("init", "write a commented idea file")
     command.add_argument("file", type=Path, metavar="FILE", nargs="?", default=Path("idea.yaml"))
     command = add("doctor", "say what is in force and whether a run could start", running)
+    command.add_argument(
+        "--judge",
+        action="store_true",
+        help="try the judge on known-good and known-bad projects; asks the model",
+    )
     command = add("fetch", "download the embedded model, if it is not there yet")
     return parser
 

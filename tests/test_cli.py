@@ -16,7 +16,7 @@ from orchestrator.workspace.layout import new_run
 from schemas.errors import ExitCode
 from tests.helpers import GREETER, go
 from tests.messages_server import messages_server
-from tests.replies import GOOD, RETRY
+from tests.replies import GOOD, RETRY, judgement
 
 
 def milepost(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -305,3 +305,12 @@ def test_a_run_without_a_sandbox_says_so_everywhere(workspace: Path) -> None:
     assert (done.returncode, "WARNING: generated code runs unconfined" in done.stdout) == (0, True)
     assert json.loads((workspace / "logs" / "u" / "run.json").read_text())["sandbox"].startswith("none")
     assert "The code ran without a sandbox" in milepost("report", "u").stdout
+
+
+@pytest.mark.parametrize(
+    ("score", "code", "words"), [(4, 0, "ok  a wrong result: no pass"), (1, 1, "BAD correct, typed")]
+)
+def test_the_judge_is_tried_on_known_projects(workspace: Path, score: int, code: int, words: str) -> None:
+    judge = {"agent": "evaluator", "reply": judgement(score), "repeat": True}
+    done = milepost("doctor", "--judge", **scripted(workspace, [judge]))
+    assert (done.returncode, words in done.stdout) == (code, True), done.stdout

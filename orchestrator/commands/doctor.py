@@ -39,7 +39,28 @@ def doctor_command(options: argparse.Namespace) -> ExitCode:
         say(f"sandbox    MISSING: {error}")
         code = ExitCode.UNAVAILABLE
     code = max(code, _doctor_model(settings.effective_backend(), loaded, say))
+    if options.judge and code is ExitCode.OK:
+        code = _doctor_judge(options, loaded, say)
     return ExitCode(code)
+
+
+def _doctor_judge(options: argparse.Namespace, loaded: Loaded, say: Callable[[str], None]) -> ExitCode:
+    """Try the judge; a verdict that is wrong is `ExitCode.NOT_ACCEPTED`."""
+    from orchestrator.judge_check import check_judge
+
+    settings = loaded.settings
+    environment = ensure_environment(cache_folder(settings), [])
+    sandbox = build_sandbox(settings, environment)
+    with view_for(Console(), quiet=True, debug=False) as view:
+        known = check_judge(settings, build_models(settings, view.download), sandbox, environment, view)
+    for one in known:
+        verdict = "pass" if one.evaluation.passed else "no pass"
+        judged = ", ".join(str(n) for n in one.evaluation.raw.values())
+        say(
+            f"judge      {'ok ' if one.right else 'BAD'} {one.name}: {verdict}, {one.evaluation.score:.2f} "
+            f"(the judge said {judged}; {len(one.evaluation.clamps)} capped)"
+        )
+    return ExitCode.OK if all(one.right for one in known) else ExitCode.NOT_ACCEPTED
 
 
 def _doctor_model(backend: str, loaded: Loaded, say: Callable[[str], None]) -> ExitCode:
