@@ -39,8 +39,10 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
                 patch.delenv(name)
         patch.setenv("PIP_NO_INDEX", "1")
         patch.setenv("PIP_FIND_LINKS", "")
-        cache = tmp_path_factory.getbasetemp() / "cache"
-        cache.mkdir()
+        base = tmp_path_factory.getbasetemp()
+        # One for all processes of the session: what one of them has made, the others need not.
+        cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+        cache.mkdir(exist_ok=True)
         patch.setenv("MILEPOST_CACHE", str(cache))
         yield
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,12 +54,17 @@ class Done:
 
 @cache
 def measured() -> tuple[Path, ...]:
-    """Return the logs of a run that was really measured, made once for all tests of this process."""
-    folder = Path(tempfile.mkdtemp(prefix="measured-", dir=os.environ["MILEPOST_CACHE"]))
-    return tuple(
-        go(folder, ScriptedModel(list(script), name="other", traits=traits), name=name, reuse=()).files.logs
-        for name, script, traits in (("retry", RETRY, None), ("steps", SMALL_STEPS, SMALL))
-    )
+    """Return the logs of runs that were really measured, made once for all tests of the session."""
+    folder = Path(os.environ["MILEPOST_CACHE"], "measured")
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return tuple(
+            files.logs
+            if (files := RunFiles(folder, name)).info.exists()
+            else go(folder, ScriptedModel(list(script), name="other", traits=traits), name=name, reuse=()).files.logs
+            for name, script, traits in (("retry", RETRY, None), ("steps", SMALL_STEPS, SMALL))
+        )
 
 
 def go(

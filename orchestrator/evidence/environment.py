@@ -76,12 +76,23 @@ def ensure_environment(cache: Path, dependencies: list[str]) -> Environment:
                 _copy(tool, site)
         pinned = sorted(f"{d.metadata['Name']}=={d.version}" for d in installed.values())
         (scratch / "complete").write_text("\n".join(pinned))
-        shutil.rmtree(path, ignore_errors=True)
-        scratch.rename(path)
+        _put(scratch, path)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
     return Environment(path)
+
+
+def _put(scratch: Path, path: Path) -> None:
+    """Give a finished environment its place, unless another process has been faster: it may be in use already."""
+    if not (path / "complete").is_file():
+        shutil.rmtree(path, ignore_errors=True)
+        try:
+            scratch.rename(path)
+        except OSError:
+            if not (path / "complete").is_file():
+                raise
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _install(dependencies: list[str], site: Path) -> None:
