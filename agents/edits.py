@@ -1,4 +1,4 @@
-"""Exact edits as models write them: REMOVE/ADD blocks in a fence that names the file.
+"""Exact edits as models write them: REMOVE/ADD blocks in a fence that names the file, and how they are applied.
 
 ::
 
@@ -9,24 +9,44 @@
     the lines that take their place
     >>>>>>> ADD
     ```
+
+A new file is a fence of its own (```` ```python path=pkg/new.py ````). An empty fence moves a file
+(```` ```move path=a.py to=b.py ````) or deletes it (```` ```delete path=a.py ````). All of a reply applies to the files
+as they were, in whatever order it says it, or nothing does.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
-from agents.parsing import fences, parse_module
+from agents.parsing import Fence, fences, parse_module, path_of
 from schemas.architecture import safe_path
-from schemas.code_change import CodeChange, Edit, FileWrite
+from schemas.code_change import CodeChange, Edit, FileWrite, Move
 
-__all__ = ["apply", "change_from"]
+__all__ = ["Applied", "apply", "blocks_of", "change_from"]
 
 _BLOCK = re.compile(r"^<{5,} REMOVE\n(?P<remove>.*?)^={5,}\n(?P<add>.*?)^>{5,} ADD$", re.M | re.S)
+_SHOWN = 3
+"""Candidate places that an error names."""
+_NEAR = 0.6
+"""How alike, from 0 to 1, lines must be to be such a candidate (`difflib.SequenceMatcher.ratio`)."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The files after a change."""
+
+    files: dict[str, str]
+    tolerated: list[str]
+    """Edits whose REMOVE text was found only when white space did not count, each with its place."""
 
 
 def change_from(text: str, files: Mapping[str, str]) -> CodeChange:
-    """Return the change that a reply describes: whole files and edits, applicable to ``files``.
+    """Return the change that a reply describes: whole files, edits, moves and deletions, applicable to ``files``.
 
     Raises:
         ValueError: a fence without a path, an edit that does not match exactly once, or a result
@@ -34,44 +54,205 @@ def change_from(text: str, files: Mapping[str, str]) -> CodeChange:
     """
     writes: list[FileWrite] = []
     edits: list[Edit] = []
+    moves: list[Move] = []
+    deletes: list[str] = []
     for fence in fences(text):
-        match = re.search(r"(?:path=)?([\w.-]+(?:/[\w.-]+)*\.\w+)$", fence.info)
-        if match is None:
-            raise ValueError(f"a fenced block names no path behind its ticks: {fence.info[:60]!r}")
-        path = safe_path(match[1])
-        blocks = list(_BLOCK.finditer(fence.content))
-        if fence.info.startswith("edit") and not blocks:
+        kind = fence.info.split(" ")[0]
+        if kind == "move":
+            moves.append(_move(fence.info))
+            continue
+        path = path_of(fence.info)
+        blocks = blocks_of(fence)
+        if kind == "delete":
+            deletes.append(path)
+        elif kind == "edit" and not blocks:
             raise ValueError(f"{path}: the edit holds no REMOVE/ADD block")
-        if blocks:
-            edits += [Edit(path=path, remove=b["remove"].rstrip("\n"), add=b["add"].rstrip("\n")) for b in blocks]
+        elif blocks:
+            edits += [Edit(path=path, remove=remove, add=add) for remove, add in blocks]
         else:
             writes.append(FileWrite(path=path, content=fence.content))
-    if not writes and not edits:
+    if not (writes or edits or moves or deletes):
         raise ValueError("the reply holds no fenced file and no edit")
-    change = CodeChange(writes=writes, edits=edits)
-    for path, source in apply(change, files).items():
+    change = CodeChange(writes=writes, edits=edits, moves=moves, deletes=deletes)
+    for path, source in apply(change, files).files.items():
         if path.endswith(".py") and source != files.get(path):
             parse_module(source, path)
     return change
 
 
-def apply(change: CodeChange, files: Mapping[str, str]) -> dict[str, str]:
-    """Return ``files`` after ``change``; all of it applies or none.
+def blocks_of(fence: Fence) -> list[tuple[str, str]]:
+    """Return the REMOVE and ADD texts that a fence holds, without their last line feeds.
 
     Raises:
-        ValueError: an edit's text is not in its file exactly once.
+        ValueError: an empty REMOVE text, which would stand everywhere.
     """
-    result = dict(files)
-    for path in change.deletes:
-        result.pop(path, None)
+    blocks = [(b["remove"].rstrip("\n"), b["add"].rstrip("\n")) for b in _BLOCK.finditer(fence.content)]
+    if any(not remove.strip() for remove, _ in blocks):
+        raise ValueError("a REMOVE text is empty: repeat the line that the new ones shall stand behind")
+    return blocks
+
+
+def _move(info: str) -> Move:
+    match = re.fullmatch(r"move\s+path=(\S+)\s+to=(\S+)", info)
+    if match is None:
+        raise ValueError(f"a move is written ```move path=old.py to=new.py, not {info[:80]!r}")
+    return Move(path=safe_path(match[1]), to=safe_path(match[2]))
+
+
+def apply(change: CodeChange, files: Mapping[str, str]) -> Applied:
+    """Return ``files`` after ``change``; all of it applies or none.
+
+    Every edit is looked up in the file as it was before the change, so their order does not matter.
+
+    Raises:
+        ValueError: an edit's text is not in its file exactly once, edits overlap, or a file is changed in two ways.
+    """
+    _refuse_contradictions(change, files)
+    result = {path: source for path, source in files.items() if path not in change.deletes}
+    for move in change.moves:
+        result[move.to] = result.pop(move.path)
     for write in change.writes:
         result[write.path] = write.content
+    tolerated: list[str] = []
+    for path in dict.fromkeys(edit.path for edit in change.edits):
+        edits = [edit for edit in change.edits if edit.path == path]
+        result[path], odd = _edited(path, result[path], edits)
+        tolerated += odd
+    return Applied(result, tolerated)
+
+
+def _refuse_contradictions(change: CodeChange, files: Mapping[str, str]) -> None:
+    touched = [*change.deletes, *(p for m in change.moves for p in (m.path, m.to)), *(w.path for w in change.writes)]
+    twice = sorted({path for path in touched if touched.count(path) > 1})
+    if twice:
+        raise ValueError(f"{twice[0]} is changed in two ways at once: say one thing of each file")
+    for path in [*change.deletes, *(m.path for m in change.moves)]:
+        if path not in files:
+            raise ValueError(f"{path} does not exist, so it can't be moved or deleted{_known(files)}")
+    for move in change.moves:
+        if move.to in files:
+            raise ValueError(f"{move.to} is there already: {move.path} can't be moved to it")
+    there = {*files, *(m.to for m in change.moves)} - {*change.deletes, *(m.path for m in change.moves)}
     for edit in change.edits:
-        if edit.path not in result:
-            raise ValueError(f"{edit.path} does not exist, so it can't be edited: send it whole")
-        count = result[edit.path].count(edit.remove)
-        if count != 1:
-            first = edit.remove.strip().split("\n")[0][:80]
-            raise ValueError(f"{edit.path}: the REMOVE text that begins {first!r} is there {count} times, not once")
-        result[edit.path] = result[edit.path].replace(edit.remove, edit.add)
-    return result
+        if edit.path in {w.path for w in change.writes}:
+            raise ValueError(f"{edit.path} is both edited and sent whole: do one of the two")
+        if edit.path not in there:
+            raise ValueError(f"{edit.path} does not exist, so it can't be edited: send it whole{_known(files)}")
+
+
+def _known(files: Mapping[str, str]) -> str:
+    return f" (there are: {', '.join(sorted(files)[:12])})" if files else ""
+
+
+def _edited(path: str, source: str, edits: Sequence[Edit]) -> tuple[str, list[str]]:
+    """Return ``source`` with all ``edits`` made, and which of them had to be tolerated."""
+    places: list[tuple[int, int, str]] = []
+    tolerated = []
+    for edit in edits:
+        start, end, add, exact = _place(path, source, edit)
+        places.append((start, end, add))
+        if not exact:
+            line = _line(source, start)
+            tolerated.append(f"{path}:{line}: the REMOVE text was found only when white space did not count")
+    places.sort()
+    for (_, end, _), (start, _, _) in pairwise(places):
+        if start < end:
+            raise ValueError(f"{path}: two edits change line {_line(source, start)}; join them")
+    for start, end, add in reversed(places):
+        source = source[:start] + add + source[end:]
+    return source, tolerated
+
+
+def _place(path: str, source: str, edit: Edit) -> tuple[int, int, str, bool]:
+    """Return where the REMOVE text stands (from, to), what replaces it, and whether it stands there exactly.
+
+    Raises:
+        ValueError: it stands nowhere, or at more than one place.
+    """
+    found = list(_exactly(source, edit.remove))
+    lines = [at for at in found if _is_whole_lines(source, at, at + len(edit.remove))]
+    near = [] if lines else list(_tolerantly(source, edit))
+    if len(lines) == 1 or (len(found) == 1 and not near):
+        at = (lines or found)[0]
+        return at, at + len(edit.remove), edit.add, True
+    if len(near) == 1:  # before a part of a line: what is added must be indented as the line is
+        start, end, add = near[0]
+        return start, end, add, False
+    places = lines or [start for start, _, _ in near] or found
+    raise ValueError(_ambiguous(path, source, edit, places) if places else _absent(path, source, edit))
+
+
+def _exactly(source: str, text: str) -> Iterator[int]:
+    """Yield where ``text`` stands in ``source``, but not as a part of a longer word or number."""
+    before = r"(?<!\w)" if re.match(r"\w", text) else ""
+    after = r"(?!\w)" if re.search(r"\w\Z", text) else ""
+    for match in re.finditer(f"(?={before}{re.escape(text)}{after})", source):
+        yield match.start()
+
+
+def _line(source: str, at: int) -> int:
+    return source.count("\n", 0, at) + 1
+
+
+def _is_whole_lines(source: str, start: int, end: int) -> bool:
+    return (start == 0 or source[start - 1] == "\n") and (end == len(source) or source[end] == "\n")
+
+
+def _tolerantly(source: str, edit: Edit) -> Iterator[tuple[int, int, str]]:
+    """Yield (from, to, replacement) of each run of lines that is the REMOVE text when white space does not count; the
+    replacement is shifted as the found lines are."""
+    wanted = [" ".join(line.split()) for line in edit.remove.split("\n")]
+    lines = source.split("\n")
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    folded = [" ".join(line.split()) for line in lines]
+    for number in range(len(lines) - len(wanted) + 1):
+        if folded[number : number + len(wanted)] == wanted:
+            found = lines[number : number + len(wanted)]
+            shift = _indent(found) - _indent(edit.remove.split("\n"))
+            yield offsets[number], offsets[number + len(wanted)] - 1, _shifted(edit.add, shift)
+
+
+def _indent(lines: Sequence[str]) -> int:
+    return next((len(line) - len(line.lstrip()) for line in lines if line.strip()), 0)
+
+
+def _shifted(text: str, by: int) -> str:
+    def shift(line: str) -> str:
+        if not line.strip():
+            return ""
+        return " " * by + line if by >= 0 else line[min(-by, len(line) - len(line.lstrip())) :]
+
+    return "\n".join(shift(line) for line in text.split("\n"))
+
+
+def _ambiguous(path: str, source: str, edit: Edit, places: Sequence[int]) -> str:
+    lines = ", ".join(str(_line(source, at)) for at in places[:_SHOWN])
+    return (
+        f"{path}: the REMOVE text that begins {_beginning(edit)!r} is there {len(places)} times (lines {lines}), "
+        "not once: add a line before or behind it"
+    )
+
+
+def _absent(path: str, source: str, edit: Edit) -> str:
+    """Say that the REMOVE text is nowhere, and which lines come nearest."""
+    wanted = edit.remove.split("\n")
+    lines = source.split("\n")
+    starts = range(max(1, len(lines) - len(wanted) + 1))
+    matcher = difflib.SequenceMatcher(b=edit.remove.strip(), autojunk=False)
+
+    def alike(start: int) -> float:
+        matcher.set_seq1("\n".join(lines[start : start + len(wanted)]).strip())
+        return matcher.ratio() if matcher.quick_ratio() >= _NEAR else 0.0
+
+    best = max(starts, key=alike) if len(source) < 60_000 and len(edit.remove) < 4_000 else 0
+    said = f"{path}: the REMOVE text that begins {_beginning(edit)!r} is there 0 times, not once"
+    if not source.strip() or alike(best) < _NEAR:
+        return f"{said}; repeat existing lines exactly"
+    shown = "\n".join(lines[best : best + max(len(wanted), 1)])
+    return f"{said}. Nearest, from line {best + 1} on:\n{shown[:600]}"
+
+
+def _beginning(edit: Edit) -> str:
+    return edit.remove.strip().split("\n")[0][:80]

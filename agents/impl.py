@@ -20,21 +20,23 @@ async def implement(
     """Return the code of the milestone: the stubs in ``context.files`` filled in, and targeted changes
     where the facts point. A small model goes function by function, a large one writes all at once."""
     if runner.model("impl").traits.step == "project":
-        return Implementation(change=await _at_once(runner, context, blueprint, lint))
+        return await _at_once(runner, context, blueprint, lint)
     return await by_function(runner, context, blueprint, lint, examine)
 
 
-async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint: Lint) -> CodeChange:
+async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint: Lint) -> Implementation:
     before = dict(context.files)
     unfinished = any(stubs(path, source) for path, source in context.code.items())
 
-    def parse(text: str) -> CodeChange:
+    def parse(text: str) -> Implementation:
         change = change_from(text, before)
         tests = [path for path in change.paths if path.startswith("tests/")]
         if tests:
             raise ValueError(f"{tests[0]}: tests can't be changed by the implementation")
-        after = apply(change, before)
-        problems = [p for path in change.paths if path.endswith(".py") for p in lint(path, after[path])]
+        applied = apply(change, before)
+        after = applied.files
+        touched = [path for path in change.paths if path.endswith(".py") and path in after]
+        problems = [p for path in touched for p in lint(path, after[path])]
         problems += [g for path, s in blueprint.skeletons.items() for g in signature_gaps(path, s, after.get(path, ""))]
         problems += [
             f"{path}: {symbol.name} has no body yet"
@@ -45,7 +47,9 @@ async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint:
         problems += missing_names({p: s for p, s in after.items() if p.endswith(".py")}, context.required)
         if problems:
             raise ValueError("; ".join(problems[:8]))
-        return CodeChange(writes=[FileWrite(path=p, content=s) for p, s in after.items() if s != context.files.get(p)])
+        writes = [FileWrite(path=p, content=s) for p, s in after.items() if s != context.files.get(p)]
+        gone = [path for path in before if path not in after]
+        return Implementation(change=CodeChange(writes=writes, deletes=gone), tolerated=applied.tolerated)
 
     variables = {
         **context.variables(),

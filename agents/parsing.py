@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.architecture import safe_path
 
-__all__ = ["Fence", "fences", "files_from", "json_as", "parse_module", "python_from", "schema_of"]
+__all__ = ["Fence", "fences", "files_from", "json_as", "parse_module", "path_of", "python_from", "schema_of"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -69,7 +69,7 @@ def fences(text: str) -> list[Fence]:
         raise ValueError(f"the reply is longer than {MAX_REPLY} characters")
     found: list[Fence] = []
     info, tick, lines = "", "", list[str]()
-    for line in text.split("\n"):
+    for line in text.replace("\r\n", "\n").split("\n"):
         if not tick:
             match = _OPEN.match(line.strip())
             if match:
@@ -84,14 +84,24 @@ def fences(text: str) -> list[Fence]:
     return found
 
 
+def path_of(info: str) -> str:
+    """Return the path that stands behind a fence's ticks: ``python path=pkg/mod.py``, or the path alone.
+
+    Raises:
+        ValueError: none stands there, or it is not one inside the project.
+    """
+    named = re.search(r"(?:^|\s)path=(\S+)", info)
+    last = info.split()[-1] if info else ""
+    if named is None and not re.search(r"\w\.[A-Za-z]\w*$", last):
+        raise ValueError(f"a fenced block names no path behind its ticks: {info[:60]!r}")
+    return safe_path(named[1] if named else last)
+
+
 def files_from(text: str) -> dict[str, str]:
     """Return path → content of every block whose fence names a path: ```` ```python path=pkg/mod.py ````."""
     files: dict[str, str] = {}
     for fence in fences(text):
-        match = re.search(r"(?:path=)?([\w.-]+(?:/[\w.-]+)*\.\w+)$", fence.info)
-        if match is None:
-            raise ValueError(f"a fenced block names no path behind its ticks: {fence.info[:60]!r}")
-        path = safe_path(match[1])
+        path = path_of(fence.info)
         if path in files:
             raise ValueError(f"two blocks are named {path}")
         if path.endswith(".py"):

@@ -84,7 +84,9 @@ async def _attempt(team: Team, milestone: Milestone, work: Work, number: int) ->
         context = await _write_tests(team, context, work)
         examine = partial(_measure, team, milestone, work)
         made = await implement(team.runner, context, _ready(work.blueprint), certain_errors, examine)
-        files = _tidied(apply(made.change, context.files))
+        files = _tidied(apply(made.change, context.files).files)
+        for line in made.tolerated:
+            team.events.write("edit_tolerated", place=line)
         team.project.replace(files)
         commit = team.project.commit(f"{milestone.id}, attempt {number}: {milestone.title}")
         context = replace(context, files=files)
@@ -133,7 +135,7 @@ async def _write_tests(team: Team, context: Context, work: Work) -> Context:
     if not work.tested:
         specification, blueprint = _ready(work.specification), _ready(work.blueprint)
         tests = await write_tests(team.runner, context, specification, blueprint, misuses)
-        work.files = apply(tests.change, work.files)
+        work.files = apply(tests.change, work.files).files
         work.untested, work.tested = tests.untested, bool(tests.change.writes)
     return replace(context, files=dict(work.files))
 

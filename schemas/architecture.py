@@ -43,7 +43,7 @@ def safe_path(value: str) -> str:
     """
     text = value.strip().removeprefix("./")
     path = PurePosixPath(text)
-    if not text or len(text) > 120 or path.is_absolute() or str(path) != text:
+    if not path.parts or len(text) > 120 or path.is_absolute() or str(path) != text:
         raise ValueError(f"{value!r} is not a plain relative path")
     for part in path.parts:
         if part in _RESERVED:

@@ -8,7 +8,7 @@ from schemas.architecture import ProjectPath
 from schemas.base import Schema
 from schemas.evidence import Evidence
 
-__all__ = ["MAX_FILE_CHARS", "CodeChange", "Edit", "FileWrite", "Implementation", "Version", "WrittenTests"]
+__all__ = ["MAX_FILE_CHARS", "CodeChange", "Edit", "FileWrite", "Implementation", "Move", "Version", "WrittenTests"]
 
 MAX_FILE_CHARS = 200_000
 """No file of a prototype may be larger, in characters."""
@@ -22,11 +22,18 @@ class FileWrite(Schema):
 
 
 class Edit(Schema):
-    """Replace ``remove``, which must stand in the file exactly once, by ``add``."""
+    """Replace ``remove``, which must stand in the file exactly once, by ``add``. How: `agents.edits.apply`."""
 
     path: ProjectPath
     remove: str = Field(min_length=1, max_length=MAX_FILE_CHARS)
     add: str = Field(max_length=MAX_FILE_CHARS)
+
+
+class Move(Schema):
+    """Give the file at ``path`` the path ``to``."""
+
+    path: ProjectPath
+    to: ProjectPath
 
 
 class Version(Schema):
@@ -44,12 +51,14 @@ class CodeChange(Schema):
 
     writes: list[FileWrite] = Field(default_factory=list, max_length=60)
     edits: list[Edit] = Field(default_factory=list, max_length=200)
+    moves: list[Move] = Field(default_factory=list, max_length=60)
     deletes: list[ProjectPath] = Field(default_factory=list, max_length=60)
 
     @property
     def paths(self) -> list[str]:
         """Every path that the change touches, sorted."""
-        return sorted({*(w.path for w in self.writes), *(e.path for e in self.edits), *self.deletes})
+        moved = (path for move in self.moves for path in (move.path, move.to))
+        return sorted({*(w.path for w in self.writes), *(e.path for e in self.edits), *moved, *self.deletes})
 
 
 class WrittenTests(Schema):
@@ -66,3 +75,5 @@ class Implementation(Schema):
     change: CodeChange
     versions: list[Version] = Field(default_factory=list)
     """The versions that were tried, the chosen ones among them."""
+    tolerated: list[str] = Field(default_factory=list)
+    """Edits that were found only when white space did not count."""

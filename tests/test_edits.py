@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.edits import apply, change_from
 from agents.parsing import Fence, fences, files_from, json_as, python_from
-from schemas.code_change import CodeChange, Edit, FileWrite
+from schemas.code_change import CodeChange, Edit
 from schemas.evaluation import Judgement
 
 FILES = {"a.py": "x = 1\ny = 2\n", "b.txt": "one\none\n"}
@@ -20,12 +23,12 @@ def edit(path: str, remove: str, add: str) -> str:
 
 def test_an_edit_replaces_its_text_once() -> None:
     change = change_from(edit("a.py", "x = 1", "x = 3"), FILES)
-    assert apply(change, FILES)["a.py"] == "x = 3\ny = 2\n"
+    assert apply(change, FILES).files["a.py"] == "x = 3\ny = 2\n"
 
 
 def test_a_whole_file_is_written_as_it_is() -> None:
     change = change_from("```python path=c.py\nz = 1\n```", FILES)
-    assert apply(change, FILES)["c.py"] == "z = 1\n"
+    assert apply(change, FILES).files["c.py"] == "z = 1\n"
 
 
 @pytest.mark.parametrize(
@@ -49,38 +52,134 @@ def test_what_can_not_be_applied_is_refused(reply: str, words: str) -> None:
         change_from(reply, FILES)
 
 
-names = st.sampled_from(["a.py", "b.txt", "c/d.txt"])
+def changed(reply: str, files: dict[str, str] = FILES) -> dict[str, str]:
+    return apply(change_from(reply, files), files).files
+
+
+def test_a_file_is_moved_and_edited_under_its_new_name() -> None:
+    reply = "```move path=a.py to=c/d.py\n```\n" + edit("c/d.py", "x = 1", "x = 3")
+    assert changed(reply) == {"b.txt": FILES["b.txt"], "c/d.py": "x = 3\ny = 2\n"}
+
+
+def test_a_file_is_deleted() -> None:
+    assert changed("```delete path=a.py\n```") == {"b.txt": FILES["b.txt"]}
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ("```delete path=none.py\n```", "does not exist"),
+        ("```move path=a.py to=b.txt\n```", "is there already"),
+        ("```move path=a.py to=../c.py\n```", "not a plain relative path"),
+        ("```move path=a.py\n```", "a move is written"),
+        ("```delete path=/etc/passwd\n```", "not a plain relative path"),
+        ("```delete path=a.py\n```\n```python path=a.py\nx = 1\n```", "in two ways"),
+        ("```delete path=a.py\n```\n" + edit("a.py", "x = 1", "x = 2"), "does not exist"),
+        ("```python path=a.py\nx = 1\n```\n" + edit("a.py", "x = 1", "x = 2"), "both edited and sent whole"),
+        (edit("a.py", "x = 1\ny = 2", "x = 2") + "\n" + edit("a.py", "y = 2", "y = 3"), "two edits change line 2"),
+        (edit("a.py", " ", "x"), "REMOVE text is empty"),
+    ],
+)
+def test_contradictions_are_refused(reply: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        change_from(reply, FILES)
+
+
+def test_an_absent_text_is_answered_with_the_nearest_lines() -> None:
+    source = "def f(n):\n    total = n + 1\n    return total\n"
+    with pytest.raises(ValueError, match=r"Nearest, from line 2 on:\n    total = n \+ 1"):
+        change_from(edit("f.py", "    totals = n + 2", "pass"), {"f.py": source})
+
+
+def test_an_ambiguous_text_is_answered_with_its_lines() -> None:
+    with pytest.raises(ValueError, match=r"2 times \(lines 1, 2\)"):
+        change_from(edit("b.txt", "one", "two"), FILES)
+
+
+def test_a_name_is_not_found_inside_of_a_longer_one() -> None:
+    files = {"a.py": "maximum = 1\n"}
+    with pytest.raises(ValueError, match="0 times"):
+        change_from(edit("a.py", "mum = 1", "x = 2"), files)
+
+
+def test_a_line_of_its_own_counts_before_a_part_of_one() -> None:
+    files = {"a.txt": "x = 1\ny = x = 1\n"}
+    assert changed(edit("a.txt", "x = 1", "x = 2"), files) == {"a.txt": "x = 2\ny = x = 1\n"}
+
+
+def test_other_white_space_is_tolerated_and_said() -> None:
+    source = "class C:\n    def f(self):\n        if self:\n            return  1\n        return 2\n"
+    change = change_from(edit("c.py", "if self:\n    return 1", "if not self:\n    return 3"), {"c.py": source})
+    applied = apply(change, {"c.py": source})
+    assert applied.files["c.py"] == source.replace("if self", "if not self").replace("return  1", "return 3")
+    assert applied.tolerated == ["c.py:3: the REMOVE text was found only when white space did not count"]
+
+
+def test_an_exact_edit_is_not_said_to_be_tolerated() -> None:
+    change = change_from(edit("a.py", "x = 1", "x = 3"), FILES)
+    assert apply(change, FILES).tolerated == []
+
+
+names = st.sampled_from(["a.txt", "b.txt", "c/d.txt"])
 lines = st.lists(st.sampled_from(["alpha", "beta", "", "  gamma", "====", "delta "]), max_size=6).map("\n".join)
+edits = st.lists(st.tuples(names, lines.filter(str.strip), lines), max_size=4)
 
 
-@given(st.dictionaries(names, lines), st.lists(st.tuples(names, lines.filter(bool), lines), max_size=4))
-def test_a_change_applies_wholly_or_not_at_all_and_an_edit_matches_exactly_once(
-    files: dict[str, str], edits: list[tuple[str, str, str]]
+@given(st.dictionaries(names, lines), edits, st.randoms())
+def test_a_change_applies_wholly_or_not_at_all_whatever_the_order_of_its_edits(
+    files: dict[str, str], parts: list[tuple[str, str, str]], random: Random
 ) -> None:
-    change = CodeChange(edits=[Edit(path=p, remove=r, add=a) for p, r, a in edits])
-    expected: dict[str, str] | None = dict(files)
-    for path, remove, add in edits:
-        if expected is None or path not in expected or expected[path].count(remove) != 1:
-            expected = None
-            break
-        expected[path] = expected[path].replace(remove, add)
     before = dict(files)
-    try:
-        result: dict[str, str] | None = apply(change, files)
-    except ValueError:
-        result = None
-    assert result == expected
+    shuffled = list(parts)
+    random.shuffle(shuffled)
+    results: list[dict[str, str] | None] = []
+    for some in (parts, shuffled):
+        change = CodeChange(edits=[Edit(path=p, remove=r, add=a) for p, r, a in some])
+        try:
+            results.append(apply(change, files).files)
+        except ValueError:
+            results.append(None)
+    assert results[0] == results[1]
     assert files == before
+
+
+@given(st.lists(st.integers(0, 99), unique=True, min_size=1, max_size=12), st.data())
+def test_an_edit_changes_its_lines_and_no_others_and_can_be_undone(numbers: list[int], data: st.DataObject) -> None:
+    rows = [f"{'  ' * (n % 3)}value_{n} = {n}" for n in numbers]
+    start = data.draw(st.integers(0, len(rows) - 1))
+    end = data.draw(st.integers(start + 1, len(rows)))
+    source, removed, added = "\n".join(rows), "\n".join(rows[start:end]), "something = else_\n  of_ours"
+    there = apply(CodeChange(edits=[Edit(path="a.txt", remove=removed, add=added)]), {"a.txt": source})
+    assert there.files["a.txt"] == "\n".join([*rows[:start], added, *rows[end:]])
+    back = apply(CodeChange(edits=[Edit(path="a.txt", remove=added, add=removed)]), there.files)
+    assert back.files["a.txt"] == source
+
+
+@given(st.lists(st.integers(0, 99), unique=True, min_size=1, max_size=8), st.integers(0, 8), st.data())
+def test_an_edit_with_another_indentation_is_made_at_that_of_the_file(
+    numbers: list[int], by: int, data: st.DataObject
+) -> None:
+    rows = [f"        value_{n} = {n}" for n in numbers]
+    at = data.draw(st.integers(0, len(rows) - 1))
+    wrong = Edit(path="a.txt", remove=" " * by + rows[at].strip(), add=" " * by + "new = 1\n" + " " * by + "  more = 2")
+    result = apply(CodeChange(edits=[wrong]), {"a.txt": "\n".join(rows)}).files["a.txt"]
+    assert result == "\n".join([*rows[:at], "        new = 1\n          more = 2", *rows[at + 1 :]])
+
+
+@given(st.from_regex(r"[./a-z~\\-]{1,20}", fullmatch=True), st.sampled_from(["python", "edit", "delete", "move"]))
+def test_no_path_of_a_reply_leads_out_of_the_project(path: str, kind: str) -> None:
+    reply = f"```{kind} path={path} to={path}\n<<<<<<< REMOVE\nx = 1\n=======\nx = 2\n>>>>>>> ADD\n```"
+    try:
+        change = change_from(reply, {path: "x = 1\n"})
+    except ValueError:
+        return
+    root = Path("/project")
+    assert all((root / p).resolve().is_relative_to(root) and not p.startswith(".") for p in change.paths)
 
 
 @given(st.dictionaries(names, lines, min_size=1))
 def test_written_files_come_back_from_their_fences(files: dict[str, str]) -> None:
-    text = "\n".join(f"````text path={p}\n{s}\n````" for p, s in files.items())
-    change = (
-        change_from(text, {})
-        if "a.py" not in files
-        else CodeChange(writes=[FileWrite(path=p, content=s + "\n") for p, s in files.items()])
-    )
+    change = change_from("\n".join(f"````text path={p}\n{s}\n````" for p, s in files.items()), {})
     assert {w.path: w.content for w in change.writes} == {p: s + "\n" for p, s in files.items()}
 
 
