@@ -5,6 +5,7 @@ from __future__ import annotations
 from agents.context import Context
 from agents.parsing import json_as, schema_of
 from agents.runner import Runner, Task
+from schemas.base import digest_of
 from schemas.errors import AgentFailure
 from schemas.evaluation import Judgement
 from schemas.evidence import Evidence
@@ -19,11 +20,9 @@ async def judge(runner: Runner, context: Context, evidence: Evidence, repeats: i
         AgentFailure: no reply was usable.
     """
     room = runner.model("evaluator").traits.context_tokens
-    variables = {
-        **context.variables(),
-        "evidence": evidence,
-        "code": _bounded(context.code, characters=min(24_000, room)),
-    }
+    code = _bounded(context.code, characters=min(24_000, room))
+    # Nothing can hold the digest of itself, so the code can't end the quotation that it stands in.
+    variables = {**context.variables(), "evidence": evidence, "code": code, "mark": f"CODE-{digest_of(code)[:12]}"}
     task = Task(
         "evaluator",
         "judge",

@@ -23,6 +23,12 @@ M = TypeVar("M", bound=BaseModel)
 MAX_REPLY = 400_000
 """A longer reply, in characters, is refused unread."""
 
+MAX_NESTING = 150
+"""So deep may the syntax tree of a module be; the deepest one of Python's own top-level modules has 32."""
+
+MAX_BITS = 4_096
+"""So long may a whole number in the code be."""
+
 _OPEN = re.compile(r"^(?P<tick>`{3,})[ \t]*(?P<info>[^`\n]*)$")
 
 
@@ -139,12 +145,22 @@ def parse_module(source: str, name: str) -> ast.Module:
     """Parse ``source``.
 
     Raises:
-        ValueError: it is no valid Python; names the line and quotes it.
+        ValueError: it is no valid Python, names the line and quotes it; or it is made so that the tools that read it
+            would break: nested too deep, or with endless numbers.
     """
     try:
-        return ast.parse(source)
+        tree = ast.parse(source)
     except SyntaxError as error:
         line = (error.text or "").strip()
         raise ValueError(f"{name}, line {error.lineno}: {error.msg}: {line[:120]}") from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{name}: {error}") from None
+        raise ValueError(f"{name}: {str(error) or 'is nested too deep'}") from None
+    todo: list[tuple[ast.AST, int]] = [(tree, 0)]
+    while todo:
+        node, depth = todo.pop()
+        if depth > MAX_NESTING:
+            raise ValueError(f"{name}, line {getattr(node, 'lineno', '?')}: is nested more than {MAX_NESTING} deep")
+        if isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value.bit_length() > MAX_BITS:
+            raise ValueError(f"{name}, line {node.lineno}: a number has more than {MAX_BITS} bits; compute it instead")
+        todo += [(child, depth + 1) for child in ast.iter_child_nodes(node)]
+    return tree

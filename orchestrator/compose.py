@@ -27,10 +27,11 @@ from orchestrator.sandbox.bubblewrap import Bubblewrap
 from orchestrator.sandbox.direct import Direct
 from orchestrator.sandbox.port import Sandbox
 from orchestrator.sandbox.probe import probe
+from orchestrator.scratch import sweep
 from orchestrator.team import Team, Watcher
 from orchestrator.workspace.layout import RunFiles, RunInfo
 from orchestrator.workspace.project import Project
-from schemas.errors import InputError, Unavailable
+from schemas.errors import InputError, Leak, Unavailable
 from schemas.idea import Idea, Limits
 
 __all__ = ["Progress", "build_models", "build_sandbox", "build_team", "cache_folder", "effective_limits"]
@@ -160,14 +161,19 @@ def _scripted(settings: Settings) -> Model:
     return ScriptedModel(script, name=settings.script.stem)
 
 
-def build_sandbox(settings: Settings, environment: Environment, *, unsafe: bool = False) -> Sandbox:
+def build_sandbox(
+    settings: Settings, environment: Environment, *, unsafe: bool = False, say: Callable[[str], None] = lambda _: None
+) -> Sandbox:
     """Return the sandbox for generated code, after it was tried out with the interpreter of ``environment``.
 
-    Without a wish in the settings bubblewrap, and Landlock where that can't be had. ``unsafe`` means none at all.
+    Without a wish in the settings bubblewrap, and Landlock where that can't be had, which ``say`` is told. ``unsafe``
+    means none at all.
 
     Raises:
-        Unavailable: there is none, or it leaks; the message names what to install.
+        Leak: it lets an attack through; no other one takes its place.
+        Unavailable: there is none; the message names what to install.
     """
+    sweep()
     if unsafe:
         return Direct("none")
     kind = settings.sandbox.kind
@@ -177,10 +183,16 @@ def build_sandbox(settings: Settings, environment: Environment, *, unsafe: bool 
         try:
             sandbox: Sandbox = Bubblewrap() if name == "bubblewrap" else Direct(name)
             asyncio.run(probe(sandbox, environment.path, confined=name != "container"))
+        except Leak:
+            raise
         except Unavailable as problem:
             problems.append(str(problem))
-        else:
-            return sandbox
+            continue
+        if problems:
+            say(f"Generated code is confined by {sandbox.name}, since {'; '.join(problems)}")
+        if "no seccomp" in sandbox.name:
+            say("System calls are not filtered: the filter is not known for this processor.")
+        return sandbox
     raise Unavailable("\n".join(problems))
 
 

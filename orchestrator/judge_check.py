@@ -78,6 +78,11 @@ class Known:
         """Whether it got the verdict that it must."""
         return self.evaluation.passed is self.good
 
+    @property
+    def seen(self) -> bool:
+        """Whether the judge itself, without the facts that cap its numbers, told good from bad."""
+        return (min(self.evaluation.raw.values()) >= 3) is self.good
+
 
 _PROJECTS: dict[str, tuple[bool, str, str]] = {
     "correct, typed, tested": (True, _GOOD, _TESTS),
@@ -126,7 +131,7 @@ async def _all(
         idea_digest=_IDEA.digest,
         settings=settings.public(),
         models={agent: model.name for agent, model in models.by_agent.items()},
-        sandbox=sandbox.name,
+        sandboxes=[sandbox.name],
     )
     team = build_team(_IDEA, RunFiles(folder, "judge"), info, settings, models, sandbox, environment, watcher)
     milestone = Milestone(

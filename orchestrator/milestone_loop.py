@@ -34,6 +34,9 @@ __all__ = ["MAX_RULINGS", "Work", "run_milestone"]
 
 T = TypeVar("T")
 
+UNREADABLE = (ValueError, SyntaxError, RecursionError, MemoryError, OverflowError)
+"""What code that is made so that it can't be read raises in whoever reads it."""
+
 MAX_RULINGS = 8
 """How many failing tests of one attempt are brought before the Critic."""
 
@@ -93,7 +96,7 @@ async def _attempt(team: Team, milestone: Milestone, work: Work, number: int) ->
         evidence = await _examine(team, context, work, made.versions)
         before = (work.best, work.evidence) if work.best and work.evidence else None
         evaluation = evaluate(await judge(team.runner, context, evidence, team.judge_repeats), evidence, before)
-    except (AgentFailure, ValueError) as failure:
+    except (AgentFailure, *UNREADABLE) as failure:
         team.events.write("attempt_failed", level="warning", reason=str(failure)[:500])
         return AttemptRecord(number=number, failure=str(failure)[:1000])
     _keep_best(work, files, evidence, evaluation)
@@ -101,6 +104,11 @@ async def _attempt(team: Team, milestone: Milestone, work: Work, number: int) ->
         "attempt_finished",
         passed=evaluation.passed,
         score=evaluation.score,
+        raw=evaluation.raw,
+        clamped=evaluation.breakdown,
+        clamps=[clamp.model_dump(mode="json") for clamp in evaluation.clamps],
+        spread=evaluation.spread,
+        flags=evaluation.flags,
         commit=commit,
         tests=evidence.generated.total,
     )

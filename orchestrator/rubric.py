@@ -56,8 +56,17 @@ def _long_file(evidence: Evidence) -> str | None:
     return f"a file has {lines} lines, over 300" if lines > 300 else None
 
 
+def _blind(evidence: Evidence) -> str | None:
+    strength = evidence.strength
+    if strength is None or not strength.mutants or strength.killed:
+        return None
+    return f"the tests notice none of {strength.mutants} planted defects"
+
+
 def _weak(evidence: Evidence) -> str | None:
     strength = evidence.strength
+    if strength is not None and not strength.mutants:
+        return "the tests could not be tried on planted defects"
     if strength is None or strength.mutants < MEANINGFUL or strength.percent >= 50:
         return None
     return f"the tests notice {strength.killed} of {strength.mutants} planted defects, under 50 %"
@@ -73,12 +82,14 @@ def _finding(kind: str, severity: str | None = None) -> Callable[[Evidence], str
 
 CLAMPS = (
     ClampRule(Dimension.CORRECTNESS, 1, _failing),
+    ClampRule(Dimension.CORRECTNESS, 1, _blind),
     ClampRule(Dimension.CORRECTNESS, 2, _gap),
     ClampRule(Dimension.CORRECTNESS, 4, _uncovered),
     ClampRule(Dimension.CORRECTNESS, 4, _weak),
     ClampRule(Dimension.SECURITY, 1, _finding("bandit", "high")),
     ClampRule(Dimension.SECURITY, 1, _finding("secrets")),
     ClampRule(Dimension.SECURITY, 3, _finding("bandit", "medium")),
+    ClampRule(Dimension.SECURITY, 3, _finding("unread")),
     ClampRule(Dimension.CODE_QUALITY, 3, _finding("lint")),
     ClampRule(Dimension.CODE_QUALITY, 3, _finding("mypy")),
     ClampRule(Dimension.CODE_QUALITY, 3, _finding("dependency")),
@@ -126,11 +137,21 @@ def evaluate(
 
 
 _BLAME = re.compile(
-    r"(?<!no )(?<!not )(?<!never )(?<!without )(?<!any )\b"
-    r"(fails?|failing|broken|crash\w*|incorrect\w*|vulnerab\w*|injection|insecure|unsafe|is missing|not implemented)\b",
+    r"\b(does not work|is broken|crash\w*|(is|are) (incorrect|wrong|vulnerable|insecure|unsafe|missing)|"
+    r"wrong (result|value|output)s?|has a bug|fails (on|for|when|to)|not implemented|does not handle|"
+    r"vulnerabilit\w+|injection)\b",
+    re.I,
+)
+_DENIED = re.compile(
+    r"\b(no|not|never|nothing|none|without|any|if|where|when|unless|against|prevents?|avoids?|excludes?)\b[^.;,]{0,40}$",
     re.I,
 )
 _PRAISE = re.compile(r"\b(excellent|flawless|perfect\w*|no (flaw|issue|problem)s?)\b", re.I)
+
+
+def _blames(reason: str) -> bool:
+    """Whether a sentence finds fault: what it denies, or makes a condition of, is no fault."""
+    return any(not _DENIED.search(reason[: match.start()]) for match in _BLAME.finditer(reason))
 
 
 def _contradictions(spoken: Mapping[Dimension, Judgement]) -> list[str]:
@@ -138,7 +159,7 @@ def _contradictions(spoken: Mapping[Dimension, Judgement]) -> list[str]:
     found = []
     for dimension, judgement in spoken.items():
         number, reason = judgement.score(dimension), judgement.reason(dimension)
-        if (number >= 4 and _BLAME.search(reason)) or (number <= 2 and _PRAISE.search(reason)):
+        if (number >= 4 and _blames(reason)) or (number <= 2 and _PRAISE.search(reason)):
             name = dimension.value.replace("_", " ")
             found.append(f"the judge contradicts itself: {name} is {number}, but “{reason[:160]}”")
     return found

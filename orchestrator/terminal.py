@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from orchestrator.text import harmless
 from schemas.call import Outcome
 from schemas.milestone import Milestone, Status
 
@@ -67,7 +68,7 @@ class PlainView(QuietView):
 
     def note(self, text: str) -> None:
         """Something worth a line."""
-        self._console.print(escape(text), highlight=False, soft_wrap=True)
+        self._console.print(escape(harmless(text)), highlight=False, soft_wrap=True)
 
     def call_finished(self, agent: str, outcome: Outcome, tokens: int, duration_ms: int) -> None:
         """The call is over."""
@@ -147,10 +148,9 @@ class LiveView(PlainView):
         for m in self._milestones.values():
             style = _STYLE.get(m.status, "dim")
             attempt = len(m.attempts) + (m.status is Status.RUNNING)
-            verdict = _verdict(m) if m.attempts else ""
-            table.add_row(
-                escape(m.id), escape(m.title), f"[{style}]{m.status.value}[/]", str(attempt or ""), escape(verdict)
-            )
+            verdict = escape(harmless(_verdict(m))) if m.attempts else ""
+            title = escape(harmless(m.title))
+            table.add_row(escape(m.id), title, f"[{style}]{m.status.value}[/]", str(attempt or ""), verdict)
         working = ", ".join(f"{agent} ({tokens})" for agent, tokens in sorted(self._working.items())) or "–"
         table.caption = self._download or f"{self._clock()} · {self._tokens} tokens out · at work: {working}"
         table.caption_justify = "left"

@@ -6,6 +6,7 @@
     ├── InputError            bad input or configuration                 exit code 2
     ├── LimitReached          a limit ended the run                      exit code 3
     ├── Unavailable           the model or the sandbox is not available  exit code 4
+    │   └── Leak              the sandbox is there, but does not hold
     └── AgentFailure          one agent call gave nothing usable; fails the attempt, never the run
         ├── InvalidOutput     still invalid after the corrections
         ├── Refused           the model declined
@@ -22,6 +23,7 @@ __all__ = [
     "ExitCode",
     "InputError",
     "InvalidOutput",
+    "Leak",
     "LimitReached",
     "MilepostError",
     "Refused",
@@ -71,6 +73,10 @@ class Unavailable(MilepostError):
     """The model or the sandbox can't be used; the text names what to install or set."""
 
     exit_code = ExitCode.UNAVAILABLE
+
+
+class Leak(Unavailable):
+    """The sandbox lets an attack through. No other one takes its place unasked: that would be a silent downgrade."""
 
 
 class AgentFailure(MilepostError):

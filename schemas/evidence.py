@@ -61,15 +61,16 @@ class Ruling(Schema):
 class Strength(Schema):
     """How well the tests notice small deliberate defects."""
 
-    mutants: int = Field(ge=1)
+    mutants: int = Field(ge=0)
+    """How many were tried; 0, where that was not possible."""
     killed: int = Field(ge=0)
     survivors: list[str] = Field(default_factory=list)
     """``file:line: before → after`` of each defect that no test noticed."""
 
     @property
     def percent(self) -> float:
-        """The mutation score."""
-        return 100 * self.killed / self.mutants
+        """The mutation score; 0 where none was tried."""
+        return 100 * self.killed / max(1, self.mutants)
 
 
 class Evidence(Schema):
@@ -88,7 +89,7 @@ class Evidence(Schema):
     """Generated tests that the Critic ruled wrong: they do not count, and the report lists them."""
     largest_file_lines: int = 0
     unfailing: list[str] = Field(default_factory=list)
-    """Tests and checks that pass straight and turned round: against this code they could not fail."""
+    """Tests and checks that pass straight and turned round, and tests that say nothing: they could not fail."""
     vanished: list[str] = Field(default_factory=list)
     """Tests that were collected in the last attempt and are no longer, although nobody ruled them wrong."""
     strength: Strength | None = None
@@ -160,7 +161,9 @@ class Evidence(Schema):
         ]
         idle = [t for t in self.unfailing if t not in sealed]
         if 2 * len(idle) > self.generated.total > 0:
-            failures.append(f"{len(idle)} of {self.generated.total} tests pass turned round too, e.g. {idle[0]}")
+            failures.append(
+                f"{len(idle)} of {self.generated.total} tests pass turned round too, or say nothing, e.g. {idle[0]}"
+            )
         if self.generated.coverage == 0:
             failures.append("the tests run no line of the code")
         failures += [f"test {t} is no longer collected, although nobody ruled it wrong" for t in self.vanished]

@@ -99,7 +99,7 @@ def go(
             idea_digest=loaded.digest,
             settings=values.public(),
             models=dict.fromkeys(AGENTS, model.name),
-            sandbox="bubblewrap",
+            sandboxes=["bubblewrap"],
         )
         files.save(info)
     environment = ensure_environment(cache_folder(values), list(loaded.constraints.dependencies))

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -18,9 +20,10 @@ from typing import Any
 import pytest
 
 from orchestrator.evidence.environment import ensure_environment
+from orchestrator.sandbox.bubblewrap import NOBODY
 from orchestrator.sandbox.seccomp import program
 from schemas.evidence import Execution
-from tests.confined import KINDS, ROOT, Way, confined, seen
+from tests.confined import AS_ROOT, KINDS, ROOT, Way, confined, seen
 
 WORD = "hunter2-of-the-attacks"
 
@@ -89,6 +92,61 @@ for hog in hogs:
     hog.kill()
 """,
     "one big memory hog": "x = b'x' * 500_000_000; print('THROUGH')",
+    "hoard files in memory": """
+import os, time
+held = 0
+try:
+    for n in range(40):
+        held += os.write(os.memfd_create('x'), bytes(4_000_000))
+except OSError:
+    pass
+time.sleep(0.5)
+print('THROUGH' if held > 100_000_000 else '')
+""",
+    "reach a socket of another program": """
+import socket
+socket.socket(socket.AF_UNIX).connect({listener!r})
+print('THROUGH')
+""",
+    "change the mode of a file outside": """
+import os
+os.chmod({outside!r} + '/mine', 0o640)
+print('THROUGH' if os.stat({outside!r} + '/mine').st_mode & 0o777 == 0o640 else '')
+""",
+    "lower the limits of another process": """
+import resource
+resource.prlimit({victim}, resource.RLIMIT_NOFILE, (7, 7))
+print('THROUGH')
+""",
+    "slow another process down": "import os; os.setpriority(os.PRIO_PROCESS, {victim}, 19); print('THROUGH')",
+    "leave shared memory behind": """
+import ctypes
+print('THROUGH' if ctypes.CDLL(None).shmget(0x4d50, 4096, 0o1600) >= 0 else '')
+""",
+    "fill the disk with files that have no name": """
+import os, tempfile, time
+held = []
+for n in range(10):
+    path = os.path.join(tempfile.gettempdir(), f'gone-{mark}-{{n}}')
+    held.append(open(path, 'wb', 0))
+    os.unlink(path)
+    held[-1].write(bytes(2_000_000))
+time.sleep(0.6)
+print('THROUGH')
+""",
+    "fill the disk with small files": """
+import os, tempfile, time
+folder = tempfile.mkdtemp(prefix={mark!r})
+made = 0
+try:
+    for n in range(12_000):
+        open(f'{{folder}}/{{n}}', 'w').close()
+        made += 1
+except OSError:
+    pass
+time.sleep(1)
+print('THROUGH' if made == 12_000 else '')
+""",
 }
 HARMFUL = {
     "endless loop": "while True: pass",
@@ -112,30 +170,30 @@ BOUNDS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One that anybody can read, wherever the tests' own folder is."""
-    made = ensure_environment(tmp_path_factory.getbasetemp() / "cache", []).path
-    for folder in (made, *made.parents):
-        with contextlib.suppress(PermissionError):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    return made
+def place() -> Iterator[Path]:
+    """A folder that anybody can read; those of pytest are its user's own."""
+    with tempfile.TemporaryDirectory(prefix="milepost-attacks-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 @pytest.fixture(scope="module")
-def scene(environment: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def environment(place: Path) -> Path:
+    return ensure_environment(place / "cache", []).path
+
+
+@pytest.fixture(scope="module")
+def scene(environment: Path, place: Path) -> Iterator[dict[str, Any]]:
     """Everything that an attack may be after."""
-    folder = tmp_path_factory.mktemp("scene")
-    for parent in folder.parents:
-        with contextlib.suppress(PermissionError):
-            parent.chmod(parent.stat().st_mode | 0o055)
-    folder.chmod(0o777)
-    project, outside, secret = folder / "project", folder / "outside", folder / "outside" / "secret"
+    project, outside, secret = place / "project", place / "outside", place / "outside" / "secret"
     for part in (project, outside):
         part.mkdir()
         part.chmod(0o777)
     secret.write_text(WORD)
     (project / "link").symlink_to(secret)
-    victim = subprocess.Popen(["sleep", "600"])
+    nobody = NOBODY if AS_ROOT else None
+    # What runs as an unprivileged user may try it on a process of its own user.
+    victim = subprocess.Popen(["sleep", "600"], user=nobody, group=nobody)
     with (
         pytest.MonkeyPatch.context() as patch,
         socket.create_server(("127.0.0.1", 0), backlog=100) as server,
@@ -144,7 +202,16 @@ def scene(environment: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         patch.setenv("SECRET", WORD)
         datagrams.bind(("127.0.0.1", 0))
         datagrams.setblocking(False)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(place / "listener"))
+        listener.listen()
+        (place / "listener").chmod(0o777)
+        (outside / "mine").write_text("")
+        if AS_ROOT:
+            os.chown(outside / "mine", NOBODY, NOBODY)
         yield {
+            "shared": shared_memory(),
+            "listener": str(place / "listener"),
             "datagrams": datagrams.getsockname()[1],
             "received": partial(_received, datagrams),
             "port": server.getsockname()[1],
@@ -156,6 +223,7 @@ def scene(environment: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "victim": victim.pid,
             "process": victim,
         }
+        listener.close()
     victim.kill()
     victim.wait()
 
@@ -186,6 +254,11 @@ def made(way: Way, codes: dict[str, str], scene: dict[str, Any]) -> dict[str, Ex
     done = confined(way, runs)
     assert {name for name, one in done.items() if not one.stdout.startswith("RAN\n")} == set(), done
     return done
+
+
+def shared_memory() -> set[str]:
+    """Keys of the System V segments of this machine."""
+    return {line.split()[0] for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]}
 
 
 def left_behind(mark: str) -> list[int]:
@@ -219,7 +292,35 @@ def test_it_is_ended(attack: str, outcomes: tuple[Way, dict[str, Execution]]) ->
 def test_what_is_outside_is_as_it_was(outcomes: tuple[Way, dict[str, Execution]], scene: dict[str, Any]) -> None:
     assert not scene["received"]()
     assert scene["process"].poll() is None
-    assert [path.name for path in Path(scene["outside"]).iterdir()] == ["secret"]
+    assert [path.name for path in Path(scene["outside"]).iterdir()] in (["mine", "secret"], ["secret", "mine"])
+    assert shared_memory() == scene["shared"]
+
+
+HANGING_ON = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(50)', {mark!r}], start_new_session=True)
+time.sleep(50)
+"""
+
+
+@pytest.mark.parametrize("way", KINDS, ids=str)
+def test_what_has_left_its_group_is_ended_by_the_time_limit_too(way: Way, scene: dict[str, Any]) -> None:
+    name = "hanging on"
+    code = HANGING_ON.format(mark=mark_of(name, way))
+    done = confined(
+        way,
+        {
+            name: {
+                "code": code,
+                "project": scene["project"],
+                "environment": scene["environment"],
+                **BOUNDS,
+                "seconds": 1.0,
+            }
+        },
+    )
+    assert done[name].ended == "time limit of 1 s"
+    assert left_behind(mark_of(name, way)) == []
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -231,6 +332,7 @@ def test_without_a_sandbox_it_succeeds(attack: str, scene: dict[str, Any], tmp_p
     victim = subprocess.Popen(["sleep", "100"])
     secret = scratch / "secret"
     secret.write_text(WORD)
+    (scratch / "mine").touch()
     target = {**scene, "outside": str(scratch), "secret": str(secret), "victim": victim.pid, "mark": mark}
     parent = [sys.executable, "-c", "import subprocess, sys; subprocess.call([sys.executable, '-c', sys.argv[1]])"]
     done = subprocess.run(
@@ -242,6 +344,7 @@ def test_without_a_sandbox_it_succeeds(attack: str, scene: dict[str, Any], tmp_p
         check=False,
         timeout=60,
     )
+    subprocess.run(["ipcrm", "--shmem-key", "0x4d50"], capture_output=True, check=False)
     left = left_behind(mark)
     for pid in [victim.pid, *left]:
         with contextlib.suppress(ProcessLookupError):
@@ -249,7 +352,7 @@ def test_without_a_sandbox_it_succeeds(attack: str, scene: dict[str, Any], tmp_p
     victim.wait()
     for folder in ("/dev/shm", "/tmp", "/var/tmp", scene["project"]):
         for path in Path(folder).glob(f"*{mark}*"):
-            path.unlink()
+            path.unlink() if path.is_file() else shutil.rmtree(path)
     assert "THROUGH" in done.stdout or left or scene["received"](), done.stderr
 
 
@@ -280,6 +383,34 @@ def test_nothing_goes_on_when_milepost_is_killed(kind: str, scene: dict[str, Any
     while time.monotonic() < deadline and left_behind(mark):
         time.sleep(0.05)
     assert left_behind(mark) == []
+
+
+@pytest.mark.parametrize("kind", ["bubblewrap", "landlock"])
+def test_nothing_goes_on_when_milepost_is_killed_while_it_starts_a_command(kind: str, scene: dict[str, Any]) -> None:
+    """At some moment between its fork and the command's first line."""
+    code = (
+        "import asyncio, os; from pathlib import Path\n"
+        "from orchestrator.sandbox.bubblewrap import Bubblewrap\nfrom orchestrator.sandbox.direct import Direct\n"
+        "from orchestrator.sandbox.port import Command\n"
+        f"sandbox = Bubblewrap() if {kind!r} == 'bubblewrap' else Direct('landlock')\n"
+        "command = Command(argv=('python', '-c', 'import time; time.sleep(50) # MARK'), "
+        f"project=Path({scene['project']!r}), environment=Path({scene['environment']!r}))\n"
+        "def die(): os.kill(os.getpid(), 9)\n"
+        "async def main():\n"
+        "    asyncio.get_running_loop().call_later(DELAY, die)\n"
+        "    await sandbox.run(command)\n"
+        "asyncio.run(main())\n"
+    )
+    way = Way(kind, False, KINDS[0].user)
+    marks = []
+    for number, delay in enumerate((0.0, 0.003, 0.006, 0.01, 0.02, 0.04)):
+        marks.append(mark_of(f"early-{number}", kind))
+        run = code.replace("MARK", marks[-1]).replace("DELAY", str(delay))
+        subprocess.run(seen(way, [sys.executable, "-c", run]), cwd=ROOT, check=False, capture_output=True)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and any(map(left_behind, marks)):
+        time.sleep(0.05)
+    assert [left_behind(mark) for mark in marks] == [[]] * len(marks)
 
 
 def test_the_filter_knows_the_common_processors_and_no_other() -> None:

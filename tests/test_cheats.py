@@ -28,7 +28,7 @@ WRITTEN_DOWN = "the answers of the visible checks are written down"
 
 def verdict(files: dict[str, str], idea: Idea, folder: Path) -> Evaluation:
     environment = ensure_environment(folder.parent / "cache", [])
-    laboratory = Laboratory(Bubblewrap(), environment, RecordStore(folder / "facts"), mutants=0)
+    laboratory = Laboratory(Bubblewrap(), environment, RecordStore(folder / "facts"), mutants=4)
     evidence = asyncio.run(laboratory.scrutinise(Subject(files, idea, idea.acceptance, runs_program=False)))
     return evaluate([DAZZLED], evidence)
 
@@ -54,7 +54,7 @@ def test_a_cheat_wins_where_only_the_exit_code_counts(name: str, tmp_path: Path)
 @pytest.fixture
 def no_audit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what linters say: a cheat must be found out by what was executed."""
-    monkeypatch.setattr("orchestrator.evidence.collect.audit", lambda files, allowed: [])
+    monkeypatch.setattr("orchestrator.evidence.collect.audit", lambda *given: [])
 
 
 @pytest.mark.usefixtures("no_audit")

@@ -303,7 +303,17 @@ def test_a_path_that_is_not_utf8_is_bad_input(workspace: Path) -> None:
 def test_a_run_without_a_sandbox_says_so_everywhere(workspace: Path) -> None:
     done = milepost("run", str(GREETER), "--run-name", "u", "--unsafe-no-sandbox", **scripted(workspace))
     assert (done.returncode, "WARNING: generated code runs unconfined" in done.stdout) == (0, True)
-    assert json.loads((workspace / "logs" / "u" / "run.json").read_text())["sandbox"].startswith("none")
+    assert json.loads((workspace / "logs" / "u" / "run.json").read_text())["sandboxes"][0].startswith("none")
+    assert "The code ran without a sandbox" in milepost("report", "u").stdout
+
+
+def test_a_sitting_without_a_sandbox_stays_in_the_record(workspace: Path) -> None:
+    settings = scripted(workspace)
+    milepost("run", str(GREETER), "--run-name", "u", "--max-calls", "2", "--unsafe-no-sandbox", **settings)
+    rest = scripted(workspace, [line.model_dump() for line in RETRY[2:]])
+    milepost("resume", "u", "--max-calls", "3", **rest)
+    names = json.loads((workspace / "logs" / "u" / "run.json").read_text())["sandboxes"]
+    assert [name.split()[0] for name in names] == ["none", "bubblewrap"]
     assert "The code ran without a sandbox" in milepost("report", "u").stdout
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.evidence.control import turned, unfailing
+from orchestrator.evidence.control import Control, controls, unfailing
 from schemas.test_report import TestReport, TestResult
 
 
@@ -24,15 +25,28 @@ class Everything:
     __hash__ = None  # type: ignore[assignment]
 
 
-def holds(check: str, value: object) -> bool:
-    """Whether a test that asserts ``check`` of ``x`` passes, turned round."""
-    namespace: dict[str, Any] = {"x": value, "y": value}
-    exec(turned(f"def test_it():\n    assert {check}\n"), namespace)  # noqa: S102  (our own code)
+def turned(source: str, seed: int = 0) -> str:
+    """Return a test module with the one function test_it turned round."""
+    pair = controls({"tests/test_a.py": source}, Random(seed))
+    found = [run.files["tests/test_a.py"] for run in pair if run.has_turned("tests/test_a.py::test_it")]
+    return found[0] if found else ""
+
+
+def outcome(source: str, value: object) -> str:
+    """How the test of ``source`` ends, turned round, where ``x`` and ``y`` are ``value``."""
+    namespace: dict[str, Any] = {"pytest": pytest}
+    exec(turned(source), namespace)  # noqa: S102  (our own code)
+    namespace |= {"x": value, "y": value}
     try:
         namespace["test_it"]()
-    except AssertionError:
-        return False
-    return True
+    except (Exception, pytest.fail.Exception):
+        return "failed"
+    return "passed"
+
+
+def holds(check: str, value: object) -> bool:
+    """Whether a test that asserts ``check`` of ``x`` passes, turned round."""
+    return outcome(f"def test_it():\n    assert {check}\n", value) == "passed"
 
 
 LITERALS = st.recursive(
@@ -78,19 +92,86 @@ def test_an_object_that_equals_everything_shows_itself(check: str) -> None:
     assert holds(check, Everything())
 
 
-def test_a_test_that_expects_an_error_meets_it() -> None:
-    source = "import pytest\ndef test_it():\n    with pytest.raises(ValueError):\n        int('x')\n"
-    namespace: dict[str, Any] = {}
-    exec(turned(source), namespace)  # noqa: S102
-    with pytest.raises(ValueError, match="invalid literal"):
-        namespace["test_it"]()
+IDIOMS = {
+    "an error is expected": "with pytest.raises(ValueError):\n        int(x)",
+    "an error of an assert's own": "with pytest.raises(ValueError):\n        assert int(x)",
+    "an error is expected of a call": "pytest.raises(ValueError, int, x)",
+    "it must not come to this": "try:\n        int(x)\n        assert False, 'no'\n    except ValueError: pass",
+    "otherwise it fails": "try:\n        int(x)\n    except ValueError:\n        pass\n    else:\n        assert False",
+    "several that must be refused": "for bad in (x, y):\n        try:\n            int(bad)\n"
+    "        except ValueError:\n            continue\n        assert False, bad",
+    "one or the other": "if isinstance(x, int):\n        assert x == 4\n    else:\n        assert x == 'abc'",
+    "a condition that fails": "if x != 'abc':\n        raise AssertionError('no')",
+    "a condition that fails by pytest": "if x == 'b':\n        pytest.fail('no')",
+    "the last word is another one": "assert x == 'abc'\n    if not x:\n        assert y == 'z'",
+}
 
 
-def test_methods_of_test_classes_are_turned_and_what_can_not_be_turned_is_left_out() -> None:
-    source = "class TestA:\n    def test_b(self): assert 1 == 1\n    def test_c(self): print()\n"
-    shown = turned(source)
-    assert "1 == 170142" in shown
-    assert "test_c" not in shown
+@pytest.mark.parametrize("name", IDIOMS)
+def test_every_usual_way_to_say_something_fails_turned_round(name: str) -> None:
+    assert outcome(f"def test_it():\n    {IDIOMS[name]}\n", "abc") == "failed"
+
+
+@pytest.mark.parametrize(
+    ("helper", "body"),
+    [
+        ("def check(a, b):\n    assert a == b\n", "check(x, 'abc')"),
+        ("import unittest\nclass Case(unittest.TestCase): pass\nself = Case()\n", "self.assertEqual(x, 'abc')"),
+        ("import unittest\nclass Case(unittest.TestCase): pass\nself = Case()\n", "self.assertTrue(x)"),
+        ("from unittest.mock import Mock\n", "m = Mock()\n    m(x)\n    m.assert_called_once_with('abc')"),
+    ],
+)
+def test_what_says_it_elsewhere_fails_turned_round(helper: str, body: str) -> None:
+    assert outcome(f"{helper}def test_it():\n    {body}\n", "abc") == "failed"
+
+
+class Never:
+    """Is unlike nothing."""
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_an_object_that_is_unlike_nothing_shows_itself() -> None:
+    assert outcome("def test_it():\n    if x != 4:\n        raise AssertionError\n", Never()) == "passed"
+
+
+@pytest.mark.parametrize("body", ["print()", "x", "return\n    assert x == 3"])
+def test_what_says_nothing_counts_as_unfailing(body: str) -> None:
+    source = f"def test_it():\n    {body}\n"
+    pair = controls({"tests/test_a.py": source}, Random(1))
+    node = "tests/test_a.py::test_it"
+    passes = report(**{node: "passed"})
+    assert unfailing(passes, [(run, passes) for run in pair]) == [node]
+
+
+@given(st.integers(0, 2**32), st.integers(2, 9))
+def test_each_test_is_turned_in_one_run_and_straight_in_the_other(seed: int, count: int) -> None:
+    source = "\n".join(f"def test_{n}():\n    assert f() == {10 * n}" for n in range(count))
+    pair = controls({"tests/test_a.py": source}, Random(seed))
+    for n in range(count):
+        assert [run.has_turned(f"tests/test_a.py::test_{n}[x]") for run in pair].count(True) == 1
+        assert [f"assert f() == {10 * n}\n" in run.files["tests/test_a.py"] + "\n" for run in pair].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "class TestA:\n    {}",
+        "class Base:\n    {}\nclass TestB(Base): pass",
+        "import sys\nif sys.platform:\n    {}",
+        "import unittest\nclass Cases(unittest.TestCase):\n    {}",
+    ],
+)
+def test_tests_are_found_wherever_they_stand(around: str) -> None:
+    assert turned(around.format("def test_it(self=None): assert 1 == 1"))
+
+
+@pytest.mark.parametrize("source", ["def (", "x = " + "-" * 5000 + "1", "\0"])
+def test_what_is_no_test_module_is_left_as_it_is(source: str) -> None:
+    assert [run.files["tests/a.py"] for run in controls({"tests/a.py": source}, Random(0))] == [source, source]
 
 
 def report(ended: str | None = None, **outcomes: Any) -> TestReport:
@@ -98,10 +179,31 @@ def report(ended: str | None = None, **outcomes: Any) -> TestReport:
     return TestReport(total=len(results), passed=0, failed=0, results=results, ended=ended)
 
 
-def test_what_passes_straight_and_turned_round_could_not_fail() -> None:
-    straight = report(a="passed", b="passed", c="failed", d="passed")
-    assert unfailing(straight, report(a="failed", b="passed", c="passed")) == ["b"]
+def nodes(**outcomes: str) -> TestReport:
+    return report(**{f"t.py::test_{name}": outcome for name, outcome in outcomes.items()})
+
+
+def run(*turned: str) -> Control:
+    return Control({}, frozenset(("t.py", f"test_{name}") for name in turned))
+
+
+def test_tests_that_pass_straight_and_turned_round_could_not_fail() -> None:
+    straight = nodes(a="passed", b="passed", c="failed", d="passed")
+    runs = [
+        (run("a", "b"), nodes(a="failed", b="passed", c="failed", d="passed")),
+        (run("c", "d"), nodes(a="passed", b="passed", c="passed", d="error")),
+    ]
+    assert unfailing(straight, runs) == ["t.py::test_b"]
 
 
 def test_a_control_run_that_broke_off_clears_nothing() -> None:
-    assert unfailing(report(a="passed"), report(ended="no report", a="failed")) == ["a"]
+    straight = nodes(a="passed")
+    broken = report(ended="no report", **{"t.py::test_a": "failed"})
+    assert unfailing(straight, [(run("a"), broken), (run(), nodes(a="passed"))]) == ["t.py::test_a"]
+
+
+def test_a_control_run_that_was_recognised_clears_nothing() -> None:
+    """Code that fails whatever is odd fails the straight tests of the run too."""
+    straight = nodes(a="passed", b="passed")
+    runs = [(run("a"), nodes(a="failed", b="failed")), (run("b"), nodes(a="failed", b="failed"))]
+    assert unfailing(straight, runs) == ["t.py::test_a", "t.py::test_b"]

@@ -57,8 +57,36 @@ def test_strong_tests_notice_more_than_weak_ones(tmp_path: Path) -> None:
     assert len(weak.survivors) == weak.mutants - weak.killed
 
 
-def test_while_tests_fail_nothing_is_measured(tmp_path: Path) -> None:
-    assert strength("def test_wrong():\n    assert 1 == 2\n", tmp_path) is None
+def test_while_tests_fail_none_can_be_tried(tmp_path: Path) -> None:
+    assert strength("def test_wrong():\n    assert 1 == 2\n", tmp_path) == Strength(mutants=0, killed=0)
+
+
+FORGED = """
+import json, os
+if os.getcwd() != "/project":
+    for fd in range(3, 60):
+        try:
+            os.write(fd, json.dumps({"baseline": True, "killed": [True] * 12}).encode())
+        except OSError:
+            pass
+    try:
+        for name in os.listdir(f"/proc/{os.getppid()}/fd"):
+            open(f"/proc/{os.getppid()}/fd/{name}", "w").write('{"baseline": true, "killed": [true]}')
+    except OSError:
+        pass
+    os.kill(os.getppid(), 9)
+"""
+
+
+def test_the_code_can_not_write_the_result_itself(tmp_path: Path) -> None:
+    assert strength(WEAK, tmp_path, code=CODE + FORGED) == Strength(mutants=0, killed=0)
+
+
+def test_code_that_knows_how_mutants_are_written_gains_nothing(tmp_path: Path) -> None:
+    marked = CODE + '\n\nif "#" + " marked" not in open(__file__).read():\n    raise RuntimeError\n'
+    assert strength(WEAK, tmp_path, code=marked.replace("if points", "# marked\n    if points")) == Strength(
+        mutants=0, killed=0
+    )
 
 
 def test_a_quarantined_test_kills_nothing(tmp_path: Path) -> None:

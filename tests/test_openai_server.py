@@ -79,13 +79,37 @@ def test_a_busy_server_is_asked_again(server: Server) -> None:
         ((200, b"not json"), "is not a chat completion"),
         ((200, b'{"choices": []}'), "is not a chat completion"),
         ((200, b"[]"), "is not a chat completion"),
-        ((200, b'{"choices": [{"message": {"content": "' + b"x" * 8_000_000 + b'"}}]}'), "larger than"),
+        ((200, b"[" * 200_000), "is not a chat completion"),
+        ((200, b'{"choices": [{"message": {"content": ["x"]}}]}'), "is not a chat completion"),
+        ((200, b"<html>busy</html>"), "is not a chat completion"),
     ],
 )
 def test_a_wrong_answer_is_a_model_error(server: Server, answer: tuple[int, bytes], words: str) -> None:
     server.answers = [answer]
     with pytest.raises(ModelError, match=words):
-        ask(local(server), request())
+        ask(local(server, retries=0), request())
+
+
+def test_an_answer_of_ten_megabytes_is_of_no_use_and_no_fault_of_the_line(server: Server) -> None:
+    server.answers = [(200, b'{"choices": [{"message": {"content": "' + b"x" * 10_000_000 + b'"}}]}')]
+    reply = ask(local(server), request())
+    assert (reply.text, reply.stop_reason) == ("", "max_tokens")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text", "tokens"),
+    [
+        ({"usage": {"prompt_tokens": 10**400, "completion_tokens": -3}}, "hello", 0),
+        ({"usage": {"prompt_tokens": "12", "completion_tokens": None}}, "hello", 0),
+        ({"choices": [{"message": {"content": "a\ud800b"}}], "usage": None}, "a?b", 0),
+    ],
+)
+def test_odd_counts_and_half_characters_do_no_harm(
+    server: Server, changes: dict[str, Any], text: str, tokens: int
+) -> None:
+    server.answers = [(200, json.dumps({**COMPLETION, **changes}).encode())]
+    reply = ask(local(server), request())
+    assert (reply.text, reply.usage.total) == (text, tokens)
 
 
 def test_no_server_is_a_model_error(server: Server) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.report.write import _block, _line
+from orchestrator.report.write import _block, _cell, _code, _line
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,15 @@ def test_a_block_ends_only_where_it_should(text: str) -> None:
     fence, *_, last = _block(text).split("\n")
     assert fence.removesuffix("text") == last
     assert last not in text
+
+
+@pytest.mark.parametrize("show", [_line, _code, _cell, _block])
+def test_nothing_that_steers_a_terminal_or_turns_the_writing_gets_through(show: Callable[[str], str]) -> None:
+    shown = show("a\x1b[2Jb\x1b]0;title\x07c\u202ed\x9be\rf")
+    assert not set("\x1b\x07\u202e\x9b\r") & set(shown)
+    assert "2J" not in shown
+
+
+@given(st.text(max_size=100))
+def test_a_piece_of_code_stays_in_its_cell(text: str) -> None:
+    assert not set("\n|") & set(_code(text))

@@ -11,11 +11,12 @@ import pytest
 import yaml
 
 from agents.models.scripted import ScriptedModel
+from orchestrator.journal.events import read_events
 from schemas.errors import ExitCode
 from schemas.evaluation import Dimension
 from schemas.milestone import Status
 from tests.helpers import GREETER, Done, go
-from tests.replies import GOOD, RETRY, RULED, SMALL, SMALL_STEPS
+from tests.replies import CORE, FIRST, GOOD, PLAN, RETRY, RULED, SMALL, SMALL_STEPS, files, script
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +96,9 @@ def test_a_small_model_writes_one_function_at_a_time_and_mends_what_the_facts_po
     assert "Fact:" in later.messages[0].content
     assert [r.sample for r in (first, mend, fresh, later)] == [0, 4, 8, 104]
     assert (mend.choices, mend.temperature) == (4, 0.7)
-    files = done.git("ls-files").split()
-    assert "greeter/__init__.py" in files
-    assert "tests/test_m1_greeter_core.py" in files
+    tracked = done.git("ls-files").split()
+    assert "greeter/__init__.py" in tracked
+    assert "tests/test_m1_greeter_core.py" in tracked
 
 
 def test_a_wrong_test_is_quarantined_by_the_critic_and_listed(workspace: Path) -> None:
@@ -151,3 +152,19 @@ def test_pinned_milestones_are_taken_as_they_are(workspace: Path) -> None:
     done = go(workspace, [], idea=path)
     assert [m.id for m in done.report.milestones] == ["core", "late"]
     assert done.calls[0]["agent"] == "spec"
+
+
+@pytest.mark.parametrize("odd", ["x" + ".a" * 2_500, "not " * 900 + "True", "0x" + "f" * 9_000])
+def test_code_that_no_tool_can_read_fails_the_attempt_and_not_the_run(odd: str, workspace: Path) -> None:
+    lines = script(("planner", PLAN), *FIRST, *[("impl", files({"greeter/core.py": f"{CORE}\nODD = {odd}\n"}))] * 3)
+    done = go(workspace, lines, attempts=1)
+    first = done.report.milestones[0].attempts[0]
+    assert (done.code, done.report.stopped_by) == (ExitCode.NOT_ACCEPTED, None)
+    assert first.failure is not None
+    assert "greeter/core.py, line" in first.failure
+
+
+def test_the_log_holds_raw_and_clamped_scores_and_the_facts_that_clamped_them(retried: Done) -> None:
+    finished = [e for e in read_events(retried.files.events) if e["event"] == "attempt_finished"]
+    assert (finished[0]["raw"]["correctness"], finished[0]["clamped"]["correctness"]) == (5, 1)
+    assert finished[0]["clamps"][0]["fact"].startswith("acceptance check AC2 fails")

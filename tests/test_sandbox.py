@@ -19,7 +19,7 @@ from orchestrator.evidence.static import misuses
 from orchestrator.sandbox.bubblewrap import Bubblewrap, find_bwrap
 from orchestrator.sandbox.port import Command, Sandbox
 from orchestrator.sandbox.probe import probe
-from schemas.errors import Unavailable
+from schemas.errors import Leak, Unavailable
 from schemas.evidence import Evidence, Execution
 from schemas.test_report import TestReport
 
@@ -233,7 +233,9 @@ def test_landlock_stands_in_where_bubblewrap_can_not_be_had(
 
     monkeypatch.setattr("orchestrator.sandbox.bubblewrap.find_bwrap", missing)
     monkeypatch.setattr("orchestrator.compose.probe", nothing_leaks)  # the interpreter may be in a private folder
-    assert build_sandbox(Settings(), environment).name.startswith("landlock")
+    said: list[str] = []
+    assert build_sandbox(Settings(), environment, say=said.append).name.startswith("landlock")
+    assert "since bubblewrap is missing" in said[0]
 
 
 async def nothing_leaks(sandbox: Sandbox, environment: Path, *, confined: bool) -> None:
@@ -241,13 +243,35 @@ async def nothing_leaks(sandbox: Sandbox, environment: Path, *, confined: bool) 
 
 
 class Leaky(Bubblewrap):
+    without = "--unshare-net"
+
     def _argv(self, command: Command, variables: dict[str, str]) -> list[str]:
-        return [word for word in super()._argv(command, variables) if word != "--unshare-net"]
+        return [word for word in super()._argv(command, variables) if not word.startswith(self.without)]
 
 
-def test_a_sandbox_that_leaks_is_refused_and_the_leaks_are_named(environment: Environment) -> None:
-    with pytest.raises(Unavailable, match=r"leaks, so generated code is not run: code inside reaches the network$"):
-        asyncio.run(probe(Leaky(), environment.path))
+@pytest.mark.parametrize(
+    ("without", "leak"),
+    [
+        ("--unshare-net", "reaches the network"),
+        ("--unshare-pid", "sees other processes"),
+        ("--as=", "has no limits"),
+    ],
+)
+def test_a_sandbox_that_leaks_is_refused_and_the_leaks_are_named(
+    environment: Environment, without: str, leak: str
+) -> None:
+    sandbox = Leaky()
+    sandbox.without = without
+    with pytest.raises(Leak, match=rf"leaks, so generated code is not run: code inside {leak}$"):
+        asyncio.run(probe(sandbox, environment.path))
+
+
+def test_no_other_sandbox_takes_the_place_of_one_that_leaks(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.compose.Bubblewrap", Leaky)
+    with pytest.raises(Leak, match="bubblewrap"):
+        build_sandbox(Settings(), environment)
 
 
 def test_a_container_is_taken_only_inside_one(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:

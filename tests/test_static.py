@@ -23,10 +23,17 @@ SECRET = "sk-" + "a1b2c3d4" * 4
         ("KEY = '''-----BEGIN RSA PRIVATE KEY-----'''\n", "secrets", "private key", "high"),
         ("import requests\n", "dependency", "undeclared", "low"),
         ("from flask.views import View\n", "dependency", "undeclared", "low"),
+        ("import importlib\nimportlib.import_module('requests')\n", "dependency", "undeclared", "low"),
+        ("__import__(input())\n", "unread", "Python", "medium"),
+        ("import runpy\nrunpy.run_path('core.txt')\n", "unread", "Python", "medium"),
+        ("def (\n", "unread", "Python", "medium"),
+        ("x = " + "-" * 2000 + "1\n", "unread", "Python", "medium"),
+        ("# coding: nosuch\nimport os\n", "unread", "bandit", "medium"),
+        ("URL = 'postgres://me:" + "hidden@" + "host/db'\n", "secrets", "password in an address", "high"),
     ],
 )
 def test_it_is_found(source: str, tool: str, rule: str, severity: str) -> None:
-    found = [(f.tool, f.rule, f.severity) for f in audit({"pkg/a.py": source}, [])]
+    found = [(f.tool, f.rule, f.severity) for f in audit({"pkg/a.py": source}, {"pkg/a.py": source}, [])]
     assert (tool, rule, severity) in found
 
 
@@ -39,9 +46,21 @@ def test_it_is_found(source: str, tool: str, rule: str, severity: str) -> None:
     ],
 )
 def test_ordinary_code_is_clean(source: str) -> None:
-    assert audit({"pkg/a.py": source, "pkg/b.py": ""}, ["allowed"]) == []
+    files = {"pkg/a.py": source, "pkg/b.py": ""}
+    assert audit(files, files, ["allowed"]) == []
 
 
 def test_a_comment_hides_nothing_from_the_linter() -> None:
     found = analyse({"a.py": '"""A."""\n\nimport json  # noqa\n'})
     assert [f.rule for f in found] == ["F401"]
+
+
+def test_secrets_are_found_in_files_that_are_no_code_too() -> None:
+    found = audit({}, {"config.toml": f"key = '{SECRET}'"}, [])
+    assert [(f.path, f.tool) for f in found] == [("config.toml", "secrets")]
+
+
+@pytest.mark.parametrize("extra", [{"a/b.py": "", "a/b/__init__.py": ""}, {"builtins.py": "x = 1\n"}])
+def test_what_keeps_mypy_from_reading_the_code_is_a_finding(extra: dict[str, str]) -> None:
+    files = {"wrong.py": "def f(a: int) -> str:\n    return a\n", **extra}
+    assert {f.tool for f in audit(files, files, [])} & {"unread", "mypy"}

@@ -71,22 +71,33 @@ class OpenAIServerModel:
         """
         for attempt in range(self._retries + 1):
             try:
-                response = await self._client.post("chat/completions", json=self._body(request))
-            except httpx.TransportError as error:
-                failure = ModelError(f"no reply from {self._client.base_url}: {type(error).__name__}: {error}")
-            else:
-                if response.status_code == 200:
-                    reply = _read(response, self.name)
+                status, content = await self._post(request)
+                if status == 200:
+                    if len(content) > _MAX_BODY:  # of no use, but an answer: the agent's, not the line's fault
+                        return ModelReply(text="", stop_reason="max_tokens", usage=Usage(), model=self.name)
+                    reply = _read(content, self.name)
                     progress(reply.usage.output_tokens)
                     return reply
-                failure = ModelError(
-                    f"HTTP {response.status_code}: {response.text[:300]}",
-                    permanent=response.status_code not in _RETRY_STATUS,
-                )
+                said = content[:300].decode("utf-8", "replace")
+                failure = ModelError(f"HTTP {status}: {said}", permanent=status not in _RETRY_STATUS)
+            except httpx.TransportError as error:
+                failure = ModelError(f"no reply from {self._client.base_url}: {type(error).__name__}: {error}")
+            except ModelError as error:
+                failure = error
             if failure.permanent or attempt == self._retries:
                 raise failure
             await asyncio.sleep(min(8.0, self._backoff * 2**attempt))
         raise AssertionError("unreachable")
+
+    async def _post(self, request: ModelRequest) -> tuple[int, bytes]:
+        """Return status and body; of a body over `_MAX_BODY` bytes no more than that and a little is read."""
+        body = bytearray()
+        async with self._client.stream("POST", "chat/completions", json=self._body(request)) as response:
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > _MAX_BODY:
+                    break
+        return response.status_code, bytes(body)
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         messages = [{"role": "system", "content": request.system}]
@@ -106,23 +117,33 @@ class OpenAIServerModel:
         return body
 
 
-def _read(response: httpx.Response, name: str) -> ModelReply:
-    if len(response.content) > _MAX_BODY:
-        raise ModelError(f"the reply is larger than {_MAX_BODY} bytes")
+def _read(content: bytes, name: str) -> ModelReply:
     try:
-        body = json.loads(response.content)
+        body = json.loads(content)
         choice = body["choices"][0]
         counts = body.get("usage") or {}
-        cached = (counts.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        cached = _count((counts.get("prompt_tokens_details") or {}).get("cached_tokens"))
         return ModelReply(
-            text=choice["message"].get("content") or "",
+            text=_text(choice["message"].get("content") or ""),
             stop_reason=_STOP.get(choice.get("finish_reason"), "end"),
             usage=Usage(
-                input_tokens=max(0, counts.get("prompt_tokens", 0) - cached),
-                output_tokens=counts.get("completion_tokens", 0),
+                input_tokens=max(0, _count(counts.get("prompt_tokens")) - cached),
+                output_tokens=_count(counts.get("completion_tokens")),
                 cache_read_tokens=cached,
             ),
-            model=str(body.get("model") or name),
+            model=_text(str(body.get("model") or name))[:200],
         )
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ModelError(f"the server's reply is not a chat completion: {type(error).__name__}: {error}") from error
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        said = f"{type(error).__name__}: {str(error)[:200]}"
+        raise ModelError(f"the server's reply is not a chat completion: {said}") from error
+
+
+def _text(value: object) -> str:
+    """Return ``value``, a text, without halves of characters, which no file can hold."""
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, not {type(value).__name__}")
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and 0 <= value < 1 << 40 else 0

@@ -60,6 +60,10 @@ def _doctor_judge(options: argparse.Namespace, loaded: Loaded, say: Callable[[st
             f"judge      {'ok ' if one.right else 'BAD'} {one.name}: {verdict}, {one.evaluation.score:.2f} "
             f"(the judge said {judged}; {len(one.evaluation.clamps)} capped)"
         )
+    seen = sum(one.seen for one in known)
+    say(f"judge      by itself it tells good from bad in {seen} of {len(known)}; the facts decide the rest")
+    if all(one.evaluation.raw == known[0].evaluation.raw for one in known):
+        say("judge      it says the same of everything: a rubber stamp. Name a stronger model in roles.evaluator")
     return ExitCode.OK if all(one.right for one in known) else ExitCode.NOT_ACCEPTED
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from orchestrator.journal.events import read_events, verify
 from orchestrator.journal.store import RecordStore
+from orchestrator.text import harmless
 from orchestrator.workspace.layout import RunFiles, open_run
 from schemas.call import CallRecord
 from schemas.errors import ExitCode, InputError
@@ -43,7 +44,7 @@ def logs_command(options: argparse.Namespace) -> ExitCode:
             f"{event['timestamp'][:19]}Z {event.get('milestone') or '-':<4} {event.get('attempt') or '-'} "
             f"{event['agent']:<9} {event['outcome']:<14} {event['duration_ms'] / 1000:7.1f}s "
             f"{event['gen_ai.usage.output_tokens']:>6} out  "
-            f"{(event.get('call') or '')[:12]:<12} {event['output'][:60]}",
+            f"{(event.get('call') or '')[:12]:<12} {harmless(event['output'][:60])}",
             markup=False,
             highlight=False,
             soft_wrap=True,
@@ -63,7 +64,7 @@ def _show(files: RunFiles, store: RecordStore, digest: str, *, as_json: bool) ->
     record = store.find(found[0])
     if record is None:
         raise InputError(f"{files.logs}/calls/{found[0]}.json: is damaged")
-    sys.stdout.write(record.model_dump_json() + "\n" if as_json else _whole(record))
+    sys.stdout.write(record.model_dump_json() + "\n" if as_json else harmless(_whole(record)))
     return ExitCode.OK
 
 

@@ -66,7 +66,7 @@ def _go(
     with view_for(console, quiet=options.quiet, debug=options.debug) as view:
         find_git()
         environment = ensure_environment(cache_folder(settings), list(idea.constraints.dependencies))
-        sandbox = build_sandbox(settings, environment, unsafe=options.unsafe_no_sandbox)
+        sandbox = build_sandbox(settings, environment, unsafe=options.unsafe_no_sandbox, say=view.note)
         models = build_models(settings, view.download)
         view.note(models.said)
         if options.unsafe_no_sandbox:
@@ -84,9 +84,11 @@ def _go(
                     idea_digest=idea.digest,
                     settings=settings.public(),
                     models={agent: model.name for agent, model in models.by_agent.items()},
-                    sandbox=sandbox.name,
+                    sandboxes=[],
                 )
             )
+            if info.sandboxes[-1:] != [sandbox.name]:
+                info = info.model_copy(update={"sandboxes": [*info.sandboxes, sandbox.name]})
             _save_first(files, info)
             view.note(f"Run {files.name}: {idea.name}")
             team = build_team(idea, files, info, settings, models, sandbox, environment, view, reuse)

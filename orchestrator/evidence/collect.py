@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import random
+import secrets
 import shlex
-import shutil
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +17,14 @@ from pydantic import ValidationError
 
 from agents.skeleton import signature_gaps
 from orchestrator.evidence import mutants
-from orchestrator.evidence.control import turned, turned_files, unfailing
+from orchestrator.evidence.control import controls, unfailing
 from orchestrator.evidence.environment import Environment
 from orchestrator.evidence.mutants import chosen, measure_strength
 from orchestrator.evidence.run_tests import HARNESS, normalised, run_tests
 from orchestrator.evidence.static import analyse, audit
 from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.port import Command, Sandbox
+from orchestrator.scratch import scratch
 from schemas.architecture import Blueprint
 from schemas.base import Schema, digest_of
 from schemas.evidence import Evidence, ProgramRun, Strength
@@ -101,7 +102,7 @@ class Laboratory:
         return await self._once("scrutinised", subject, self._scrutinised)
 
     async def _once(self, what: str, subject: Subject, measure: Callable[[Subject], Awaitable[Evidence]]) -> Evidence:
-        key = [what, 6, subject.digest, digest_of([tool.read_text(encoding="utf-8") for tool in TOOLS])]
+        key = [what, 7, subject.digest, digest_of([tool.read_text(encoding="utf-8") for tool in TOOLS])]
         key += [self.test_seconds, self.mutants, self.environment.path.name, self.sandbox.name]
         evidence = self.store.fact(key, Evidence)
         if evidence is None:
@@ -133,7 +134,7 @@ class Laboratory:
 
     async def _scrutinised(self, subject: Subject) -> Evidence:
         evidence = await self.examine(subject)
-        findings = [*evidence.findings, *audit(subject.code, self.environment.allowed())]
+        findings = [*evidence.findings, *audit(subject.code, subject.files, self.environment.allowed())]
         evidence = evidence.model_copy(update={"findings": findings})
         if not evidence.generated.clean or not evidence.holds:
             return evidence
@@ -145,20 +146,38 @@ class Laboratory:
         )
 
     async def _unfailing(self, subject: Subject, evidence: Evidence) -> list[str]:
-        """Return the tests and checks that pass although they were turned round."""
-        with _unpacked(turned_files(subject.files)) as project:
-            generated, acceptance = await asyncio.gather(
-                self._generated(project, subject.quarantined), self._acceptance(project, subject.checks, turn=True)
-            )
-        found = unfailing(evidence.generated, generated)
-        if acceptance is not None and evidence.acceptance is not None:
-            found += unfailing(evidence.acceptance, acceptance)
+        """Return the tests that pass although they were turned round, or say nothing; and the checks that do."""
+        lot = random.Random(secrets.randbits(128))  # noqa: S311  (seeded so that nobody can foresee it)
+        tests = {p: s for p, s in subject.files.items() if p.startswith("tests/") and p.endswith(".py")}
+        pair = controls(tests, lot)
+        sealed = controls({_SEALED: _source(subject.checks)}, lot)
+        done = await asyncio.gather(
+            *(self._generated_in({**subject.files, **run.files}, subject.quarantined) for run in pair),
+            *(self._acceptance_in(subject, run.files[_SEALED]) for run in sealed),
+        )
+        found = unfailing(evidence.generated, list(zip(pair, done[:2], strict=True)))
+        if evidence.acceptance is not None:
+            runs = [(run, _as_nodes(report)) for run, report in zip(sealed, done[2:], strict=True)]
+            idle = set(unfailing(_as_nodes(evidence.acceptance), runs))
+            # A check that can't be turned is the user's own: it has the benefit of the doubt.
+            found += [
+                c.id for c in subject.checks if _node(c.id) in idle and any(r.has_turned(_node(c.id)) for r in sealed)
+            ]
         return found
+
+    async def _generated_in(self, files: Mapping[str, str], quarantined: tuple[str, ...]) -> TestReport:
+        with _unpacked(files) as project:
+            return await self._generated(project, quarantined)
+
+    async def _acceptance_in(self, subject: Subject, source: str) -> TestReport:
+        with _unpacked(subject.files) as project:
+            report = await self._acceptance(project, subject.checks, source)
+        return report or TestReport(total=0, passed=0, failed=0)
 
     async def _strength(self, subject: Subject) -> Strength | None:
         new = subject.blueprint.skeletons if subject.blueprint else subject.code
         code = {path: source for path, source in subject.code.items() if path in new}
-        with _unpacked(subject.files) as project, _sealed(subject.checks) as sealed:
+        with _unpacked(subject.files) as project, _sealed(_source(subject.checks)) as sealed:
             return await measure_strength(
                 self.sandbox, project, self.environment.path, chosen(code, self.mutants), sealed, subject.quarantined
             )
@@ -176,10 +195,11 @@ class Laboratory:
         )
 
     async def _acceptance(
-        self, project: Path, checks: Sequence[AcceptanceCheck], *, turn: bool = False
+        self, project: Path, checks: Sequence[AcceptanceCheck], source: str | None = None
     ) -> TestReport | None:
-        """Run the sealed checks, or what they come to turned round, from a folder of their own, outside the project."""
-        with _sealed(checks, turn=turn) as target:
+        """Run the sealed checks (``source``: what a control run has made of them) from a folder of their own, outside
+        the project."""
+        with _sealed(_source(checks) if source is None else source) as target:
             if target is None:
                 return None
             report = await run_tests(
@@ -207,7 +227,8 @@ class Laboratory:
         )
         result = await self.sandbox.run(command)
         execution = result.execution
-        output = normalised((execution.stdout + execution.stderr).strip(), self.sandbox.place(project))[-4000:]
+        printed = (execution.stdout + execution.stderr).strip()[-8000:]
+        output = normalised(printed, self.sandbox.place(project))[-4000:]
         served = _served(result.report)
         if served is not None:
             ok, said = served
@@ -258,9 +279,7 @@ def acceptance_source(check: AcceptanceCheck) -> str:
 @contextmanager
 def _unpacked(files: Mapping[str, str]) -> Iterator[Path]:
     """Put ``files`` into a folder that any user may read and that goes when the block ends."""
-    folder = Path(tempfile.mkdtemp(prefix="milepost-project-"))
-    try:
-        folder.chmod(0o755)
+    with scratch() as folder:
         for name, content in files.items():
             target = folder / name
             if not target.resolve().is_relative_to(folder.resolve()):
@@ -271,21 +290,35 @@ def _unpacked(files: Mapping[str, str]) -> Iterator[Path]:
             except (FileExistsError, IsADirectoryError, NotADirectoryError):
                 raise ValueError(f"{name} can't be both a file and a folder") from None
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+_SEALED = "test_acceptance.py"
+
+
+def _source(checks: Sequence[AcceptanceCheck]) -> str:
+    """Return the test module of the sealed checks; empty where there is none."""
+    return "\n\n".join(acceptance_source(c) for c in checks if c.check)
+
+
+def _node(check: str) -> str:
+    """Return the node id of the sealed check with id ``check``."""
+    return f"{_SEALED}::test_{check.replace('-', '_')}"
+
+
+def _as_nodes(report: TestReport) -> TestReport:
+    """Return a report on checks with node ids in place of theirs."""
+    return report.model_copy(update={"results": [r.model_copy(update={"id": _node(r.id)}) for r in report.results]})
 
 
 @contextmanager
-def _sealed(checks: Sequence[AcceptanceCheck], *, turn: bool = False) -> Iterator[Path | None]:
+def _sealed(source: str) -> Iterator[Path | None]:
     """Write the checks to a file in a new folder that any user may read, outside the project; None if there is none."""
-    source = "\n\n".join(acceptance_source(c) for c in checks if c.check)
     if not source:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="milepost-acceptance-") as name:
-        Path(name).chmod(0o755)
-        target = Path(name) / "test_acceptance.py"
-        target.write_text(turned(source) if turn else source, encoding="utf-8")
+    with scratch() as folder:
+        target = folder / _SEALED
+        target.write_text(source, encoding="utf-8")
         target.chmod(0o644)
         yield target
 

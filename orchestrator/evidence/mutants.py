@@ -6,10 +6,10 @@ Every mutant differs from the code in one place. Which ones are tried is decided
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import hashlib
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +18,9 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from agents.parsing import parse_module
 from orchestrator.sandbox.port import Command, Sandbox
+from orchestrator.scratch import scratch
 from schemas.base import Schema
 from schemas.evidence import Strength
 
@@ -68,14 +70,14 @@ class Mutant:
     @property
     def source(self) -> str:
         """The file with the defect in it."""
-        tree = ast.parse(self.original)
+        tree = parse_module(self.original, self.path)
         _mutate(next(islice(ast.walk(tree), self.place, None)), self.variant)
         return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def mutants_of(path: str, source: str) -> Iterator[Mutant]:
     """Yield every mutant of ``source``: turned comparisons and conditions, other operators, numbers and results."""
-    for place, node in enumerate(ast.walk(ast.parse(source))):
+    for place, node in enumerate(ast.walk(parse_module(source, path))):
         for variant in range(2):
             changed = copy.copy(node)
             if isinstance(changed, ast.expr | ast.stmt) and _mutate(changed, variant):
@@ -129,6 +131,8 @@ def _is_none(node: ast.expr | None) -> bool:
 
 def chosen(files: Mapping[str, str], most: int) -> list[Mutant]:
     """Return at most ``most`` mutants of ``files``, the same ones for the same files."""
+    if not most:
+        return []
     found = [mutant for path, source in sorted(files.items()) for mutant in mutants_of(path, source)]
     return sorted(found, key=lambda m: hashlib.sha256(repr(m).encode()).digest())[:most]
 
@@ -148,11 +152,14 @@ async def measure_strength(
 ) -> Strength | None:
     """Return how many ``mutants`` of ``project`` its tests kill; ``sealed`` holds the sealed checks.
 
-    None where there are no mutants, or where the tests do not pass on the code as it is.
+    None where there are no mutants; none tried, where the tests do not pass on the code as it is, or take too long.
     """
     if not mutants:
         return None
-    with _plan([[m.path, m.source] for m in mutants], quarantined) as plan:
+    # Code and mutants are written alike, so that only the defect tells them apart.
+    plain = {m.path: ast.unparse(parse_module(m.original, m.path)) for m in mutants}
+    plan_of = {"code": plain, "mutants": [[m.path, m.source] for m in mutants], "left_out": list(quarantined)}
+    with _plan(plan_of) as plan:
         tests = (["tests"] if (project / "tests").is_dir() else []) + ([str(sealed)] if sealed else [])
         command = Command(
             argv=("python", "-I", str(HARNESS), sandbox.place(project), str(plan), str(SECONDS), *tests),
@@ -163,20 +170,19 @@ async def measure_strength(
             report=True,
         )
         result = await sandbox.run(command)
-    try:
-        raw = _Raw.model_validate_json(result.report)
-    except ValidationError:
-        return None
-    if not raw.baseline or not raw.killed:
-        return None
+    raw = _Raw(baseline=False, killed=[])
+    if result.execution.exit_code == 0 and not result.execution.ended:
+        with contextlib.suppress(ValidationError):
+            raw = _Raw.model_validate_json(result.report)
+    if not raw.baseline or len(raw.killed) > len(mutants):
+        return Strength(mutants=0, killed=0)
     survivors = [str(m) for m, killed in zip(mutants, raw.killed, strict=False) if not killed]
     return Strength(mutants=len(raw.killed), killed=sum(raw.killed), survivors=survivors)
 
 
 @contextmanager
-def _plan(mutants: list[list[str]], left_out: Sequence[str]) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="milepost-mutants-") as name:
-        Path(name).chmod(0o755)
-        plan = Path(name) / "mutants.json"
-        plan.write_text(json.dumps({"mutants": mutants, "left_out": list(left_out)}), encoding="utf-8")
+def _plan(content: object) -> Iterator[Path]:
+    with scratch() as folder:
+        plan = folder / "mutants.json"
+        plan.write_text(json.dumps(content), encoding="utf-8")
         yield plan

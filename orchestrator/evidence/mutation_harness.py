@@ -5,6 +5,7 @@ It is started as a script by its path and uses nothing of Milepost. pytest is im
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 _OPTIONS = ("-c", os.devnull, "-p", "no:cacheprovider", "-p", "no:cov", "-q", "-x", "--import-mode=importlib")
+_DUMPABLE = 4
 _SLOWEST = 3.0
 """A mutant may take so many times as long as the code itself, then it counts as killed: it loops."""
 
@@ -25,32 +27,40 @@ def main(root: str, plan: str, seconds: float, tests: list[str]) -> int:
     import pytest  # noqa: F401  (once, for all)
 
     out = int(os.environ.pop("MILEPOST_REPORT_FD"))
+    # What runs in the children must reach neither the report nor this process's memory or files.
+    ctypes.CDLL(None).prctl(_DUMPABLE, 0, 0, 0, 0)
     given = json.loads(Path(plan).read_text(encoding="utf-8"))
     left_out = set(given["left_out"])
     end = time.monotonic() + seconds
     began = time.monotonic()
-    baseline = _passes(root, None, tests, left_out, seconds)
+
+    def passes(mutant: list[str] | None, limit: float) -> bool:
+        files = {**given["code"], **({mutant[0]: mutant[1]} if mutant else {})}
+        return _passes(root, files, tests, left_out, limit, out)
+
+    baseline = passes(None, seconds)
     longest = max(1.0, _SLOWEST * (time.monotonic() - began))
     killed: list[bool] = []
     for mutant in given["mutants"] if baseline else ():
         if time.monotonic() + longest > end:
             break
-        killed.append(not _passes(root, mutant, tests, left_out, longest))
+        killed.append(not passes(mutant, longest))
     with os.fdopen(out, "w") as stream:
         json.dump({"baseline": bool(baseline), "killed": killed}, stream)
     return 0
 
 
-def _passes(root: str, mutant: list[str] | None, tests: list[str], left_out: set[str], seconds: float) -> bool:
-    """Whether the tests pass on a copy of the project at ``root`` with ``mutant`` (path and source) in it."""
+def _passes(root: str, files: dict[str, str], tests: list[str], left_out: set[str], seconds: float, out: int) -> bool:
+    """Whether the tests pass on a copy of the project at ``root`` with ``files`` in it; ``out`` is not for them."""
     with tempfile.TemporaryDirectory() as name:
         copied = Path(name, "project")
         shutil.copytree(root, copied, symlinks=True)
-        if mutant is not None:
-            (copied / mutant[0]).chmod(0o644)
-            (copied / mutant[0]).write_text(mutant[1], encoding="utf-8")
+        for path, source in files.items():
+            (copied / path).chmod(0o644)
+            (copied / path).write_text(source, encoding="utf-8")
         child = os.fork()
         if child == 0:
+            os.close(out)
             os.setsid()
             os._exit(_run(copied, tests, left_out))
         end = time.monotonic() + seconds

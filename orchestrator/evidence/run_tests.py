@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from agents.parsing import parse_module
 from orchestrator.sandbox.port import Command, Sandbox
 from schemas.base import Schema
 from schemas.test_report import Failure, TestReport, TestResult
@@ -18,19 +20,36 @@ HARNESS = Path(__file__).with_name("harness.py").resolve()
 MAX_TESTS = 5_000
 
 
+SOURCES = 50
+"""Failures whose test's own source is looked up; nobody is shown more."""
+
+_Text = Annotated[str, StringConstraints(max_length=8_000)]
+_Count = Annotated[int, Field(ge=0, le=10_000_000)]
+
+
 class _RawFailure(Schema):
-    test: str
-    error: str
-    location: str
+    test: _Text
+    error: _Text
+    location: _Text
 
 
 class _RawReport(Schema):
+    """What comes out of the sandbox; the code under test may have written it."""
+
     exit_code: int
-    collected: list[str] = Field(max_length=MAX_TESTS)
-    outcomes: dict[str, Literal["passed", "failed", "skipped", "error"]]
+    collected: list[_Text] = Field(max_length=MAX_TESTS)
+    outcomes: dict[_Text, Literal["passed", "failed", "skipped", "error"]]
     failures: list[_RawFailure] = Field(max_length=MAX_TESTS)
     collection_errors: list[_RawFailure] = Field(max_length=MAX_TESTS)
-    coverage: dict[str, tuple[int, int]]
+    coverage: dict[_Text, tuple[_Count, _Count]]
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> _RawReport:
+        if len(set(self.collected)) != len(self.collected):
+            raise ValueError("a test is named twice")
+        if any(hit > total for total, hit in self.coverage.values()):
+            raise ValueError("more lines were run than there are")
+        return self
 
 
 async def run_tests(
@@ -73,17 +92,19 @@ async def run_tests(
 def _report(raw: _RawReport, project: Path, root: str, ended: str | None) -> TestReport:
     results = [TestResult(id=node, outcome=raw.outcomes.get(node, "error")) for node in raw.collected]
     count = {kind: sum(r.outcome == kind for r in results) for kind in ("passed", "failed", "skipped", "error")}
+    sources = _sources(project, [f.test for f in [*raw.collection_errors, *raw.failures][:SOURCES]])
     failures = [
         Failure(
             test=f.test,
             error=normalised(f.error, root)[:3000],
             location=normalised(f.location, root),
-            source=_source(project, f.test),
+            source=sources.get(f.test, ""),
         )
         for f in [*raw.collection_errors, *raw.failures]
     ]
-    lines = sum(total for total, _ in raw.coverage.values())
-    covered = sum(hit for _, hit in raw.coverage.values())
+    measured = {path: lines for path, lines in raw.coverage.items() if _inside(project, path)}
+    lines = sum(total for total, _ in measured.values())
+    covered = sum(hit for _, hit in measured.values())
     return TestReport(
         total=len(results) + len(raw.collection_errors),
         passed=count["passed"],
@@ -91,7 +112,7 @@ def _report(raw: _RawReport, project: Path, root: str, ended: str | None) -> Tes
         skipped=count["skipped"],
         errors=count["error"] + len(raw.collection_errors),
         coverage=round(100 * covered / lines, 1) if lines else None,
-        coverage_by_file={p: round(100 * hit / total, 1) for p, (total, hit) in raw.coverage.items() if total},
+        coverage_by_file={p: round(100 * hit / total, 1) for p, (total, hit) in measured.items() if total},
         failures=failures,
         results=results,
         ended=ended,
@@ -100,22 +121,43 @@ def _report(raw: _RawReport, project: Path, root: str, ended: str | None) -> Tes
 
 def normalised(text: str, root: str) -> str:
     """Return ``text`` without what differs from run to run: addresses, durations, folders (``root``: the project's)."""
-    text = re.sub(r"0x[0-9a-f]{6,}", "0x…", text)
-    text = re.sub(r"pytest-of-[\w-]+/pytest-\d+", "pytest", text)
-    text = re.sub(r"\bin \d+\.\d+s\b", "in …s", text)
+    text = re.sub(r"0x[0-9a-f]{6,16}", "0x…", text)
+    text = re.sub(r"pytest-of-\w{1,32}/pytest-\d{1,9}", "pytest", text)
+    text = re.sub(r"\bin \d{1,9}\.\d{1,9}s\b", "in …s", text)
     return text.replace(f"{root}/", "")
 
 
-def _source(project: Path, node: str) -> str:
-    """Return the source of the test with node id ``node``, if it is a plain function of the project."""
-    import ast
+def _sources(project: Path, nodes: list[str]) -> dict[str, str]:
+    """Return the source of each test that is a plain function or method of a file of the project."""
+    trees: dict[str, tuple[str, ast.Module] | None] = {}
+    found = {}
+    for node in nodes:
+        path, _, name = node.partition("::")
+        if path not in trees:
+            trees[path] = _parsed(project, path)
+        parsed = trees[path]
+        if parsed is not None:
+            text, tree = parsed
+            plain = name.split("::")[-1].split("[")[0]
+            match = next((n for n in ast.walk(tree) if getattr(n, "name", None) == plain), None)
+            found[node] = ast.get_source_segment(text, match) or "" if match is not None else ""
+    return found
 
-    path, _, name = node.partition("::")
-    name = name.split("::")[-1].split("[")[0]
+
+def _parsed(project: Path, path: str) -> tuple[str, ast.Module] | None:
+    """Return text and tree of a file of the project; None where there is none, or it can't be read as Python."""
+    file = _inside(project, path)
     try:
-        text = (project / path).read_text(encoding="utf-8")
-        tree = ast.parse(text)
-    except (OSError, SyntaxError, ValueError):
-        return ""
-    found: Any = next((n for n in ast.walk(tree) if getattr(n, "name", None) == name), None)
-    return ast.get_source_segment(text, found) or "" if found is not None else ""
+        text = file.read_text(encoding="utf-8") if file else ""
+        return (text, parse_module(text, path)) if file else None
+    except (OSError, ValueError):
+        return None
+
+
+def _inside(project: Path, path: str) -> Path | None:
+    """Return the plain file that a report names, if it really is one of the project: the report may be forged."""
+    try:
+        file = (project / path).resolve()
+        return file if file.is_relative_to(project.resolve()) and file.is_file() else None
+    except (OSError, ValueError):
+        return None

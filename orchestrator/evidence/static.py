@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from agents.parsing import parse_module
+from orchestrator.scratch import scratch
 from schemas.evidence import Finding
 
 __all__ = ["analyse", "audit", "certain_errors", "misuses", "tidy"]
@@ -65,14 +67,18 @@ def analyse(files: Mapping[str, str]) -> list[Finding]:
     return findings
 
 
-def audit(files: Mapping[str, str], allowed: Collection[str]) -> list[Finding]:
-    """Return what bandit and mypy find in the Python ``files``, secrets in them, and imports of what is not ``allowed``
-    (nor Python's own, nor the project's). Comments that would silence a tool have no effect."""
-    with _written({p: _unsilenced(s) for p, s in files.items()}) as folder:
+def audit(code: Mapping[str, str], files: Mapping[str, str], allowed: Collection[str]) -> list[Finding]:
+    """Return what bandit and mypy find in the Python ``code``, what they could not read of it, secrets in any of the
+    project's ``files``, and imports of what is not ``allowed`` (nor Python's own, nor the project's).
+
+    Comments that would silence a tool have no effect.
+    """
+    with _written({p: _unsilenced(s) for p, s in code.items()}) as folder:
         report = _tool(
             [sys.executable, "-I", "-m", "bandit", "-q", "-f", "json", "--ignore-nosec", "-r", "."], "", folder
         )
-        typed = _mypy(sorted(files), folder) if files else ""
+        typed = _mypy(sorted(code), folder) if code else ""
+    said = json.loads(report or "{}")
     findings = [
         Finding(
             tool="bandit",
@@ -82,13 +88,23 @@ def audit(files: Mapping[str, str], allowed: Collection[str]) -> list[Finding]:
             message=item["issue_text"],
             severity=item["issue_severity"].lower(),
         )
-        for item in json.loads(report or "{}").get("results", [])
+        for item in said.get("results", [])
         if item["issue_severity"] != "LOW" and item["issue_confidence"] != "LOW"
     ]
     findings += [
+        _unread("bandit", item["filename"].removeprefix("./"), item["reason"]) for item in said.get("errors", [])
+    ]
+    lines = typed.splitlines()
+    findings += [
         Finding(tool="mypy", rule=m["code"], path=m["path"], line=int(m["line"]), message=m["message"])
-        for line in typed.splitlines()
+        for line in lines
         if (m := _MYPY_LINE.match(line))
+    ]
+    # What is not about a line of the code is why mypy could not read it, and then it has read nothing of it.
+    findings += [
+        _unread("mypy", line.partition(":")[0], line)
+        for line in lines
+        if "error: " in line and not _MYPY_LINE.match(line)
     ]
     for path, source in sorted(files.items()):
         findings += [
@@ -97,23 +113,42 @@ def audit(files: Mapping[str, str], allowed: Collection[str]) -> list[Finding]:
             for kind, pattern in _SECRETS.items()
             if pattern.search(text)
         ]
-        findings += _undeclared(path, source, {p.split("/")[0].removesuffix(".py") for p in files} | set(allowed))
+    known = {p.split("/")[0].removesuffix(".py") for p in code} | set(allowed)
+    for path, source in sorted(code.items()):
+        findings += _undeclared(path, source, known)
     return findings
 
 
+def _unread(tool: str, path: str, why: str) -> Finding:
+    message = f"{tool} could not read this: {why[:200]}"
+    return Finding(tool="unread", rule=tool, path=path, line=1, message=message, severity="medium")
+
+
 def _undeclared(path: str, source: str, known: Collection[str]) -> list[Finding]:
+    """Return imports of what nobody has allowed, and code that no tool can look at before it runs."""
+    try:
+        tree = parse_module(source, path)
+    except ValueError as error:
+        return [_unread("Python", path, str(error))]
     found = []
-    for node in ast.walk(ast.parse(source)):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module]
-        for top in {name.partition(".")[0] for name in names} - {*known, *sys.stdlib_module_names}:
+    for node in ast.walk(tree):
+        names: list[str] = []
+        match node:
+            case ast.Import():
+                names = [alias.name for alias in node.names]
+            case ast.ImportFrom(module=str(module), level=0):
+                names = [module]
+            case ast.Call(func=ast.Name(id="__import__") | ast.Attribute(attr="import_module"), args=[what, *_]):
+                if isinstance(what, ast.Constant) and isinstance(what.value, str):
+                    names = [what.value]
+                else:
+                    found.append(_unread("Python", path, f"line {node.lineno} imports what is known only when it runs"))
+            case ast.Call(func=ast.Attribute(attr="run_path" | "run_module") | ast.Name(id="run_path" | "run_module")):
+                found.append(_unread("Python", path, f"line {node.lineno} runs code that is no module of the project"))
+        for top in {name.partition(".")[0] for name in names} - {"", *known, *sys.stdlib_module_names}:
             message = f"imports {top}, which is not among the idea's dependencies"
-            found.append(
-                Finding(
-                    tool="dependency", rule="undeclared", path=path, line=getattr(node, "lineno", 1), message=message
-                )
-            )
+            line = getattr(node, "lineno", 1)
+            found.append(Finding(tool="dependency", rule="undeclared", path=path, line=line, message=message))
     return found
 
 
@@ -127,6 +162,8 @@ _SECRETS = {
     "key of Amazon": re.compile(r"\bAKIA[0-9A-Z]{16}\b"),
     "key of a model's API": re.compile(r"\bsk-[A-Za-z0-9_-]{20,}"),
     "token of GitHub": re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}"),
+    "key of Google": re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b"),
+    "password in an address": re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@{}]+:[^\s:/@{}]+@"),
     "token of Slack": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
 }
 
@@ -164,12 +201,12 @@ def misuses(files: Mapping[str, str], path: str, source: str) -> list[tuple[int,
 
 @contextmanager
 def _written(files: Mapping[str, str]) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="milepost-static-") as name:
+    with scratch() as folder:
         for place, text in files.items():
-            target = Path(name) / place
+            target = folder / place
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8", errors="replace")
-        yield Path(name)
+        yield folder
 
 
 def _mypy(paths: Sequence[str], folder: Path) -> str:

@@ -59,7 +59,7 @@ def compile_report(team: Team, ledger: Ledger, evidence: Evidence | None, stoppe
         usage=sum((a.usage for a in agents), Usage()),
         cost_usd=team.budget.cost_usd,
         seconds=round(team.budget.seconds, 1),
-        sandbox=team.laboratory.sandbox.name,
+        sandbox=", then ".join(_sandboxes(team)),
         log=str(team.files.events.relative_to(team.files.workspace)),
     )
 
@@ -147,9 +147,15 @@ def _risks(
                 evidence="the idea has no acceptance checks; all tests were written by the Test agent",
             )
         )
-    if team.laboratory.sandbox.name.startswith("none"):
-        risks.append(Item(title="The code ran without a sandbox", evidence=team.laboratory.sandbox.name))
+    for name in _sandboxes(team):
+        if name.startswith("none"):
+            risks.append(Item(title="The code ran without a sandbox", evidence=name))
     return risks
+
+
+def _sandboxes(team: Team) -> list[str]:
+    """What confined the code in this run's sittings."""
+    return list(dict.fromkeys([*team.info.sandboxes, team.laboratory.sandbox.name]))
 
 
 def _why(milestone: Milestone) -> str:

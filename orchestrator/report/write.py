@@ -7,6 +7,7 @@ import re
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from orchestrator.files import write_text
+from orchestrator.text import harmless
 from orchestrator.workspace.layout import RunFiles
 from schemas.report import FinalReport
 
@@ -34,7 +35,7 @@ def markdown(report: FinalReport) -> str:
 
 def _line(text: object) -> str:
     """One line of plain text, without HTML or links of somebody else's making."""
-    flat = " ".join(str(text).split())
+    flat = _flat(text)
     # An underscore inside a word marks nothing, so names stay readable.
     flat = re.sub(r"[\\`*\[\]<|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", flat)
     flat = re.sub(r"&(?=[#\w]+;)", "&amp;", flat)
@@ -42,9 +43,13 @@ def _line(text: object) -> str:
     return re.sub(r"^(\d*)(?=[#>~=+-]|(?<=\d)[.)](?= |$))", r"\1\\", flat)
 
 
+def _flat(text: object) -> str:
+    return " ".join(harmless(str(text)).split())
+
+
 def _code(text: object) -> str:
     """Inline code that its content can't end."""
-    return "`" + " ".join(str(text).split()).replace("`", "'") + "`"
+    return "`" + _flat(text).replace("`", "'").replace("|", "¦") + "`"
 
 
 def _cell(text: object) -> str:
@@ -53,6 +58,7 @@ def _cell(text: object) -> str:
 
 def _block(text: str) -> str:
     """A fenced block that its content can't close."""
+    text = harmless(text)
     fence = "```"
     while fence in text:
         fence += "`"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
-import json
 import os
-import shutil
 import sys
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -16,31 +14,23 @@ from typing import Literal
 from orchestrator.sandbox import seccomp
 from orchestrator.sandbox.bubblewrap import fresh_user
 from orchestrator.sandbox.cgroup import find_cgroups
-from orchestrator.sandbox.limited import limited, means
+from orchestrator.sandbox.limited import FAILED, limited, means, supervised
 from orchestrator.sandbox.port import Command, Result
+from orchestrator.scratch import scratch
 from schemas.errors import Unavailable
 
 __all__ = ["Direct"]
 
-SUPERVISOR = Path(__file__).with_name("supervisor.py").resolve()
 _DUMPABLE = 4
-_FAILED = "supervisor:"
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime")
 _MARKS = ("/.dockerenv", "/run/.containerenv")
-
-
-def _scratch() -> Path:
-    """Make the folder that one command may write to."""
-    folder = Path(tempfile.mkdtemp(prefix="milepost-tmp-"))
-    folder.chmod(0o1777)
-    return folder
 
 
 class Direct:
     """Runs commands on the machine itself, under a supervisor.
 
     ``landlock`` lets them see the interpreter, the environment and the project, and write to a folder of their own; no
-    sockets but local ones, so a server can't be tried out. ``container`` trusts a disposable container to hold them.
+    sockets but pairs of them, so a server can't be tried out. ``container`` trusts a disposable container to hold them.
     ``none`` trusts the code.
     """
 
@@ -51,7 +41,7 @@ class Direct:
             Unavailable: it can't; says what is missing.
         """
         self.kind = kind
-        self._filter = seccomp.program(sockets=False) if kind == "landlock" else None
+        self._filter = seccomp.program(among_others=True) if kind == "landlock" else None
         if kind == "landlock":
             if find_spec("landlockpy") is None:
                 raise Unavailable("landlock needs the package landlockpy: pip install landlockpy")
@@ -86,7 +76,6 @@ class Direct:
         """
         # Code of the same user must not read our environment from /proc.
         ctypes.CDLL(None).prctl(_DUMPABLE, 0, 0, 0, 0)
-        scratch = _scratch()
         report_fd: int | None = None
         pass_fds: list[int] = []
         variables = dict(command.variables)
@@ -94,51 +83,58 @@ class Direct:
             report_fd, write_fd = os.pipe()
             pass_fds.append(write_fd)
             variables["MILEPOST_REPORT_FD"] = str(write_fd)
-        try:
+        with scratch(0o1777) as folder:
             execution, report = await limited(
-                [sys.executable, "-I", str(SUPERVISOR), *self._words(command, variables, scratch)],
+                self._words(command, variables, folder),
                 command,
                 self._cgroups,
-                scratch=scratch,
+                scratch=folder,
                 env={},
                 report_fd=report_fd,
                 pass_fds=pass_fds,
             )
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        if execution.exit_code == 126 and execution.stderr.startswith(_FAILED):
+        if execution.exit_code == 126 and execution.stderr.startswith(FAILED):
             raise Unavailable(f"the sandbox could not be made: {execution.stderr.strip()[-300:]}")
         return Result(execution, report)
 
-    def _words(self, command: Command, variables: dict[str, str], scratch: Path) -> list[str]:
+    def _words(self, command: Command, variables: dict[str, str], folder: Path) -> list[str]:
         python = str(command.environment / "bin" / "python")
         environment = {
             "PATH": f"{command.environment}/bin:/usr/bin:/bin",
-            "HOME": str(scratch),
-            "TMPDIR": str(scratch),
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
             "LANG": "C.UTF-8",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",
             **variables,
         }
         readable = [*_SYSTEM, sys.base_prefix, command.environment, command.project, *command.readable]
-        given = {
-            "parent": os.getpid(),
-            "folder": str(command.project),
-            "environment": environment,
-            "user": None if self.kind == "none" else fresh_user(),
-            "landlock": self.kind == "landlock",
-            "filter": base64.b64encode(self._filter).decode() if self._filter else "",
-            "readable": [str(path) for path in readable],
-            "writable": [str(scratch)],
-            "failed": _FAILED,
-            "limits": {
+        first, *rest = command.argv
+        return supervised(
+            [python if first in ("python", "python3") else first, *rest],
+            folder=str(command.project),
+            environment=environment,
+            user=None if self.kind == "none" else fresh_user(),
+            landlock=self.kind == "landlock",
+            filter=base64.b64encode(self._filter).decode() if self._filter else "",
+            readable=[str(path) for path in readable],
+            writable=[str(folder)],
+            limits={
                 "RLIMIT_AS": command.memory_bytes,
+                "RLIMIT_NPROC": command.processes + (0 if os.geteuid() == 0 else _tasks_of(os.getuid())),
                 "RLIMIT_FSIZE": command.tmp_bytes,
                 "RLIMIT_NOFILE": 256,
                 "RLIMIT_CORE": 0,
                 "RLIMIT_CPU": round(command.seconds) + 5,
             },
-        }
-        first, *rest = command.argv
-        return [json.dumps(given), python if first in ("python", "python3") else first, *rest]
+        )
+
+
+def _tasks_of(user: int) -> int:
+    """Return how many processes and threads ``user`` has: the kernel counts them all against one limit."""
+    count = 0
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if folder.name.isdigit() and folder.stat().st_uid == user:
+                count += len(list((folder / "task").iterdir()))
+    return count

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +16,29 @@ from orchestrator.sandbox.process import bounded
 from orchestrator.sandbox.watchdog import watch
 from schemas.evidence import Execution
 
-__all__ = ["limited", "means"]
+__all__ = ["FAILED", "limited", "means", "supervised"]
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py").resolve()
+FAILED = "supervisor:"
+"""What the supervisor writes first to standard error, with exit code 126, where it can't confine the command."""
+
+
+def supervised(argv: Sequence[str], **given: Any) -> list[str]:
+    """Return ``argv`` so that it runs under the supervisor, which confines it as ``given`` says: not at all, if nothing
+    is given."""
+    nothing: dict[str, Any] = {
+        "parent": os.getpid(),
+        "folder": "/",
+        "environment": {},
+        "user": None,
+        "landlock": False,
+        "filter": "",
+        "limits": {},
+        "failed": FAILED,
+    }
+    # Without site: nothing of it is needed, but for Landlock's package.
+    quick = [] if given.get("landlock") else ["-S"]
+    return [sys.executable, "-I", *quick, str(SUPERVISOR), json.dumps({**nothing, **given}), *argv]
 
 
 async def limited(
@@ -24,14 +49,13 @@ async def limited(
     ``scratch`` is the folder that the command may write to, where that has no bound of its own.
     """
     options |= {"seconds": command.seconds, "output_bytes": command.output_bytes}
-    if cgroups is None or scratch is not None:
-        options["watch"] = partial(
-            watch,
-            memory_bytes=command.memory_bytes,
-            processes=command.processes,
-            scratch=scratch,
-            scratch_bytes=command.tmp_bytes,
-        )
+    options["watch"] = partial(
+        watch,
+        memory_bytes=command.memory_bytes if cgroups is None else None,
+        processes=command.processes if cgroups is None else None,
+        scratch=scratch,
+        scratch_bytes=command.tmp_bytes,
+    )
     if cgroups is None:
         return await bounded(argv, **options)
     with cgroups.group(command.memory_bytes, command.processes) as group:

@@ -6,13 +6,13 @@ import json
 import os
 import secrets
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.sandbox.port import Command, Sandbox
-from schemas.errors import Unavailable
+from orchestrator.scratch import scratch
+from schemas.errors import Leak, Unavailable
 
 __all__ = ["probe"]
 
@@ -26,7 +26,8 @@ async def probe(sandbox: Sandbox, environment: Path, *, confined: bool = True) -
     A sandbox that is not ``confined`` (a disposable container) may let everything through but a secret.
 
     Raises:
-        Unavailable: it can't be made, or an attack gets through; the message names which.
+        Leak: an attack gets through; the message names which.
+        Unavailable: it can't be made.
     """
     word = secrets.token_hex(16)
     os.environ[_WORD] = word
@@ -39,6 +40,8 @@ async def probe(sandbox: Sandbox, environment: Path, *, confined: bool = True) -
                 "word": word,
                 "pid": os.getpid(),
                 "filtered": "(seccomp" in sandbox.name,
+                "namespaces": sandbox.name.startswith("bubblewrap"),
+                "socket": str(folder / "socket"),
             }
             command = Command(
                 argv=("python", "-I", str(PROBER), json.dumps(given)),
@@ -56,18 +59,20 @@ async def probe(sandbox: Sandbox, environment: Path, *, confined: bool = True) -
     if not confined:
         leaks = [leak for leak in leaks if "environment" in leak]
     if leaks:
-        raise Unavailable(f"the sandbox {sandbox.name} leaks, so generated code is not run: {'; '.join(leaks)}")
+        raise Leak(f"the sandbox {sandbox.name} leaks, so generated code is not run: {'; '.join(leaks)}")
 
 
 @contextmanager
 def _bait(word: str) -> Iterator[tuple[Path, int]]:
     """Make what must not be reached: a folder with a secret file and two that anybody may write to, and a server."""
     with (
-        tempfile.TemporaryDirectory(prefix="milepost-probe-") as name,
+        scratch() as folder,
         socket.create_server(("127.0.0.1", 0)) as server,
+        socket.socket(socket.AF_UNIX) as local,
     ):
-        folder = Path(name)
-        folder.chmod(0o755)
+        local.bind(str(folder / "socket"))
+        local.listen()
+        (folder / "socket").chmod(0o777)
         for part in ("project", "outside"):
             (folder / part).mkdir()
             (folder / part).chmod(0o777)

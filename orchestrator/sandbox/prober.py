@@ -2,7 +2,7 @@
 
 It is started as a script by its path, with one JSON argument: ``port`` (a server outside), ``file`` (a secret outside),
 ``folders`` (that must not be writable), ``word`` (a secret in Milepost's own environment), ``filtered`` (whether system
-calls are filtered).
+calls are filtered), ``namespaces`` (whether there are any), ``socket`` (a local one outside).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -51,13 +52,38 @@ def _sees_the_environment_of_milepost(given: dict[str, Any]) -> bool:
 
 
 def _sees_other_processes(given: dict[str, Any]) -> bool:
-    os.kill(given["pid"], 0)
+    try:
+        os.kill(given["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return bool(given["namespaces"])  # it must not be there at all
     return bool(os.getpid() != given["pid"])
 
 
 def _has_privileges(given: dict[str, Any]) -> bool:
+    if os.getuid() == 0 or os.geteuid() == 0:
+        return True
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return os.getuid() == 0 or int(status["CapEff"], 16) != 0
+    return int(status["CapEff"], 16) != 0
+
+
+def _has_no_limits(given: dict[str, Any]) -> bool:
+    return resource.RLIM_INFINITY in (
+        resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU)
+    )
+
+
+def _reaches_sockets_of_the_machine(given: dict[str, Any]) -> bool:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.connect(given["socket"])
+    return True
+
+
+def _changes_files_outside(given: dict[str, Any]) -> bool:
+    before = Path(given["file"]).parent.stat().st_mode
+    Path(given["file"]).parent.chmod(before ^ 0o010)
+    return Path(given["file"]).parent.stat().st_mode != before
 
 
 def _makes_a_namespace(given: dict[str, Any]) -> bool:
@@ -71,6 +97,9 @@ _ATTACKS: tuple[Callable[[dict[str, Any]], bool], ...] = (
     _sees_the_environment_of_milepost,
     _sees_other_processes,
     _has_privileges,
+    _has_no_limits,
+    _reaches_sockets_of_the_machine,
+    _changes_files_outside,
     _makes_a_namespace,
 )
 

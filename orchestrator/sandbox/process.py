@@ -8,12 +8,15 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from schemas.evidence import Execution
 
 __all__ = ["bounded"]
 
 REPORT_BYTES = 16_000_000
+GRACE = 5.0
+"""Seconds that a supervisor has to kill what it supervises, and then its pipes to come to their end."""
 
 
 async def bounded(
@@ -26,7 +29,8 @@ async def bounded(
     pass_fds: Sequence[int] = (),
     watch: Callable[[int], Awaitable[str]] | None = None,
 ) -> tuple[Execution, bytes]:
-    """Run ``argv`` in a process group of its own and return what it did and its report.
+    """Run ``argv``, a supervisor, in a process group of its own and return what it did and its report. It is ended by
+    SIGTERM, upon which it kills all that came of it, wherever that has gone.
 
     ``report_fd`` is the reading end of a pipe whose writing end is in ``pass_fds``; the writing end is closed
     here once the child has it. ``seconds`` bounds wall-clock time, ``output_bytes`` each of the two streams.
@@ -65,11 +69,9 @@ async def bounded(
         elif not work.done():
             ended = f"time limit of {seconds:g} s"
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
         alarm.cancel()
         watcher.cancel()
-        await work
+        await asyncio.shield(_end(process, work))
     execution = Execution(
         exit_code=None if ended else process.returncode,
         stdout=out.decode("utf-8", "replace"),
@@ -78,6 +80,22 @@ async def bounded(
         ended=ended,
     )
     return execution, bytes(report)
+
+
+async def _end(process: asyncio.subprocess.Process, work: asyncio.Future[Any]) -> None:
+    """End ``process`` and its group, and its readers, even where somebody else still holds the other end."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), GRACE)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await asyncio.wait({work}, timeout=GRACE)
+    if not work.done():
+        work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
 
 
 async def _read(stream: asyncio.StreamReader, into: bytearray, most: int, flooded: asyncio.Event) -> None:

@@ -3,7 +3,11 @@
 A classic BPF program as the kernel takes it (``man 2 seccomp``; ``linux/filter.h``, ``linux/seccomp.h``), put
 together here because bwrap wants it ready made. The list follows what container runtimes deny by default (Docker's
 and Flatpak's profiles): namespaces, mounts, kernel keys and modules, tracing other processes, and the young, wide
-interfaces (``io_uring``, ``bpf``, ``userfaultfd``). A denied call fails with ``EPERM``.
+interfaces (``io_uring``, ``bpf``, ``userfaultfd``); and memory that belongs to no process, which nobody could count
+(files in memory, System V). A denied call fails with ``EPERM``.
+
+Where code runs as a user of the machine and among its processes (Landlock), more is denied: sockets but pairs of them,
+what changes other processes, and what changes files without opening them, which Landlock does not know.
 """
 
 from __future__ import annotations
@@ -48,9 +52,13 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "kexec_file_load": (320, 294),
     "kexec_load": (246, 104),
     "keyctl": (250, 219),
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
     "mount": (165, 40),
     "mount_setattr": (442, 442),
     "move_mount": (429, 429),
+    "mq_open": (240, 180),
+    "msgget": (68, 186),
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
     "open_tree": (428, 428),
@@ -64,8 +72,10 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "quotactl": (179, 60),
     "reboot": (169, 142),
     "request_key": (249, 218),
+    "semget": (64, 190),
     "setns": (308, 268),
     "settimeofday": (164, 170),
+    "shmget": (29, 194),
     "swapoff": (168, 225),
     "swapon": (167, 224),
     "syslog": (103, 116),
@@ -74,15 +84,45 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     "userfaultfd": (323, 282),
     "vhangup": (153, 58),
 }
-_CLONE, _CLONE3, _IOCTL, _SOCKET = (56, 220), (435, 435), (16, 29), (41, 198)
-_AF_UNIX = 1
+_DENIED_AMONG_OTHERS: dict[str, tuple[int | None, int | None]] = {
+    "chown": (92, None),
+    "fchown": (93, 55),
+    "fchownat": (260, 54),
+    "fremovexattr": (199, 16),
+    "fsetxattr": (190, 7),
+    "ioprio_set": (251, 30),
+    "lchown": (94, None),
+    "lremovexattr": (198, 15),
+    "lsetxattr": (189, 6),
+    "removexattr": (197, 14),
+    "sched_setaffinity": (203, 122),
+    "sched_setattr": (314, 274),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "setpriority": (141, 140),
+    "setxattr": (188, 5),
+    "setxattrat": (463, 463),
+    "socket": (41, 198),
+}
+# What copying a file does besides: it is told that this was done, so that honest code goes on.
+_WITHOUT_EFFECT_AMONG_OTHERS: dict[str, tuple[int | None, int | None]] = {
+    "chmod": (90, None),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "futimesat": (261, None),
+    "utime": (132, None),
+    "utimensat": (280, 88),
+    "utimes": (235, None),
+}
+_CLONE, _CLONE3, _IOCTL, _PRLIMIT = (56, 220), (435, 435), (16, 29), (302, 261)
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 
-def program(machine: str | None = None, *, sockets: bool = True) -> bytes | None:
+def program(machine: str | None = None, *, among_others: bool = False) -> bytes | None:
     """Return the filter for ``machine`` (default: this one's), ready for ``bwrap --seccomp``; None: not known here.
 
-    Without ``sockets`` only local ones (``AF_UNIX``) can be made, for where there is no network namespace.
+    ``among_others``: there are no namespaces that keep the code from the machine's other processes and sockets.
     """
     known = _ARCHITECTURES.get(machine or platform.machine())
     if known is None:
@@ -93,20 +133,29 @@ def program(machine: str | None = None, *, sockets: bool = True) -> bytes | None
     code += [_statement(_LOAD, _NUMBER_AT)]
     if column == 0:  # calls by way of the x32 table have the same numbers with one more bit
         code += [_jump(_GREATER_OR_EQUAL, _X32, 0, 1), refuse]
-    for numbers in _DENIED.values():
-        number = numbers[column]
-        if number is not None:
-            code += [_jump(_EQUAL, number, 0, 1), refuse]
+    code += _answers(_DENIED, column, refuse)
+    if among_others:
+        code += _answers(_DENIED_AMONG_OTHERS, column, refuse)
+        code += _answers(_WITHOUT_EFFECT_AMONG_OTHERS, column, _statement(_RETURN, _ERRNO))
     # The flags of clone3 are out of a filter's reach; told that it is missing, the C library uses clone.
     code += [_jump(_EQUAL, _CLONE3[column], 0, 1), _statement(_RETURN, _ERRNO | errno.ENOSYS)]
     code += [_jump(_EQUAL, _CLONE[column], 0, 3), _statement(_LOAD, _FIRST_ARGUMENT_AT)]
     code += [_jump(_ANY_BIT, _NAMESPACES, 0, 1), refuse, _statement(_LOAD, _NUMBER_AT)]
     code += [_jump(_EQUAL, _IOCTL[column], 0, 4), _statement(_LOAD, _SECOND_ARGUMENT_AT)]
     code += [_jump(_EQUAL, _TIOCSTI, 1, 0), _jump(_EQUAL, _TIOCLINUX, 0, 1), refuse]
-    if not sockets:
-        code += [_statement(_LOAD, _NUMBER_AT), _jump(_EQUAL, _SOCKET[column], 0, 3)]
-        code += [_statement(_LOAD, _FIRST_ARGUMENT_AT), _jump(_EQUAL, _AF_UNIX, 1, 0), refuse]
+    if among_others:  # of a process's own limits only; its own id in words, as if it were another's, is refused too
+        code += [_statement(_LOAD, _NUMBER_AT), _jump(_EQUAL, _PRLIMIT[column], 0, 3)]
+        code += [_statement(_LOAD, _FIRST_ARGUMENT_AT), _jump(_EQUAL, 0, 1, 0), refuse]
     return b"".join([*code, _statement(_RETURN, _ALLOW)])
+
+
+def _answers(calls: dict[str, tuple[int | None, int | None]], column: int, answer: bytes) -> list[bytes]:
+    return [
+        part
+        for numbers in calls.values()
+        if (number := numbers[column]) is not None
+        for part in (_jump(_EQUAL, number, 0, 1), answer)
+    ]
 
 
 def _statement(operation: int, value: int) -> bytes:

@@ -1,10 +1,10 @@
-"""Starts one command in confinement and outlives all that comes of it: the part of the namespace-less sandboxes that
-runs as a program of its own. ``python -I supervisor.py '{"landlock": …}' COMMAND…``
+"""Starts one command and outlives all that comes of it: the part of every sandbox that runs as a program of its own.
+``python -I supervisor.py '{"landlock": …}' COMMAND…``
 
-The child confines itself (limits, an unprivileged user, Landlock, the filter of system calls) and becomes the command.
-The supervisor stays outside of that confinement, so that nothing inside can end it; whatever the command leaves behind
-becomes its child (``PR_SET_CHILD_SUBREAPER``), and is killed when the command ends, or when Milepost does
-(``PR_SET_PDEATHSIG``).
+The child confines itself (limits, an unprivileged user, Landlock, the filter of system calls: whatever is asked for;
+bwrap does it by itself) and becomes the command. The supervisor stays outside of that confinement, so that nothing
+inside can end it; whatever the command leaves behind becomes its child (``PR_SET_CHILD_SUBREAPER``), and is killed when
+the command ends, when SIGTERM says so, or when Milepost dies (``PR_SET_PDEATHSIG``).
 """
 
 from __future__ import annotations
@@ -36,15 +36,19 @@ def main(given: dict[str, Any], command: list[str]) -> int:
     signal.signal(signal.SIGTERM, _stop)
     if os.getppid() != given["parent"]:  # Milepost died before we asked to be told
         return 1
+    # SIGTERM waits until there is a child to kill.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     child = os.fork()
     if child == 0:
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             _confine(given)
             os.execvpe(command[0], command, given["environment"])  # noqa: S606  (that is what it is for)
         except BaseException as error:  # whatever it is, the code must not run unconfined
             os.write(2, f"{given['failed']} {error}\n".encode())
         os._exit(126)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     while True:
         pid, status = os.wait()
         if pid == child:
@@ -74,7 +78,8 @@ def _confine(given: dict[str, Any]) -> None:
         os.setgroups([])
         os.setresgid(*[given["user"]] * 3)
         os.setresuid(*[given["user"]] * 3)
-    _control(_NO_NEW_PRIVS, 1)
+    if given["landlock"] or given["filter"]:
+        _control(_NO_NEW_PRIVS, 1)
     if given["landlock"]:
         _landlock(given["readable"], given["writable"])
     if given["filter"]:
@@ -101,33 +106,38 @@ def _landlock(readable: list[str], writable: list[str]) -> None:
 
 
 def _kill_descendants() -> None:
-    """Kill children until none is left; what a killed one leaves behind becomes a child in its turn."""
-    own = os.getpid()
+    """Kill all that descends from this process. Whoever is stopped first can't make more meanwhile, and takes a place
+    that the limit of processes counts."""
+    stopped: set[int] = set()
+    while fresh := _descendants() - stopped:
+        for pid in fresh:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        stopped |= fresh
     while True:
-        children = []
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdigit():
-                with contextlib.suppress(OSError, ValueError, IndexError):
-                    if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == own:
-                        children.append(int(folder.name))
-        for pid in children:
+        for pid in _descendants():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         try:
-            while children and os.waitpid(-1, 0):
-                children.pop()
+            os.waitpid(-1, 0)
         except ChildProcessError:
             return
-        if not children and not _has_children():
-            return
 
 
-def _has_children() -> bool:
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return False
-    return True
+def _descendants() -> set[int]:
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+                if state != "Z":
+                    children.setdefault(int(parent), []).append(int(folder.name))
+    found, todo = set[int](), [os.getpid()]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found.update(below)
+        todo += below
+    return found
 
 
 if __name__ == "__main__":

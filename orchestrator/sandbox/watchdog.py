@@ -1,11 +1,13 @@
-"""Limits of memory and processes over a whole process tree, where no control group can be had: looked at, not enforced
-by the kernel. What grows faster than one look is caught by the limits of each process."""
+"""Limits over a whole process tree that no control group keeps: looked at, not enforced by the kernel. What grows
+faster than one look is caught by the limits of each process."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,21 +15,39 @@ __all__ = ["watch"]
 
 INTERVAL = 0.1
 """Seconds between two looks."""
+_BLOCK = 4096
+_UNCOUNTABLE = 1 << 62
 
 
 async def watch(
-    pid: int, *, memory_bytes: int, processes: int, scratch: Path | None = None, scratch_bytes: int = 0
+    pid: int, *, memory_bytes: int | None, processes: int | None, scratch: Path | None, scratch_bytes: int
 ) -> str:
-    """Look at the tree below ``pid``, and at ``scratch``, until a limit is passed; return which, in words."""
+    """Look at the tree below ``pid``, and at what it writes, until a limit is passed; return which, in words.
+
+    It writes to ``scratch``, or (None) to a /tmp of its own, whose size the kernel limits, but not how many files it
+    holds.
+    """
     while True:
         members = list(_tree(pid))
-        if len(members) > processes:
+        if processes is not None and len(members) > processes:
             return f"more than {processes} processes"
-        if sum(map(_memory, members)) > memory_bytes:
+        if memory_bytes is not None and sum(map(_memory, members)) > memory_bytes:
             return f"memory limit of {memory_bytes:,} bytes"
-        if scratch is not None and _size(scratch) > scratch_bytes:
+        if scratch is not None and _size(scratch) + sum(map(_unlinked, members)) > scratch_bytes:
             return f"more than {scratch_bytes:,} bytes of files"
+        if scratch is None and max(map(_files, members[-1:]), default=0) > scratch_bytes // _BLOCK:
+            return f"more than {scratch_bytes // _BLOCK:,} files"
         await asyncio.sleep(INTERVAL)
+
+
+def _files(pid: int) -> int:
+    """Return how many files are on the file system that a process sees at /tmp, where that is not ours."""
+    with contextlib.suppress(OSError):
+        inside = Path(f"/proc/{pid}/root/tmp")
+        if inside.stat().st_dev != Path("/tmp").stat().st_dev:  # noqa: S108  (the sandbox's own, and ours)
+            status = os.statvfs(inside)
+            return status.f_files - status.f_ffree
+    return 0
 
 
 def _tree(root: int) -> Iterator[int]:
@@ -58,10 +78,33 @@ def _memory(pid: int) -> int:
 
 
 def _size(folder: Path) -> int:
-    """Return the bytes that the files below ``folder`` take on the disk."""
+    """Return the bytes that what is below ``folder`` takes on the disk; no entry takes less than a block.
+
+    What is nested too deep to be looked at counts as more than any limit: no honest program does that.
+    """
     total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
+    try:
+        for place, folders, names in os.walk(folder, onerror=_refuse_too_deep):
+            for name in [*folders, *names]:
+                with contextlib.suppress(OSError):
+                    total += max(_BLOCK, os.lstat(f"{place}/{name}").st_blocks * 512)
+    except RecursionError:
+        return _UNCOUNTABLE
+    return total
+
+
+def _refuse_too_deep(error: OSError) -> None:
+    if error.errno == errno.ENAMETOOLONG:
+        raise RecursionError from error
+
+
+def _unlinked(pid: int) -> int:
+    """Return the bytes of files that a process holds open although they have no name any more."""
+    total = 0
+    with contextlib.suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
-                total += os.lstat(Path(place, name)).st_blocks * 512
+                status = link.stat()
+                if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                    total += status.st_blocks * 512
     return total

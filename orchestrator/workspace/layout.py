@@ -35,7 +35,8 @@ class RunInfo(Schema):
     settings: dict[str, object]
     """The settings in force, without secrets."""
     models: dict[str, str]
-    sandbox: str
+    sandboxes: list[str]
+    """What confined generated code, in each sitting that had another one than the sitting before."""
     seconds: float = Field(default=0.0, ge=0)
     """Wall-clock time of all sittings."""
     status: str = "running"

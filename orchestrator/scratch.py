@@ -1,0 +1,45 @@
+"""Temporary folders of Milepost: gone when their block ends, and at the next start where Milepost was killed in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["remove", "scratch", "sweep"]
+
+_NAME = "milepost-tmp-{pid}-"
+
+
+@contextmanager
+def scratch(mode: int = 0o755) -> Iterator[Path]:
+    """Make a folder with ``mode`` (any user may read it unless told otherwise), and remove it at the end."""
+    folder = Path(tempfile.mkdtemp(prefix=_NAME.format(pid=os.getpid())))
+    try:
+        folder.chmod(mode)
+        yield folder
+    finally:
+        remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove ``folder`` and all in it, whatever generated code has made of it: locked folders, or thousands deep."""
+    try:
+        shutil.rmtree(folder)
+    except (OSError, RecursionError):
+        # The tools walk without recursion and by file descriptors; chmod follows no links on its way down.
+        for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+            subprocess.run([*command, "--", str(folder)], capture_output=True, check=False, timeout=120)
+
+
+def sweep() -> None:
+    """Remove what processes of this user have left that are no more."""
+    for folder in Path(tempfile.gettempdir()).glob(_NAME.format(pid="*") + "*"):
+        match = re.match(_NAME.format(pid=r"(\d+)"), folder.name)
+        if match and not Path("/proc", match[1]).exists() and folder.lstat().st_uid == os.geteuid():
+            remove(folder)
