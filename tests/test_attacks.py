@@ -385,14 +385,14 @@ def test_nothing_goes_on_when_milepost_is_killed(kind: str, scene: dict[str, Any
     assert left_behind(mark) == []
 
 
-@pytest.mark.parametrize("kind", ["bubblewrap", "landlock"])
-def test_nothing_goes_on_when_milepost_is_killed_while_it_starts_a_command(kind: str, scene: dict[str, Any]) -> None:
+@pytest.mark.parametrize("way", [way for way in KINDS if not way.cgroup], ids=str)
+def test_nothing_goes_on_when_milepost_is_killed_while_it_starts_a_command(way: Way, scene: dict[str, Any]) -> None:
     """At some moment between its fork and the command's first line."""
     code = (
         "import asyncio, os; from pathlib import Path\n"
         "from orchestrator.sandbox.bubblewrap import Bubblewrap\nfrom orchestrator.sandbox.direct import Direct\n"
         "from orchestrator.sandbox.port import Command\n"
-        f"sandbox = Bubblewrap() if {kind!r} == 'bubblewrap' else Direct('landlock')\n"
+        f"sandbox = Bubblewrap() if {way.kind!r} == 'bubblewrap' else Direct('landlock')\n"
         "command = Command(argv=('python', '-c', 'import time; time.sleep(50) # MARK'), "
         f"project=Path({scene['project']!r}), environment=Path({scene['environment']!r}))\n"
         "def die(): os.kill(os.getpid(), 9)\n"
@@ -401,10 +401,9 @@ def test_nothing_goes_on_when_milepost_is_killed_while_it_starts_a_command(kind:
         "    await sandbox.run(command)\n"
         "asyncio.run(main())\n"
     )
-    way = Way(kind, False, KINDS[0].user)
     marks = []
     for number, delay in enumerate((0.0, 0.003, 0.006, 0.01, 0.02, 0.04)):
-        marks.append(mark_of(f"early-{number}", kind))
+        marks.append(mark_of(f"early-{number}", way))
         run = code.replace("MARK", marks[-1]).replace("DELAY", str(delay))
         subprocess.run(seen(way, [sys.executable, "-c", run]), cwd=ROOT, check=False, capture_output=True)
     deadline = time.monotonic() + 10

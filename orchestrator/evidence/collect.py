@@ -167,7 +167,7 @@ class Laboratory:
 
     async def _generated_in(self, files: Mapping[str, str], quarantined: tuple[str, ...]) -> TestReport:
         with _unpacked(files) as project:
-            return await self._generated(project, quarantined)
+            return await self._generated(project, quarantined, coverage=False)
 
     async def _acceptance_in(self, subject: Subject, source: str) -> TestReport:
         with _unpacked(subject.files) as project:
@@ -182,7 +182,7 @@ class Laboratory:
                 self.sandbox, project, self.environment.path, chosen(code, self.mutants), sealed, subject.quarantined
             )
 
-    async def _generated(self, project: Path, quarantined: tuple[str, ...]) -> TestReport:
+    async def _generated(self, project: Path, quarantined: tuple[str, ...], *, coverage: bool = True) -> TestReport:
         if not (project / "tests").is_dir():
             return TestReport(total=0, passed=0, failed=0)
         return await run_tests(
@@ -192,6 +192,7 @@ class Laboratory:
             ["tests"],
             deselect=quarantined,
             seconds=self.test_seconds,
+            coverage=coverage,
         )
 
     async def _acceptance(
@@ -209,6 +210,7 @@ class Laboratory:
                 [str(target)],
                 readable=(target.parent,),
                 seconds=self.test_seconds,
+                coverage=False,
             )
             return _by_check(report, checks, target.parent)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 _LEAVE_OUT = "--leave-out="
+_PLAIN = "--no-coverage"
 
 
 class Recorder:
@@ -70,16 +71,19 @@ def _coverage_config(root: str) -> str:
 def main(root: str, arguments: list[str]) -> int:
     """Run pytest on ``arguments`` in the project at ``root`` and write the report. Returns pytest's own exit code."""
     out = int(os.environ.pop("MILEPOST_REPORT_FD"))
-    import coverage
     import pytest
 
     sys.path.insert(0, root)
     # Programs that the tests start find the project too.
     os.environ["PYTHONPATH"] = root
-    measure = coverage.Coverage(config_file=_coverage_config(root))
-    measure.start()
+    measure = None
+    if _PLAIN not in arguments:
+        import coverage
+
+        measure = coverage.Coverage(config_file=_coverage_config(root))
+        measure.start()
     left_out = {a.removeprefix(_LEAVE_OUT) for a in arguments if a.startswith(_LEAVE_OUT)}
-    arguments = [a for a in arguments if not a.startswith(_LEAVE_OUT)]
+    arguments = [a for a in arguments if not a.startswith(_LEAVE_OUT) and a != _PLAIN]
     recorder = Recorder(left_out)
     options = [
         "--rootdir",
@@ -94,15 +98,16 @@ def main(root: str, arguments: list[str]) -> int:
         "--import-mode=importlib",
     ]
     code = int(pytest.main([*options, "--noconftest", *arguments], plugins=[recorder]))
-    measure.stop()
-    measure.save()
+    if measure is not None:
+        measure.stop()
+        measure.save()
     report = {
         "exit_code": code,
         "collected": recorder.collected,
         "outcomes": recorder.outcomes,
         "failures": recorder.failures,
         "collection_errors": recorder.collection_errors,
-        "coverage": _coverage(measure, Path(root)),
+        "coverage": _coverage(measure, Path(root)) if measure is not None else {},
     }
     with os.fdopen(out, "w", encoding="utf-8", errors="replace") as stream:
         json.dump(report, stream)

@@ -13,12 +13,13 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from orchestrator.sandbox import seccomp
 from orchestrator.sandbox.cgroup import find_cgroups
-from orchestrator.sandbox.limited import limited, means, supervised
+from orchestrator.sandbox.limited import limited, means, watched_by_shell
 from orchestrator.sandbox.port import Command, Result
 from schemas.errors import Unavailable
 
@@ -107,9 +108,14 @@ class Bubblewrap:
         pass_fds.append(status_write_fd)
         argv += ["--json-status-fd", str(status_write_fd), *self._argv(command, variables)]
         with os.fdopen(status_fd, "rb") as status:
-            # bwrap notices that its parent has died only once it has asked to be told; the supervisor asks, then looks.
+            # bwrap notices that its parent has died only once it has asked to be told; before, the shell does.
             execution, report = await limited(
-                supervised(argv), command, self._cgroups, env={}, report_fd=report_fd, pass_fds=pass_fds
+                partial(watched_by_shell, argv),
+                command,
+                self._cgroups,
+                env={"PATH": os.defpath},
+                report_fd=report_fd,
+                pass_fds=pass_fds,
             )
             # bwrap tells how the command ended only if it could start one.
             started = b'"exit-code"' in status.read()

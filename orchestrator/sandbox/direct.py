@@ -84,8 +84,9 @@ class Direct:
             pass_fds.append(write_fd)
             variables["MILEPOST_REPORT_FD"] = str(write_fd)
         with scratch(0o1777) as folder:
+            words = self._words(command, variables, folder)
             execution, report = await limited(
-                self._words(command, variables, folder),
+                lambda group: group.entering(words) if group else words,
                 command,
                 self._cgroups,
                 scratch=folder,
