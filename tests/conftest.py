@@ -17,6 +17,17 @@ settings.register_profile("milepost", deadline=None)
 settings.load_profile("milepost")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share something costly in one process; the others run wherever there is room."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            shared = [d[-1].argname for d in item._fixtureinfo.name2fixturedefs.values() if d[-1].scope == "module"]
+            if shared:
+                given = item.callspec.params if hasattr(item, "callspec") else {}
+                which = "-".join(str(given[name]) for name in shared if name in given)
+                item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{which}"))
+
+
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let sockets reach this machine only."""

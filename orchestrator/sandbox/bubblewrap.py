@@ -139,8 +139,9 @@ class Bubblewrap:
         argv += _binds(path for path in readable if not path.is_relative_to("/usr"))
         argv += ["--ro-bind", str(command.project), "/project", "--chdir", "/project"]
         argv += ["--remount-ro", "/dev", "--remount-ro", "/"]
+        # No new session: the shell that watches has one, and must find the first process inside in its own group.
         argv += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
-        argv += ["--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
+        argv += ["--hostname", "sandbox", "--die-with-parent", "--clearenv", "--cap-drop", "ALL"]
         if self._root:
             argv += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
         else:
