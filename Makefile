@@ -25,8 +25,8 @@ model: setup ## download the embedded model (1.1 GB), if it is not there yet
 run: setup ## turn IDEA (default: examples/text_stats.yaml) into a prototype
 	@$(BIN)/milepost run $(IDEA)
 
-test: setup ## all tests, with coverage, in 4 processes: much of the time they wait for others
-	$(BIN)/python -m pytest --cov --cov-report=term -q -n 4 --dist loadgroup
+test: setup ## all tests, with coverage, in 3 processes: much of the time they wait for others
+	$(BIN)/python -m pytest --cov --cov-report=term -q -n 3 --dist loadgroup
 
 lint: setup ## formatting, style, types
 	$(BIN)/ruff format --check .

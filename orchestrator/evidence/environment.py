@@ -6,6 +6,8 @@ installation, so that no network is needed; only an idea's third-party dependenc
 
 from __future__ import annotations
 
+import compileall
+import py_compile
 import re
 import shutil
 import subprocess
@@ -58,7 +60,7 @@ def ensure_environment(cache: Path, dependencies: list[str]) -> Environment:
         Unavailable: a dependency can't be installed.
     """
     tools = _closure(TOOLS)
-    key = digest_of([sys.version, sys.base_prefix, sorted((d.name, d.version) for d in tools), sorted(dependencies), 2])
+    key = digest_of([sys.version, sys.base_prefix, sorted((d.name, d.version) for d in tools), sorted(dependencies), 3])
     path = cache / "environments" / key[:16]
     if (path / "complete").is_file():
         return Environment(path)
@@ -74,6 +76,8 @@ def ensure_environment(cache: Path, dependencies: list[str]) -> Environment:
         for tool in tools:
             if _canonical(tool.metadata["Name"]) not in installed:  # the idea's own version goes first
                 _copy(tool, site)
+        # Inside the sandbox nothing can be written, so each start of pytest would compile it anew.
+        compileall.compile_dir(site, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
         pinned = sorted(f"{d.metadata['Name']}=={d.version}" for d in installed.values())
         (scratch / "complete").write_text("\n".join(pinned))
         _put(scratch, path)
