@@ -6,14 +6,11 @@ import time
 from collections.abc import Callable
 
 from agents.ports import Traits
-from schemas.call import CallRecord, ModelReply, ModelRequest, Usage
+from schemas.call import CallRecord, ModelReply, ModelRequest, Usage, estimated_tokens
 from schemas.errors import LimitReached
 from schemas.idea import Limits
 
 __all__ = ["RunBudget"]
-
-CHARACTERS_PER_TOKEN = 3.0
-"""A cautious estimate for English and Python text; tokenizers give 3 to 4.5."""
 
 
 class RunBudget:
@@ -106,8 +103,8 @@ class RunBudget:
 
 def worst_tokens(request: ModelRequest) -> int:
     """Return how many tokens ``request`` may at most take, in and out."""
-    characters = len(request.system) + sum(len(m.content) for m in request.messages)
-    return round(characters / CHARACTERS_PER_TOKEN) + request.max_tokens * request.choices
+    texts = [request.system, *(m.content for m in request.messages)]
+    return sum(map(estimated_tokens, texts)) + request.max_tokens * request.choices
 
 
 def worst_cost(request: ModelRequest, traits: Traits) -> float | None:

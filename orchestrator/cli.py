@@ -103,6 +103,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     command = add("resume", "take up a run where it stopped; nothing paid for is asked again", running)
     command.add_argument("run", metavar="RUN", help="a run's name, or 'last'")
+    command = add("refine", "write one program, score it and refine it until it is good enough", running)
+    command.add_argument("prompt", metavar="PROMPT_OR_FILE", help="what the program shall do, or a file that says it")
+    command.add_argument("--min-score", type=float, metavar="N", help="the bar, 0 to 10 (default 9.6)")
+    command.add_argument("--max-refinements", type=int, metavar="N", help="after the first version (default 3)")
+    command.add_argument(
+        "--run", action=argparse.BooleanOptionalAction, default=None, help="run the program (in the sandbox), or never"
+    )
+    command.add_argument("--run-name", metavar="NAME", help="default: program-<date>-<n>")
     command = add("report", "print a run's final report")
     command.add_argument("run", metavar="RUN", nargs="?", default="last")
     command.add_argument("--json", action="store_true", help="as JSON")

@@ -39,7 +39,7 @@ __all__ = ["Progress", "build_models", "build_sandbox", "build_team", "cache_fol
 Progress = Callable[[int, int, str], None]
 """Bytes so far, bytes in all, what is being done."""
 
-_CHEAP = ("evaluator", "critic")
+_CHEAP = ("evaluator", "critic", "scorer", "memory")
 
 
 @dataclass(frozen=True)
@@ -212,8 +212,10 @@ def build_team(
     environment: Environment,
     watcher: Watcher,
     reuse: tuple[Path, ...] = (),
+    brief: str = "brief",
 ) -> Team:
-    """Put a run together. ``reuse`` are log folders of other runs whose replies may be used again."""
+    """Put a run together. ``reuse`` are log folders of other runs whose replies may be used again, ``brief`` is the
+    block of the brief that every agent is given."""
     limits = effective_limits(idea, settings)
     store = RecordStore(files.logs, reuse)
     budget = RunBudget(limits, seconds_before=seconds_of_sittings(files.events))
@@ -224,7 +226,7 @@ def build_team(
         idea=idea,
         files=files,
         info=info,
-        runner=Runner(models.by_agent, journal, budget, watcher, render("brief", "brief", {"idea": idea})),
+        runner=Runner(models.by_agent, journal, budget, watcher, render("brief", brief, {"idea": idea})),
         budget=budget,
         events=events,
         project=Project(files.project),

@@ -23,7 +23,19 @@ __all__ = ["AGENTS", "ATTEMPTS", "Loaded", "Settings", "load_settings", "read_en
 ATTEMPTS = 3
 """Per milestone, where neither the idea nor a setting says otherwise."""
 
-AGENTS = ("planner", "spec", "arch", "tester", "impl", "evaluator", "critic")
+AGENTS = (
+    "planner",
+    "spec",
+    "arch",
+    "tester",
+    "impl",
+    "evaluator",
+    "critic",
+    "generator",
+    "scorer",
+    "refiner",
+    "memory",
+)
 
 
 def _header_safe(key: SecretStr) -> SecretStr:
@@ -92,6 +104,22 @@ class JudgeSettings(Schema):
     """How many opinions are asked for; of each dimension the lower median counts."""
 
 
+class RefineSettings(Schema):
+    """``milepost refine``: one program, generated, scored and refined."""
+
+    min_score: float = Field(default=9.6, ge=0, le=10)
+    """The bar, 0–10."""
+    max_refinements: int = Field(default=3, ge=0, le=50)
+    run: bool = True
+    """Whether the program is run: while it is written, for the facts, and once more at the end."""
+    seconds: float = Field(default=10.0, gt=0, le=600)
+    """Time limit of the run at the end."""
+    history: bool = True
+    """Whether scorer and refiner are shown the earlier attempts. Without that a scorer takes back what it rewarded."""
+    window_tokens: int = Field(default=1_500, ge=400)
+    """Bound of what they are shown of them."""
+
+
 class PriceSettings(Schema):
     """US dollars per million tokens."""
 
@@ -131,6 +159,7 @@ class Settings(Schema):
     openai: ServerSettings = ServerSettings()
     sandbox: SandboxSettings = SandboxSettings()
     judge: JudgeSettings = JudgeSettings()
+    refine: RefineSettings = RefineSettings()
 
     def effective_backend(self) -> Literal["anthropic", "embedded", "openai", "scripted"]:
         """Return the backend that ``auto`` stands for."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from schemas.evaluation import Clamp, Dimension, Evaluation, Judgement
 from schemas.evidence import Evidence
 
-__all__ = ["CLAMPS", "LOWEST", "PASS", "WEIGHTS", "evaluate"]
+__all__ = ["CLAMPS", "LOWEST", "PASS", "WEIGHTS", "evaluate", "program_caps", "program_failures"]
 
 WEIGHTS = {
     Dimension.CORRECTNESS: 0.30,
@@ -176,3 +176,29 @@ def _regressions(
         for d in Dimension
         if raw[d] < before[0].raw[d]
     ]
+
+
+FAILING_PROGRAM = 4.0
+"""What a single program (`orchestrator.refine_loop`, 0–10) gets at most while anything that was run fails."""
+UNSURE_PROGRAM = 6.0
+"""… while it uses names that are not there."""
+_CERTAIN = ("F821", "F823", "E9", "syntax")
+
+
+def program_failures(evidence: Evidence) -> list[str]:
+    """Return what fails of a single program, which has no tests but the examples of its task."""
+    failures = []
+    if evidence.acceptance is not None:
+        failures += [f"example {f.test} fails: {f.error}" for f in evidence.acceptance.failures]
+        if not failures and not evidence.holds:
+            failures.append(f"the examples did not run to their end: {evidence.acceptance.ended}")
+    if evidence.program is not None and not evidence.program.ok:
+        failures.append(str(evidence.program))
+    return [failure[:800] for failure in failures]
+
+
+def program_caps(evidence: Evidence, *, run: bool) -> list[tuple[float, str]]:
+    """Return each cap of a program's score, with the fact that it rests on. ``run``: whether it was run at all."""
+    caps = [(FAILING_PROGRAM, failure.split("\n")[0][:200]) for failure in program_failures(evidence)[:3] if run]
+    wrong = next((f for f in evidence.findings if f.rule.startswith(_CERTAIN)), None)
+    return [*caps, (UNSURE_PROGRAM, str(wrong))] if wrong else caps

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import traceback
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -23,7 +26,16 @@ from schemas.idea import AcceptanceCheck
 from schemas.milestone import Milestone, Plan, Status
 from schemas.report import FinalReport
 
-__all__ = ["Ledger", "run"]
+__all__ = ["Ledger", "ending", "run", "until_stopped"]
+
+T = TypeVar("T")
+
+
+class Models(Protocol):
+    """What is given back when a run is over."""
+
+    async def close(self) -> None:
+        """Close each model once."""
 
 
 @dataclass
@@ -64,6 +76,18 @@ async def run(team: Team) -> tuple[FinalReport, ExitCode]:
             return await asyncio.shield(_finish(team, ledger, stopped))
         except OSError as error:  # e.g. a full disk, that leaves no room for a report either
             raise (stopped if isinstance(stopped, OSError) else error) from None
+
+
+async def until_stopped(work: Coroutine[Any, Any, T], team: Team, models: Models) -> T:
+    """Do ``work`` of a run, and give back what the run holds; SIGTERM ends it as Ctrl-C does."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  (we are in one)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await work
+    finally:
+        await models.close()
+        team.events.close()
 
 
 async def _milestones(team: Team, plan: Plan, ledger: Ledger) -> None:
@@ -122,7 +146,7 @@ async def _finish(team: Team, ledger: Ledger, stopped: BaseException | None) -> 
             evidence = await _verify(team, ledger, accepted)
         except Exception as error:
             stopped = stopped or error
-    reason, code = _ending(team, stopped)
+    reason, code = ending(team, stopped)
     report = compile_report(team, ledger, evidence, reason)
     write_report(team.files, report)
     changes = {"seconds": team.budget.seconds, "status": report.verdict, "reason": reason}
@@ -133,7 +157,7 @@ async def _finish(team: Team, ledger: Ledger, stopped: BaseException | None) -> 
     return report, ExitCode.OK if report.verdict == "accepted" else ExitCode.NOT_ACCEPTED
 
 
-def _ending(team: Team, stopped: BaseException | None) -> tuple[str | None, ExitCode | None]:
+def ending(team: Team, stopped: BaseException | None) -> tuple[str | None, ExitCode | None]:
     """Return why the run ended early, and the exit code for that; None where it did not."""
     if stopped is None:
         return None, None

@@ -22,6 +22,8 @@ class Execution(Schema):
     duration_ms: int
     ended: str | None = None
     """Why it was killed, e.g. "time limit of 60 s"; None where it ended by itself."""
+    pid: int | None = None
+    """Id of the process that held it, on this machine."""
 
 
 class ProgramRun(Schema):

@@ -13,12 +13,12 @@ from typing import Any
 
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import Model
-from orchestrator.commands.run import run_to_end
 from orchestrator.compose import Models, build_team, cache_folder
 from orchestrator.config import AGENTS, Settings
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.idea_file import load_idea
 from orchestrator.journal.events import read_events
+from orchestrator.run_loop import run, until_stopped
 from orchestrator.sandbox.bubblewrap import Bubblewrap
 from orchestrator.terminal import QuietView
 from orchestrator.workspace.layout import RunFiles, RunInfo
@@ -105,5 +105,5 @@ def go(
     environment = ensure_environment(cache_folder(values), list(loaded.constraints.dependencies))
     others = measured() if reuse is None else reuse
     team = build_team(loaded, files, info, values, models, Bubblewrap(), environment, QuietView(), others)
-    report, code = asyncio.run(run_to_end(team, models))
+    report, code = asyncio.run(until_stopped(run(team), team, models))
     return Done(report, code, files, models)

@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
-import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
+from orchestrator.commands.refine import resume_program
 from orchestrator.commands.settings import settings_for
-from orchestrator.compose import Models, build_models, build_sandbox, build_team, cache_folder
+from orchestrator.compose import build_models, build_sandbox, build_team, cache_folder
 from orchestrator.config import Loaded
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.idea_file import load_idea, parse_idea
-from orchestrator.run_loop import run
-from orchestrator.team import Team
+from orchestrator.run_loop import run, until_stopped
 from orchestrator.terminal import view_for
 from orchestrator.workspace.layout import RunFiles, RunInfo, check_name, new_run, open_run
 from orchestrator.workspace.project import find_git
@@ -25,7 +24,7 @@ from schemas.errors import ExitCode, InputError
 from schemas.idea import Idea
 from schemas.report import FinalReport
 
-__all__ = ["resume_command", "run_command", "run_to_end"]
+__all__ = ["resume_command", "run_command"]
 
 
 def run_command(options: argparse.Namespace) -> ExitCode:
@@ -42,6 +41,8 @@ def resume_command(options: argparse.Namespace) -> ExitCode:
     """Take up a run where it stopped."""
     files = open_run(options.workspace.absolute(), options.run)
     info = files.load()
+    if info.kind == "program":
+        return resume_program(options, files, info)
     idea = parse_idea(info.idea_text, f"the idea of {files.name}")
     if idea.digest != info.idea_digest:
         raise InputError(
@@ -92,7 +93,7 @@ def _go(
             _save_first(files, info)
             view.note(f"Run {files.name}: {idea.name}")
             team = build_team(idea, files, info, settings, models, sandbox, environment, view, reuse)
-            report, code = asyncio.run(run_to_end(team, models))
+            report, code = asyncio.run(until_stopped(run(team), team, models))
     _summary(console, report, files, options.workspace)
     return code
 
@@ -105,18 +106,6 @@ def _save_first(files: RunFiles, info: RunInfo) -> None:
         if not files.info.exists():
             shutil.rmtree(files.logs, ignore_errors=True)
         raise
-
-
-async def run_to_end(team: Team, models: Models) -> tuple[FinalReport, ExitCode]:
-    """Run ``team``'s run, and give back what it holds; SIGTERM ends it as Ctrl-C does."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101  (we are in one)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    try:
-        return await run(team)
-    finally:
-        await models.close()
-        team.events.close()
 
 
 def _summary(console: Console, report: FinalReport, files: RunFiles, workspace: Path) -> None:

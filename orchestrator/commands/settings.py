@@ -25,6 +25,9 @@ def settings_for(
     flags = {
         "backend": getattr(options, "backend", None),
         "attempts": getattr(options, "attempts", None),
+        **{f"refine.{n}": getattr(options, n, None) for n in ("min_score", "max_refinements")},
+        # ``milepost resume RUN`` has a ``run`` of another kind.
+        "refine.run": options.run if options.command == "refine" else None,
         **{f"limits.{n}": getattr(options, f"max_{n}", None) for n in ("usd", "tokens", "minutes", "calls")},
     }
     if options.config is not None and not options.config.exists():

@@ -27,7 +27,7 @@ from orchestrator.sandbox.port import Command, Sandbox
 from orchestrator.scratch import scratch
 from schemas.architecture import Blueprint
 from schemas.base import Schema, digest_of
-from schemas.evidence import Evidence, ProgramRun, Strength
+from schemas.evidence import Evidence, Execution, ProgramRun, Strength
 from schemas.idea import AcceptanceCheck, Idea
 from schemas.test_report import Failure, TestReport
 
@@ -55,6 +55,8 @@ class Subject:
     """The interfaces that must be there."""
     quarantined: tuple[str, ...] = ()
     """Tests that do not count."""
+    silent: bool = False
+    """Whether the program may end well without printing anything."""
 
     @property
     def code(self) -> dict[str, str]:
@@ -70,7 +72,9 @@ class Subject:
         """SHA-256 over all of it."""
         checks = [check.model_dump() for check in self.checks]
         skeletons = self.blueprint.skeletons if self.blueprint else {}
-        return digest_of([self.files, checks, self.runs_program, self.idea.run, self.quarantined, skeletons])
+        return digest_of(
+            [self.files, checks, self.runs_program, self.idea.run, self.quarantined, skeletons, self.silent]
+        )
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,12 @@ class Laboratory:
         """
         return await self._once("scrutinised", subject, self._scrutinised)
 
+    async def start(self, files: Mapping[str, str], argv: tuple[str, ...], seconds: float) -> Execution:
+        """Really run a command of the project ``files``; nothing of it is kept as a fact."""
+        with _unpacked(files) as project:
+            command = Command(argv=argv, project=project, environment=self.environment.path, seconds=seconds)
+            return (await self.sandbox.run(command)).execution
+
     async def _once(self, what: str, subject: Subject, measure: Callable[[Subject], Awaitable[Evidence]]) -> Evidence:
         key = [what, 7, subject.digest, digest_of([tool.read_text(encoding="utf-8") for tool in TOOLS])]
         key += [self.test_seconds, self.mutants, self.environment.path.name, self.sandbox.name]
@@ -116,7 +126,7 @@ class Laboratory:
             generated, acceptance, program = await asyncio.gather(
                 self._generated(project, subject.quarantined),
                 self._acceptance(project, subject.checks),
-                self._program(project, idea.run if subject.runs_program else None),
+                self._program(project, idea.run if subject.runs_program else None, silent=subject.silent),
             )
         return Evidence(
             generated=generated,
@@ -214,8 +224,8 @@ class Laboratory:
             )
             return _by_check(report, checks, target.parent)
 
-    async def _program(self, project: Path, run: str | None) -> ProgramRun | None:
-        """Run the start command, if there is one: it must end well and print something, or serve."""
+    async def _program(self, project: Path, run: str | None, *, silent: bool) -> ProgramRun | None:
+        """Run the start command, if there is one: it must serve, or end well and (unless ``silent``) print."""
         if run is None:
             return None
         command = Command(
@@ -237,7 +247,7 @@ class Laboratory:
         elif execution.ended:
             ok, said = False, f"({execution.ended})"
         else:
-            ok = execution.exit_code == 0 and bool(execution.stdout.strip())
+            ok = execution.exit_code == 0 and (silent or bool(execution.stdout.strip()))
             said = "(it printed nothing to its standard output)" if execution.exit_code == 0 and not ok else ""
         code = None if served is not None else execution.exit_code
         return ProgramRun(command=run, ok=ok, exit_code=code, output=f"{output}\n{said}".strip())

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from orchestrator.journal.events import read_events
+from orchestrator.report.totals import totals
 from orchestrator.report.trace import trace
 from orchestrator.team import Team
-from schemas.call import CallRecord, Usage
+from schemas.call import Usage
 from schemas.evidence import Evidence
 from schemas.milestone import Milestone, Status
-from schemas.report import Acceptance, AgentTotals, FinalReport, Item, ProjectFile, RoadmapItem
+from schemas.report import Acceptance, FinalReport, Item, ProjectFile, RoadmapItem
 from schemas.test_report import TestReport
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def compile_report(team: Team, ledger: Ledger, evidence: Evidence | None, stoppe
         verdict = "stopped"
     elif _proven(team, milestones, evidence, acceptance):
         verdict = "accepted"
-    agents = _totals(team)
+    agents = totals(team)
     files = team.project.files() if team.project.path.is_dir() else {}
     return FinalReport(
         run=team.files.name,
@@ -217,24 +217,3 @@ def _roadmap(
 
 def _last_tests(milestones: Iterable[Milestone]) -> TestReport | None:
     return next((a.tests for m in reversed(list(milestones)) for a in reversed(m.attempts) if a.tests), None)
-
-
-def _totals(team: Team) -> list[AgentTotals]:
-    """Add up the run's calls per agent and model, from the records that the audit log names."""
-    groups: dict[tuple[str, str], list[CallRecord]] = {}
-    for event in read_events(team.files.events):
-        if event.get("event") == "agent_call" and event.get("call"):
-            record = team.laboratory.store.find(event["call"])
-            if record is not None:
-                groups.setdefault((record.request.agent, record.request.model), []).append(record)
-    return [
-        AgentTotals(
-            agent=agent,
-            model=model,
-            calls=len(records),
-            usage=sum((r.reply.usage for r in records), Usage()),
-            duration_ms=sum(r.duration_ms for r in records),
-            cost_usd=None if any(r.cost_usd is None for r in records) else sum(r.cost_usd or 0 for r in records),
-        )
-        for (agent, model), records in groups.items()
-    ]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from orchestrator.files import write_text
 from orchestrator.text import harmless
 from orchestrator.workspace.layout import RunFiles
 from schemas.report import FinalReport
 
-__all__ = ["markdown", "write_report"]
+__all__ = ["markdown", "template", "write_report"]
 
 
 def write_report(files: RunFiles, report: FinalReport) -> None:
@@ -21,7 +21,12 @@ def write_report(files: RunFiles, report: FinalReport) -> None:
 
 
 def markdown(report: FinalReport) -> str:
-    """Return the report as Markdown. Texts of models and programs are made harmless: one line, or fenced."""
+    """Return the report as Markdown."""
+    return template("report.md.j2").render(report=report)
+
+
+def template(name: str) -> Template:
+    """Return a template of a report. Its filters make texts of models and programs harmless: one line, or fenced."""
     environment = Environment(
         loader=PackageLoader("orchestrator", "report"),
         undefined=StrictUndefined,
@@ -30,7 +35,7 @@ def markdown(report: FinalReport) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(line=_line, code=_code, cell=_cell, block=_block, duration=_duration)
-    return environment.get_template("report.md.j2").render(report=report)
+    return environment.get_template(name)
 
 
 def _line(text: object) -> str:

@@ -78,6 +78,7 @@ async def bounded(
         stderr=err.decode("utf-8", "replace"),
         duration_ms=round((time.monotonic() - started) * 1000),
         ended=ended,
+        pid=process.pid,
     )
     return execution, bytes(report)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import Field
@@ -26,9 +27,11 @@ class RunInfo(Schema):
     """What a run needs to be taken up again, ``logs/<run>/run.json``."""
 
     run: str
+    kind: Literal["idea", "program"] = "idea"
+    """Whether ``milepost run`` or ``milepost refine`` began it."""
     created: str
     idea_path: str
-    """Where the idea was read; a ``.env`` beside it counts on resume too."""
+    """Where the idea or the task was read; a ``.env`` beside it counts on resume too."""
     idea_text: str
     idea_digest: str
     """SHA-256 over the idea, taken before the first call: the sealed checks can't change under a run."""

@@ -1,0 +1,118 @@
+"""Scoped memory: what was done, in namespaces with a rolling window; what falls out of it, a model sums up.
+
+Each entry has a whole and a brief form. A reader is shown the newest entry of a namespace whole, older ones briefly and
+the oldest as one summary, together no more than the window: prompts do not grow with the length of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agents.runner import Runner, Task
+from schemas.call import estimated_tokens
+from schemas.errors import AgentFailure
+
+__all__ = ["SIGHT", "Entry", "Memory"]
+
+SIGHT: Mapping[str, Sequence[str]] = {
+    "scorer": ("loop",),
+    "refiner": ("loop",),
+    "generator": ("loop",),
+}
+"""Agent → the namespaces that it is shown, in this order. An agent that is not named here is shown none."""
+
+SUMMARY_TOKENS = 200
+"""So long may a summary be."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something worth remembering."""
+
+    title: str
+    whole: str
+    brief: str
+
+
+@dataclass
+class _Namespace:
+    entries: list[Entry] = field(default_factory=list)
+    summary: str = ""
+    summed_up: int = 0
+    """How many entries the summary stands for."""
+
+
+class Memory:
+    """The memory of one run. ``window`` bounds what is shown of a namespace, in estimated tokens; 0: nothing is."""
+
+    def __init__(self, runner: Runner, window: int) -> None:
+        self._runner = runner
+        self._window = window
+        self._namespaces: dict[str, _Namespace] = {}
+
+    async def remember(self, namespace: str, entry: Entry) -> None:
+        """Add ``entry``; where the entries no longer fit the window, the older half is summed up by one call."""
+        space = self._namespaces.setdefault(namespace, _Namespace())
+        space.entries.append(entry)
+        room = self._window - SUMMARY_TOKENS
+        if not self._window or len(space.entries) < 3 or _size(space.entries) <= room:
+            return
+        kept = max(1, len(space.entries) // 2)
+        gone, space.entries = space.entries[:-kept], space.entries[-kept:]
+        space.summary = await self._summed_up(namespace, space.summary, gone)
+        space.summed_up += len(gone)
+
+    def view(self, agent: str) -> str:
+        """Return what ``agent`` may see, as text for a prompt; empty where there is nothing."""
+        return "\n\n".join(filter(None, (self._shown(name) for name in SIGHT.get(agent, ()))))
+
+    def sizes(self) -> dict[str, int]:
+        """Return namespace → estimated tokens of what is shown of it."""
+        return {name: estimated_tokens(self._shown(name)) for name in self._namespaces}
+
+    def _shown(self, name: str) -> str:
+        space = self._namespaces.get(name)
+        if space is None or not self._window or not space.entries:
+            return ""
+        room = self._window
+        parts: list[str] = []
+        for number, entry in enumerate(reversed(space.entries)):
+            text = f"{entry.title}\n{entry.whole if number == 0 else entry.brief}"
+            text = _cut(text, room)
+            if not text:
+                break
+            parts.insert(0, text)
+            room -= estimated_tokens(text)
+        if space.summary and (summary := _cut(f"Before, in short: {space.summary}", room)):
+            parts.insert(0, summary)
+        return "\n\n".join(parts)
+
+    async def _summed_up(self, namespace: str, before: str, gone: Sequence[Entry]) -> str:
+        texts = [f"{entry.title}\n{entry.brief}" for entry in gone]
+        variables = {"before": before, "texts": [_cut(text, self._window) for text in texts]}
+        task = Task("memory", "summarise", variables, _summary, max_tokens=SUMMARY_TOKENS, corrections=1)
+        try:
+            return await self._runner.ask(task)
+        except AgentFailure:  # titles say least, but say it surely
+            return _cut("; ".join(filter(None, [before, *(entry.title for entry in gone)])), SUMMARY_TOKENS)
+
+
+def _summary(text: str) -> str:
+    line = " ".join(text.split())
+    if not line:
+        raise ValueError("the summary is empty")
+    return _cut(line, SUMMARY_TOKENS)
+
+
+def _size(entries: Sequence[Entry]) -> int:
+    older = sum(estimated_tokens(f"{e.title}\n{e.brief}") for e in entries[:-1])
+    return older + estimated_tokens(f"{entries[-1].title}\n{entries[-1].whole}")
+
+
+def _cut(text: str, tokens: int) -> str:
+    """Return ``text``, cut so that it takes at most ``tokens``; empty where hardly anything would be left."""
+    if estimated_tokens(text) <= tokens:
+        return text
+    kept = text[: max(0, tokens * 3 - 8)]
+    return f"{kept}\n… cut" if len(kept) > 40 else ""

@@ -1,0 +1,180 @@
+"""``milepost refine``: one program, generated, scored, refined, and really run."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.commands.settings import settings_for
+from orchestrator.compose import Models, build_models, build_sandbox, build_team, cache_folder
+from orchestrator.config import Loaded, RefineSettings
+from orchestrator.evidence.environment import ensure_environment
+from orchestrator.refine_loop import Rounds, refine_program
+from orchestrator.report.program import write_program
+from orchestrator.report.totals import totals
+from orchestrator.run_loop import ending, until_stopped
+from orchestrator.team import Team
+from orchestrator.terminal import view_for
+from orchestrator.text import harmless
+from orchestrator.workspace.layout import RunFiles, RunInfo, check_name, new_run
+from schemas.base import digest_of
+from schemas.call import Usage
+from schemas.errors import ExitCode, InputError
+from schemas.idea import Idea
+from schemas.refinement import PROGRAM, Refinement
+
+__all__ = ["refine_command", "resume_program"]
+
+MAX_PROMPT = 60_000
+
+
+def refine_command(options: argparse.Namespace) -> ExitCode:
+    """Start with a new program."""
+    prompt, path = _prompt(options.prompt)
+    loaded = settings_for(options, path.parent if path else Path())
+    if options.run_name is not None:
+        check_name(options.workspace.absolute(), options.run_name)
+    return _go(options, prompt, str(path.absolute()) if path else "", None, loaded)
+
+
+def resume_program(options: argparse.Namespace, files: RunFiles, info: RunInfo) -> ExitCode:
+    """Take up the program of ``files`` where it stopped."""
+    if digest_of(info.idea_text) != info.idea_digest:
+        raise InputError(f"{files.info}: the task was changed since the run began; start a new one")
+    beside = Path(info.idea_path).parent if info.idea_path else Path()
+    return _go(options, info.idea_text, info.idea_path, (files, info), settings_for(options, beside, info.settings))
+
+
+def _prompt(text: str) -> tuple[str, Path | None]:
+    """Return what shall be written, and the file that says it, if it was given as one."""
+    path = Path(text) if "\n" not in text and len(text) < 1_000 and "\0" not in text else None
+    try:
+        if path is not None and path.is_file():
+            if path.stat().st_size > 4 * MAX_PROMPT:
+                raise InputError(f"{path}: is too large; a task may have at most {MAX_PROMPT:,} characters")
+            text = path.read_text(encoding="utf-8")
+        elif path is not None and (path.suffix in (".txt", ".md", ".py") or "/" in text) and " " not in text.strip():
+            raise InputError(f"{text}: there is no such file; give a file, or the task itself in words")
+        else:
+            path = None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{text}: is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise InputError(f"{text}: can't be read: {error.strerror}") from None
+    if not text.strip():
+        raise InputError("the task is empty: say what the program shall do")
+    if len(text) > MAX_PROMPT:
+        raise InputError(f"the task has {len(text):,} characters; at most {MAX_PROMPT:,} are taken")
+    return text.strip("\n"), path
+
+
+def _go(
+    options: argparse.Namespace, prompt: str, path: str, begun: tuple[RunFiles, RunInfo] | None, loaded: Loaded
+) -> ExitCode:
+    console = Console()
+    settings = loaded.settings
+    with view_for(console, quiet=options.quiet, debug=options.debug) as view:
+        environment = ensure_environment(cache_folder(settings), [])
+        sandbox = build_sandbox(settings, environment, unsafe=options.unsafe_no_sandbox, say=view.note)
+        models = build_models(settings, view.download)
+        view.note(models.said)
+        if options.unsafe_no_sandbox:
+            view.note("WARNING: the program runs unconfined, with all your rights (--unsafe-no-sandbox).")
+        name = getattr(options, "run_name", None)
+        files = begun[0] if begun else new_run(options.workspace.absolute(), "program", name)
+        with files.locked():
+            info = begun[1] if begun else _info(files, prompt, path, loaded, models)
+            if info.sandboxes[-1:] != [sandbox.name]:
+                info = info.model_copy(update={"sandboxes": [*info.sandboxes, sandbox.name]})
+            files.save(info)
+            view.note(f"Run {files.name}")
+            idea = _idea(prompt, settings.refine)
+            team = build_team(idea, files, info, settings, models, sandbox, environment, view, brief="program")
+            result, code = asyncio.run(until_stopped(_refine(team, prompt, settings.refine), team, models))
+    _show(console, result, files, quiet=options.quiet)
+    return code
+
+
+def _info(files: RunFiles, prompt: str, path: str, loaded: Loaded, models: Models) -> RunInfo:
+    return RunInfo(
+        run=files.name,
+        kind="program",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        idea_path=path,
+        idea_text=prompt,
+        idea_digest=digest_of(prompt),
+        settings=loaded.settings.public(),
+        models={agent: model.name for agent, model in models.by_agent.items()},
+        sandboxes=[],
+    )
+
+
+def _idea(prompt: str, settings: RefineSettings) -> Idea:
+    """Return the task in the shape that the laboratory knows."""
+    first = " ".join(prompt.split())[:400]
+    return Idea(name="program", summary=first, features=[first], run=f"python {PROGRAM}" if settings.run else None)
+
+
+async def _refine(team: Team, prompt: str, settings: RefineSettings) -> tuple[Refinement, ExitCode]:
+    """Run the loop, then the program, and write both down, however it ends."""
+    rounds, good = Rounds(), False
+    stopped: BaseException | None = None
+    team.events.write("run_started", task=prompt[:200], models=team.info.models, sandbox=team.laboratory.sandbox.name)
+    try:
+        good = await refine_program(team, prompt, settings, rounds)
+    except (Exception, asyncio.CancelledError) as error:
+        stopped = error
+    reason, code = ending(team, stopped)
+    best, execution = rounds.best, None
+    if best is not None and settings.run and code is not ExitCode.INTERRUPTED:
+        execution = await team.laboratory.start({PROGRAM: best.program}, ("python", PROGRAM), settings.seconds)
+        good = good and execution.exit_code == 0
+    agents = totals(team)
+    result = Refinement(
+        run=team.files.name,
+        prompt=prompt,
+        verdict="stopped" if reason else "accepted" if good else "not accepted",
+        stopped_by=reason,
+        min_score=settings.min_score,
+        rounds=rounds.done,
+        best=best.number if best else None,
+        execution=execution,
+        models=sorted({a.model for a in agents} or set(team.info.models.values())),
+        usage=sum((a.usage for a in agents), Usage()),
+        cost_usd=team.budget.cost_usd,
+        seconds=round(team.budget.seconds, 1),
+        sandbox=", then ".join(dict.fromkeys([*team.info.sandboxes, team.laboratory.sandbox.name])),
+        log=str(team.files.events.relative_to(team.files.workspace)),
+    )
+    write_program(team.files, result)
+    changes = {"seconds": team.budget.seconds, "status": result.verdict, "reason": reason}
+    team.files.save(team.info.model_copy(update=changes))
+    team.events.write("run_finished", verdict=result.verdict, reason=reason, seconds=result.seconds)
+    return result, code if code is not None else ExitCode.OK if good else ExitCode.NOT_ACCEPTED
+
+
+def _show(console: Console, result: Refinement, files: RunFiles, *, quiet: bool) -> None:
+    """Print the verdict, where things are, and what the program printed."""
+    best = result.delivered
+    score = "no program" if best is None else "unscored" if best.score is None else f"score {best.score:.1f}"
+    lines = [f"{result.verdict.upper()}: {score} of at least {result.min_score:g}, {len(result.rounds)} rounds"]
+    if result.stopped_by:
+        lines += [f"Stopped: {result.stopped_by}", f"Go on:   milepost resume {result.run}"]
+    where = files.generated.relative_to(Path.cwd()) if files.generated.is_relative_to(Path.cwd()) else files.generated
+    if best is not None:
+        lines.append(f"Program: {where}/{PROGRAM}")
+    lines += [f"Report:  {where}/report.md", f"Log:     milepost logs {result.run}"]
+    if result.execution is not None:
+        ended = result.execution.ended or f"exit code {result.execution.exit_code}"
+        lines.append(f"Ran as process {result.execution.pid}: {ended}, {result.execution.duration_ms} ms")
+    for line in lines[:1] if quiet else lines:
+        console.print(harmless(line), markup=False, highlight=False, soft_wrap=True)
+    if result.execution is not None:
+        for text, stream in ((result.execution.stdout, sys.stdout), (result.execution.stderr, sys.stderr)):
+            stream.write(harmless(text))
+            stream.flush()

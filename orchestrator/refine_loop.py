@@ -1,0 +1,225 @@
+"""Generate → score → refine: one program, until it is good enough or nothing more is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from agents.edits import apply
+from agents.generator import generate
+from agents.memory import Entry, Memory
+from agents.programs import ProgramTask
+from agents.refiner import refine
+from agents.scorer import score
+from orchestrator.config import RefineSettings
+from orchestrator.evidence.collect import Subject
+from orchestrator.evidence.examples import checks_in
+from orchestrator.evidence.static import certain_errors, tidy
+from orchestrator.rubric import program_caps, program_failures
+from orchestrator.team import Team
+from schemas.code_change import CodeChange
+from schemas.errors import AgentFailure
+from schemas.evidence import Evidence
+from schemas.refinement import PROGRAM, Move, Round, Scoring
+
+__all__ = ["Rounds", "refine_program"]
+
+
+@dataclass
+class Rounds:
+    """How far the loop has come."""
+
+    done: list[Round] = field(default_factory=list)
+    failed: bool = False
+    """Whether the last round came to no program."""
+
+    @property
+    def best(self) -> Round | None:
+        """The round with the best facts and, among equals, the best score; of equals the first."""
+        return max(self.done, key=_merit, default=None)
+
+
+async def refine_program(team: Team, prompt: str, settings: RefineSettings, rounds: Rounds) -> bool:
+    """Write a program for ``prompt`` and refine it, filling ``rounds``; return whether it reached the bar."""
+    memory = Memory(team.runner, settings.window_tokens if settings.history else 0)
+    for number in range(1, settings.max_refinements + 2):
+        with structlog.contextvars.bound_contextvars(attempt=number):
+            try:
+                done = await _round(team, prompt, settings, rounds, memory, number)
+            except AgentFailure as failure:
+                team.events.write("round_failed", level="warning", reason=str(failure)[:500])
+                team.watcher.note(f"Attempt {number}: no program: {str(failure)[:200]}")
+                rounds.failed = True
+                continue
+        before, rounds.failed = rounds.best, False
+        rounds.done.append(done)
+        await memory.remember("loop", _entry(done, before))
+        team.events.write("memory", tokens=memory.sizes())
+        team.watcher.note(f"Attempt {number} ({done.move}): {_said(done)}")
+        if done.score is not None and done.score >= settings.min_score:
+            return True
+    return False
+
+
+async def _round(
+    team: Team, prompt: str, settings: RefineSettings, rounds: Rounds, memory: Memory, number: int
+) -> Round:
+    """Write or refine, measure all versions, take the best one, and have it scored."""
+    move, best = _move(rounds), rounds.best
+
+    def task(agent: str) -> ProgramTask:
+        return ProgramTask(prompt, certain_errors, memory.view(agent), sample=100 * (number - 1))
+
+    if move == "refine" and best is not None:
+        versions = await _refined(team, task("refiner"), best, settings)
+    else:
+        versions = await generate(team.runner, task("generator"))
+    program, evidence = await _best_of(team, prompt, settings, versions)
+    try:
+        scoring = await score(team.runner, task("scorer"), program, _facts(evidence, settings))
+    except AgentFailure as failure:
+        team.events.write("unscored", level="warning", reason=str(failure)[:500])
+        scoring = None
+    done = _scored(number, move, program, evidence, scoring, rounds.done, settings)
+    team.events.write(
+        "round_finished",
+        move=move,
+        score=done.score,
+        said=scoring.said if scoring else None,
+        caps=done.caps,
+        flags=done.flags,
+    )
+    return done
+
+
+def _move(rounds: Rounds) -> Move:
+    """Refine, unless the last refinement brought nothing better: then begin afresh once."""
+    if not rounds.done:
+        return "generate"
+    *earlier, last = rounds.done
+    stuck = last.move == "refine" and bool(earlier) and _merit(last) <= max(map(_merit, earlier))
+    return "resample" if stuck or rounds.failed else "refine"
+
+
+async def _refined(team: Team, task: ProgramTask, best: Round, settings: RefineSettings) -> list[str]:
+    """Return the refiner's versions, and what the scorer's own edits make of the program."""
+    edited = _as_the_scorer_wrote(best)
+    try:
+        versions = await refine(team.runner, task, best, _facts(best.evidence, settings))
+    except AgentFailure:
+        if edited is None:
+            raise
+        versions = []
+    return [*versions, *([edited] if edited is not None else [])]
+
+
+async def _best_of(team: Team, prompt: str, settings: RefineSettings, versions: Sequence[str]) -> tuple[str, Evidence]:
+    """Return the version with the best facts; of equals the first."""
+    tidied = list(dict.fromkeys(tidy(PROGRAM, version) for version in versions))
+    measured = [
+        (version, await team.laboratory.examine(_subject(team, prompt, version, settings))) for version in tidied
+    ]
+    return max(measured, key=lambda pair: pair[1].merit)
+
+
+def _subject(team: Team, prompt: str, program: str, settings: RefineSettings) -> Subject:
+    checks = checks_in(prompt, PROGRAM.removesuffix(".py")) if settings.run else []
+    return Subject({PROGRAM: program}, team.idea, checks, runs_program=settings.run, silent=True)
+
+
+def _as_the_scorer_wrote(last: Round) -> str | None:
+    """Return the program with the scorer's own edits made, where they fit together."""
+    if last.scoring is None or not last.scoring.edits:
+        return None
+    try:
+        change = CodeChange(edits=[one.edit for one in last.scoring.edits])
+        return apply(change, {PROGRAM: last.program}).files[PROGRAM]
+    except ValueError:
+        return None
+
+
+def _scored(
+    number: int,
+    move: Move,
+    program: str,
+    evidence: Evidence,
+    scoring: Scoring | None,
+    done: Sequence[Round],
+    settings: RefineSettings,
+) -> Round:
+    caps = program_caps(evidence, run=settings.run)
+    value = min([scoring.score, *(cap for cap, _ in caps)]) if scoring else None
+    return Round(
+        number=number,
+        move=move,
+        program=program,
+        evidence=evidence,
+        scoring=scoring,
+        score=value,
+        caps=[f"at most {cap:g}: {fact}" for cap, fact in caps],
+        flags=_flags(scoring, done) if scoring else [],
+    )
+
+
+def _flags(scoring: Scoring, done: Sequence[Round]) -> list[str]:
+    """Say where a scoring contradicts itself, or asks for the opposite of what was asked for before."""
+    flags = []
+    if abs(scoring.said - scoring.score) > 0.5:
+        flags.append(f"the scorer wrote {scoring.said:g}, but its edits leave {scoring.score:g}")
+    wished = {(one.edit.remove.strip(), one.edit.add.strip()) for r in done if r.scoring for one in r.scoring.edits}
+    flags += [
+        f"the scorer asks to undo what it asked for before: {one.edit.remove.strip().splitlines()[0][:80]}"
+        for one in scoring.edits
+        if (one.edit.add.strip(), one.edit.remove.strip()) in wished
+    ]
+    return flags
+
+
+def _facts(evidence: Evidence, settings: RefineSettings) -> list[str]:
+    """Return what was measured, in words; the tools' wishes of style are not the task's."""
+    if not settings.run:
+        return ["it was not run"]
+    failures = program_failures(evidence)
+    good = []
+    if evidence.acceptance is not None and not failures:
+        good.append(f"all {evidence.acceptance.total} examples of the task hold")
+    if evidence.program is not None and evidence.program.ok:
+        good.append(f"it ends well and prints: {evidence.program.output[:600] or '(nothing)'}")
+    return [*failures, *good]
+
+
+def _merit(done: Round) -> tuple[object, ...]:
+    sealed, runs, *_ = done.evidence.merit
+    return (sealed, runs, done.score is not None, done.score or 0.0)
+
+
+def _entry(done: Round, before: Round | None) -> Entry:
+    """Return what is remembered of a round: its program whole, or as what it changed; score, wishes, facts."""
+    rose = ""
+    if before is not None and before.score is not None and done.score is not None:
+        rose = f", {done.score - before.score:+.1f} to the best before"
+    wishes = [
+        f"asked for ({one.points:+g}):\n- {one.edit.remove.strip()}\n+ {one.edit.add.strip()}"
+        for one in (done.scoring.edits if done.scoring else [])
+    ]
+    words = [f"said: {done.scoring.reason}"] if done.scoring else []
+    tail = "\n".join([*words, *wishes, *done.caps])
+    diff = "".join(
+        line
+        for line in difflib.unified_diff(
+            (before.program if before else "").splitlines(True), done.program.splitlines(True), n=0
+        )
+        if not line.startswith(("---", "+++"))
+    )
+    return Entry(
+        title=f"Attempt {done.number} ({done.move}): {_said(done)}{rose}",
+        whole=f"{done.program}{tail}",
+        brief=f"changed:\n{diff}{tail}" if before else tail,
+    )
+
+
+def _said(done: Round) -> str:
+    return "unscored" if done.score is None else f"score {done.score:.1f}"
