@@ -23,11 +23,11 @@ M = TypeVar("M", bound=BaseModel)
 MAX_REPLY = 400_000
 """A longer reply, in characters, is refused unread."""
 
-MAX_NESTING = 150
+MAX_NESTING = 200
 """So deep may the syntax tree of a module be; the deepest one of Python's own top-level modules has 32."""
 
-MAX_BITS = 4_096
-"""So long may a whole number in the code be."""
+MAX_BITS = 14_000
+"""So long may a whole number in the code be: Python writes no longer ones (4,300 digits)."""
 
 _OPEN = re.compile(r"^(?P<tick>`{3,})[ \t]*(?P<info>[^`\n]*)$")
 
@@ -162,5 +162,6 @@ def parse_module(source: str, name: str) -> ast.Module:
             raise ValueError(f"{name}, line {getattr(node, 'lineno', '?')}: is nested more than {MAX_NESTING} deep")
         if isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value.bit_length() > MAX_BITS:
             raise ValueError(f"{name}, line {node.lineno}: a number has more than {MAX_BITS} bits; compute it instead")
-        todo += [(child, depth + 1) for child in ast.iter_child_nodes(node)]
+        chained = node.orelse if isinstance(node, ast.If) else []  # elif after elif is no deeper
+        todo += [(child, depth + (child not in chained)) for child in ast.iter_child_nodes(node)]
     return tree

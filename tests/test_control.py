@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.evidence.control import Control, controls, unfailing
+from orchestrator.evidence.control import Control, controls, shown_alone, unfailing
 from schemas.test_report import TestReport, TestResult
 
 
@@ -34,7 +36,7 @@ def turned(source: str, seed: int = 0) -> str:
 
 def outcome(source: str, value: object) -> str:
     """How the test of ``source`` ends, turned round, where ``x`` and ``y`` are ``value``."""
-    namespace: dict[str, Any] = {"pytest": pytest}
+    namespace: dict[str, Any] = {"pytest": pytest, "patch": patch, "warnings": warnings}
     exec(turned(source), namespace)  # noqa: S102  (our own code)
     namespace |= {"x": value, "y": value}
     try:
@@ -103,6 +105,11 @@ IDIOMS = {
     "one or the other": "if isinstance(x, int):\n        assert x == 4\n    else:\n        assert x == 'abc'",
     "a condition that fails": "if x != 'abc':\n        raise AssertionError('no')",
     "a condition that fails by pytest": "if x == 'b':\n        pytest.fail('no')",
+    "a patch and an error": "with patch('os.sep', '/'), pytest.raises(ValueError):\n        int(x)",
+    "in a loose tolerance": "assert 100 == pytest.approx(len(x) + 98, abs=5)",
+    "a number in a range": "assert len(x) in range(1_000_000)",
+    "a case": "match x:\n        case str():\n            assert x == 'abc'",
+    "a warning": "with pytest.warns(UserWarning):\n        warnings.warn(x)",
     "the last word is another one": "assert x == 'abc'\n    if not x:\n        assert y == 'z'",
 }
 
@@ -119,6 +126,10 @@ def test_every_usual_way_to_say_something_fails_turned_round(name: str) -> None:
         ("import unittest\nclass Case(unittest.TestCase): pass\nself = Case()\n", "self.assertEqual(x, 'abc')"),
         ("import unittest\nclass Case(unittest.TestCase): pass\nself = Case()\n", "self.assertTrue(x)"),
         ("from unittest.mock import Mock\n", "m = Mock()\n    m(x)\n    m.assert_called_once_with('abc')"),
+        ("from unittest.mock import Mock\n", "m = Mock()\n    m(n=x)\n    m.assert_called_once_with(n='abc')"),
+        ("from unittest.mock import Mock\n", "m = Mock()\n    m()\n    m.assert_called_once_with()"),
+        ("class A:\n    def check(self, a): assert a == 'abc'\n", "self = A()\n    self.check(x)"),
+        ("import unittest\nself = unittest.TestCase()\n", "self.assertRaisesRegex(ValueError, 'abc', int, x)"),
     ],
 )
 def test_what_says_it_elsewhere_fails_turned_round(helper: str, body: str) -> None:
@@ -187,23 +198,35 @@ def run(*turned: str) -> Control:
     return Control({}, frozenset(("t.py", f"test_{name}") for name in turned))
 
 
-def test_tests_that_pass_straight_and_turned_round_could_not_fail() -> None:
-    straight = nodes(a="passed", b="passed", c="failed", d="passed")
+def test_a_test_is_cleared_by_failing_turned_and_passing_straight() -> None:
+    straight = nodes(a="passed", b="passed", c="failed", d="passed", e="passed")
     runs = [
-        (run("a", "b"), nodes(a="failed", b="passed", c="failed", d="passed")),
-        (run("c", "d"), nodes(a="passed", b="passed", c="passed", d="error")),
+        (run("a", "b"), nodes(a="failed", b="passed", c="failed", d="passed", e="failed")),
+        (run("c", "d", "e"), nodes(a="passed", b="passed", c="passed", d="error", e="failed")),
     ]
-    assert unfailing(straight, runs) == ["t.py::test_b"]
+    # b passes turned round; e fails in both, as code does that knows a control run when it sees one
+    assert unfailing(straight, runs) == ["t.py::test_b", "t.py::test_e"]
 
 
 def test_a_control_run_that_broke_off_clears_nothing() -> None:
-    straight = nodes(a="passed")
     broken = report(ended="no report", **{"t.py::test_a": "failed"})
-    assert unfailing(straight, [(run("a"), broken), (run(), nodes(a="passed"))]) == ["t.py::test_a"]
+    runs = [(run("a"), broken), (run(), nodes(a="passed"))]
+    assert unfailing(nodes(a="passed"), runs) == ["t.py::test_a"]
 
 
-def test_a_control_run_that_was_recognised_clears_nothing() -> None:
-    """Code that fails whatever is odd fails the straight tests of the run too."""
-    straight = nodes(a="passed", b="passed")
-    runs = [(run("a"), nodes(a="failed", b="failed")), (run("b"), nodes(a="failed", b="failed"))]
-    assert unfailing(straight, runs) == ["t.py::test_a", "t.py::test_b"]
+@pytest.mark.parametrize(
+    ("outcomes", "shown"),
+    [
+        ({"a": "passed", "b": "failed", "c": "failed"}, True),  # what comes after may build on it
+        ({"a": "failed", "b": "failed", "c": "passed"}, False),
+        ({"a": "passed", "b": "passed", "c": "passed"}, False),
+        ({"a": "passed", "c": "passed"}, False),
+    ],
+)
+def test_a_test_alone_is_cleared_by_failing_where_all_before_it_pass(outcomes: dict[str, str], shown: bool) -> None:
+    straight = nodes(a="passed", b="passed", c="passed")
+    assert shown_alone(straight, "t.py::test_b", run("b"), nodes(**outcomes)) is shown
+
+
+def test_parameters_may_hold_anything() -> None:
+    assert run("a").has_turned("t.py::TestX::test_a[fe80::1-x[y]]")

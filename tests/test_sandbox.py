@@ -89,6 +89,11 @@ def test_nothing_on_the_loopback_can_be_reached(project: Path, environment: Envi
     assert "Error" in done.stderr
 
 
+def test_a_server_finds_itself_by_name(project: Path, environment: Environment) -> None:
+    code = "import socket; s = socket.create_server(('localhost', 0)); print(s.getsockname()[0])"
+    assert execute(project, environment, code).stdout == "127.0.0.1\n"
+
+
 def test_an_endless_loop_is_ended(project: Path, environment: Environment) -> None:
     assert execute(project, environment, "while True: pass", seconds=1).ended == "time limit of 1 s"
 

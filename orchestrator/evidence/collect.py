@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from agents.skeleton import signature_gaps
 from orchestrator.evidence import mutants
-from orchestrator.evidence.control import controls, unfailing
+from orchestrator.evidence.control import Control, controls, shown_alone, solo, unfailing
 from orchestrator.evidence.environment import Environment
 from orchestrator.evidence.mutants import chosen, measure_strength
 from orchestrator.evidence.run_tests import HARNESS, normalised, run_tests
@@ -35,6 +35,9 @@ __all__ = ["Laboratory", "Subject", "acceptance_source"]
 
 PROGRAM_SECONDS = 10.0
 """In which the start command has to end, or to listen on a port."""
+
+SOLOS = 6
+"""So many tests of an attempt are tried alone, where the control runs did not show that they can fail."""
 
 LAUNCHER = Path(__file__).with_name("launcher.py").resolve()
 TOOLS = (HARNESS, LAUNCHER, mutants.HARNESS)
@@ -112,7 +115,7 @@ class Laboratory:
             return (await self.sandbox.run(command)).execution
 
     async def _once(self, what: str, subject: Subject, measure: Callable[[Subject], Awaitable[Evidence]]) -> Evidence:
-        key = [what, 7, subject.digest, digest_of([tool.read_text(encoding="utf-8") for tool in TOOLS])]
+        key = [what, 8, subject.digest, digest_of([tool.read_text(encoding="utf-8") for tool in TOOLS])]
         key += [self.test_seconds, self.mutants, self.environment.path.name, self.sandbox.name]
         evidence = self.store.fact(key, Evidence)
         if evidence is None:
@@ -159,30 +162,24 @@ class Laboratory:
         """Return the tests that pass although they were turned round, or say nothing; and the checks that do."""
         lot = random.Random(secrets.randbits(128))  # noqa: S311  (seeded so that nobody can foresee it)
         tests = {p: s for p, s in subject.files.items() if p.startswith("tests/") and p.endswith(".py")}
-        pair = controls(tests, lot)
-        sealed = controls({_SEALED: _source(subject.checks)}, lot)
-        done = await asyncio.gather(
-            *(self._generated_in({**subject.files, **run.files}, subject.quarantined) for run in pair),
-            *(self._acceptance_in(subject, run.files[_SEALED]) for run in sealed),
-        )
-        found = unfailing(evidence.generated, list(zip(pair, done[:2], strict=True)))
+
+        async def generated(control: Control) -> TestReport:
+            with _unpacked({**subject.files, **control.files}) as project:
+                return await self._generated(project, subject.quarantined, coverage=False)
+
+        async def sealed(control: Control) -> TestReport:
+            with _unpacked(subject.files) as project:
+                report = await self._acceptance(project, subject.checks, control.files[_SEALED])
+            return _as_nodes(report) if report else TestReport(total=0, passed=0, failed=0)
+
+        idle = await _never_shown(evidence.generated, tests, lot, generated)
         if evidence.acceptance is not None:
-            runs = [(run, _as_nodes(report)) for run, report in zip(sealed, done[2:], strict=True)]
-            idle = set(unfailing(_as_nodes(evidence.acceptance), runs))
-            # A check that can't be turned is the user's own: it has the benefit of the doubt.
-            found += [
-                c.id for c in subject.checks if _node(c.id) in idle and any(r.has_turned(_node(c.id)) for r in sealed)
-            ]
-        return found
-
-    async def _generated_in(self, files: Mapping[str, str], quarantined: tuple[str, ...]) -> TestReport:
-        with _unpacked(files) as project:
-            return await self._generated(project, quarantined, coverage=False)
-
-    async def _acceptance_in(self, subject: Subject, source: str) -> TestReport:
-        with _unpacked(subject.files) as project:
-            report = await self._acceptance(project, subject.checks, source)
-        return report or TestReport(total=0, passed=0, failed=0)
+            source = {_SEALED: _source(subject.checks)}
+            # A check that says nothing that could be turned is the user's own: it has the benefit of the doubt.
+            can = {node for run in controls(source, lot) for node in map(_node, evidence.met) if run.has_turned(node)}
+            never = await _never_shown(_as_nodes(evidence.acceptance), source, lot, sealed)
+            idle += [check for check in sorted(evidence.met) if _node(check) in can & set(never)]
+        return idle
 
     async def _strength(self, subject: Subject) -> Strength | None:
         new = subject.blueprint.skeletons if subject.blueprint else subject.code
@@ -302,6 +299,27 @@ def _unpacked(files: Mapping[str, str]) -> Iterator[Path]:
             except (FileExistsError, IsADirectoryError, NotADirectoryError):
                 raise ValueError(f"{name} can't be both a file and a folder") from None
         yield folder
+
+
+async def _never_shown(
+    straight: TestReport,
+    sources: Mapping[str, str],
+    lot: random.Random,
+    run: Callable[[Control], Awaitable[TestReport]],
+) -> list[str]:
+    """Return the tests of ``sources`` that were not shown to be able to fail; `SOLOS` of them are tried alone."""
+    pair = controls(sources, lot)
+    reports = await asyncio.gather(*map(run, pair))
+    idle = unfailing(straight, list(zip(pair, reports, strict=True)))
+    alone = [node for node in idle if any(control.has_turned(node) for control in pair)][:SOLOS]
+    if not alone:
+        return idle
+    single = [solo(sources, node, lot) for node in (*alone, None)]
+    *reports, plain = await asyncio.gather(*map(run, single))
+    held = {r.id for r in plain.results if r.outcome == "passed"}
+    done = zip(alone, single, reports, strict=False)
+    shown = {node for node, control, report in done if node in held and shown_alone(straight, node, control, report)}
+    return [node for node in idle if node not in shown]
 
 
 _SEALED = "test_acceptance.py"

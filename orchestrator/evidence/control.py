@@ -2,13 +2,16 @@
 
 Code can't earn a pass with tests that nothing could fail: objects that equal everything, a patched pytest, a runner
 that says "passed" whatever happens, an assert that is never reached. There are two control runs; in each, every other
-test is turned round, chosen by lot, to ask for values near the right ones. Inside the sandbox a turned test differs
-from a straight one in nothing but what it asks for, so only code that knows the right answers can tell them apart.
+test is turned round, chosen by lot, to ask for values near the right ones. Every test must fail in the one and pass in
+the other, and a turned test differs from a straight one in nothing but what it asks for: so only code that knows the
+right answers can do both. A test that could not show it, e.g. since it builds on another one, has a run of its own,
+and must pass in one where nothing is turned.
 """
 
 from __future__ import annotations
 
 import ast
+import copy
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +20,7 @@ from dataclasses import dataclass
 from agents.parsing import parse_module
 from schemas.test_report import TestReport
 
-__all__ = ["Control", "controls", "unfailing"]
+__all__ = ["Control", "controls", "shown_alone", "solo", "unfailing"]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -32,52 +35,78 @@ class Control:
 
     def has_turned(self, node: str) -> bool:
         """Whether the test with node id ``node`` is turned round in this run."""
-        path, _, name = node.partition("::")
-        return (path, name.split("::")[-1].split("[")[0]) in self.turned
+        return _place(node) in self.turned
 
 
-def controls(files: Mapping[str, str], lot: random.Random) -> tuple[Control, Control]:
-    """Return two control runs of the test modules ``files``: what is straight in one is turned in the other.
-
-    Raises:
-        ValueError: a test is nested too deep to be read.
-    """
-    made: tuple[dict[str, str], dict[str, str]] = ({}, {})
-    turned: tuple[set[tuple[str, str]], set[tuple[str, str]]] = (set(), set())
+def controls(files: Mapping[str, str], lot: random.Random) -> list[Control]:
+    """Return two control runs of the test modules ``files``: what is straight in one is turned in the other."""
+    chosen: tuple[set[tuple[str, str]], ...] = (set(), set())
     for path, source in files.items():
-        try:
-            tree = parse_module(source, path)
-        except ValueError:
-            for one in made:  # no test module: data of a test, or a file that is a collection error already
-                one[path] = source
-            continue
-        names = sorted({test.name for test in _tests(tree.body)})
+        tree = _parsed(source, path)
+        names = sorted({test.name for test in _tests(tree.body)}) if tree else []
         lot.shuffle(names)
-        words = _Words(lot)
-        for run, chosen in enumerate((set(names[::2]), set(names[1::2]))):
-            module, done = _module(parse_module(source, path), chosen, words)
-            made[run][path] = module
-            turned[run].update((path, name) for name in done)
-    return Control(made[0], frozenset(turned[0])), Control(made[1], frozenset(turned[1]))
+        for run in (0, 1):
+            chosen[run].update((path, name) for name in names[run::2])
+    return [_control(files, some, lot) for some in chosen]
+
+
+def solo(files: Mapping[str, str], node: str | None, lot: random.Random) -> Control:
+    """Return a control run in which nothing is turned but the test ``node``; None: nothing at all."""
+    return _control(files, {_place(node)} if node else set(), lot)
+
+
+def _control(files: Mapping[str, str], chosen: set[tuple[str, str]], lot: random.Random) -> Control:
+    made: dict[str, str] = {}
+    turned: set[tuple[str, str]] = set()
+    for path, source in files.items():
+        tree = _parsed(source, path)
+        if tree is None:  # no test module: data of a test, or a file that is a collection error already
+            made[path] = source
+            continue
+        made[path], done = _module(tree, {name for place, name in chosen if place == path}, _Words(lot))
+        turned.update((path, name) for name in done)
+    return Control(made, frozenset(turned))
+
+
+def _parsed(source: str, path: str) -> ast.Module | None:
+    try:
+        return parse_module(source, path)
+    except ValueError:
+        return None
+
+
+def _place(node: str) -> tuple[str, str]:
+    """Return path and function name of a node id; its parameters may hold anything."""
+    path, _, rest = node.partition("::")
+    return path, rest.split("[", 1)[0].split("::")[-1]
 
 
 def unfailing(straight: TestReport, runs: Sequence[tuple[Control, TestReport]]) -> list[str]:
-    """Return the ids of tests that pass straight and turned round, or say nothing that could be turned; all that
-    passed, where a control run broke off or most straight tests failed in it: then it was recognised."""
-    passed = {r.id for r in straight.results if r.outcome == "passed"}
-    if any(report.ended for _, report in runs):
-        return sorted(passed)
-    outcomes = [(control, {r.id: r.outcome for r in report.results}) for control, report in runs]
-    kept = [outcome.get(node) for control, outcome in outcomes for node in passed if not control.has_turned(node)]
-    if 2 * sum(outcome == "passed" for outcome in kept) < len(kept):
-        return sorted(passed)
-    failed = {
-        node
-        for control, outcome in outcomes
-        for node in passed
-        if control.has_turned(node) and outcome.get(node) in ("failed", "error")
-    }
-    return sorted(passed - failed)
+    """Return the ids of tests that pass straight and are not shown to be able to fail, in the order they ran.
+
+    That is shown by failing turned round in one run, and passing straight in another: code that recognises a control
+    run, and fails in it whatever is asked, shows nothing. Nor does a run that broke off.
+    """
+    failed: set[str] = set()
+    held: set[str] = set()
+    for control, report in runs:
+        for result in report.results if not report.ended else ():
+            if control.has_turned(result.id):
+                failed |= {result.id} if result.outcome in ("failed", "error") else set()
+            elif result.outcome == "passed":
+                held.add(result.id)
+    return [r.id for r in straight.results if r.outcome == "passed" and not (r.id in failed and r.id in held)]
+
+
+def shown_alone(straight: TestReport, node: str, control: Control, report: TestReport) -> bool:
+    """Whether a run in which only ``node`` is turned shows that it can fail: it does, and what ran before it passed."""
+    if report.ended or not control.has_turned(node):
+        return False
+    outcomes = {r.id: r.outcome for r in report.results}
+    before = [r.id for r in straight.results if r.outcome == "passed"]
+    before = before[: before.index(node)] if node in before else before
+    same = [one for one in before if not control.has_turned(one)]
+    return outcomes.get(node) in ("failed", "error") and all(outcomes.get(one) == "passed" for one in same)
 
 
 class _Words:
@@ -86,7 +115,6 @@ class _Words:
     def __init__(self, lot: random.Random) -> None:
         self.suffix = f"_{lot.randrange(16**8):08x}"
         self.number = lot.choice((-3, -2, -1, 1, 2, 3))
-        self.far = lot.choice((-1, 1)) * lot.randrange(10_000, 100_000)
         self.text = "".join(lot.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(3))
         self.other = f"other{self.suffix}"
 
@@ -94,7 +122,7 @@ class _Words:
     def helper(self) -> str:
         """Source of a function that changes a value a little; an object it does not know gives way to a stranger."""
         return (
-            f"def {self.other}(value, by={self.number}):\n"
+            f"def {self.other}(value):\n    by = {self.number}\n"
             "    kind = type(value)\n"
             "    if kind is bool:\n        return not value\n"
             "    if kind in (int, float, complex) and value + by != value:\n        return value + by\n"
@@ -109,15 +137,15 @@ class _Words:
 
 def _module(tree: ast.Module, chosen: set[str], words: _Words) -> tuple[str, set[str]]:
     """Return the module with the ``chosen`` tests turned round, and the names of those for which that could be done."""
-    helpers = [n for n in tree.body if isinstance(n, Function) and not _is_test(n) and _says_something(n)]
-    turner = _Turner({n.name for n in helpers}, words)
+    homes: list[ast.Module | ast.ClassDef] = [tree, *(n for n in tree.body if isinstance(n, ast.ClassDef))]
+    helpers = [(home, n) for home in homes for n in home.body if isinstance(n, Function) and _is_helper(n)]
+    turner = _Turner({helper.name for _, helper in helpers}, words)
     done = {test.name for test in _tests(tree.body) if test.name in chosen and turner.turn(test)}
-    for helper in helpers:  # a turned test calls a turned one
-        copy = parse_module(ast.unparse(helper), "helper").body[0]
-        assert isinstance(copy, Function)  # noqa: S101  (it was one)
-        copy.name += words.suffix
-        turner.turn(copy)
-        tree.body.insert(tree.body.index(helper) + 1, copy)
+    for home, helper in helpers:  # a turned test calls a turned one
+        twin = copy.deepcopy(helper)
+        twin.name += words.suffix
+        turner.turn(twin)
+        home.body.insert(home.body.index(helper) + 1, twin)
     at = next((n for n, node in enumerate(tree.body) if not _is_head(node)), len(tree.body))
     tree.body[at:at] = ast.parse(words.helper).body
     return ast.unparse(ast.fix_missing_locations(tree)), done
@@ -137,6 +165,11 @@ def _tests(body: Sequence[ast.stmt]) -> list[Function]:
             for field in ("body", "orelse", "finalbody"):
                 found += _tests(getattr(node, field, []))
     return found
+
+
+def _is_helper(node: Function) -> bool:
+    """Whether a function says something for the tests that call it; a fixture, say, is called otherwise."""
+    return not _is_test(node) and not node.decorator_list and _says_something(node)
 
 
 def _is_test(node: Function) -> bool:
@@ -159,10 +192,11 @@ def _is_marker(node: ast.stmt) -> bool:
     return False
 
 
-def _expects_an_error(node: ast.stmt) -> bool:
-    return isinstance(node, ast.With | ast.AsyncWith) and any(
-        re.search(r"raises", ast.unparse(item.context_expr), re.I) for item in node.items
-    )
+def _expects(item: ast.withitem, *names: str) -> bool:
+    """Whether an item of a ``with`` is a call of one of ``names``, whatever they are attributes of."""
+    call = item.context_expr
+    name = getattr(call.func, "attr", getattr(call.func, "id", "")) if isinstance(call, ast.Call) else ""
+    return name in names
 
 
 class _Turner:
@@ -188,9 +222,17 @@ class _Turner:
         return [done for node in body for done in self._statement(node)] or [ast.Pass()]
 
     def _statement(self, node: ast.stmt) -> list[ast.stmt]:
-        if isinstance(node, ast.With | ast.AsyncWith) and _expects_an_error(node):
-            self._turned = True
-            return node.body
+        if isinstance(node, ast.With | ast.AsyncWith):
+            rest = [item for item in node.items if not _expects(item, "raises", "assertRaises", "assertRaisesRegex")]
+            if len(rest) < len(node.items):
+                self._turned = True
+                if not rest:
+                    return node.body
+                node.items = rest
+                return [node]
+            if any(_expects(item, "warns", "assertWarns", "assertWarnsRegex", "assertLogs") for item in node.items):
+                self._turned = True
+                return [node, ast.Raise(ast.Name("AssertionError", ast.Load()))]
         if _is_marker(node):
             self._unreached = True
             return [ast.Pass()]
@@ -204,9 +246,9 @@ class _Turner:
         for field in ("body", "orelse", "finalbody"):
             if getattr(node, field, None):
                 setattr(node, field, self._block(getattr(node, field)))
-        for handler in getattr(node, "handlers", []):
-            handler.body = self._block(handler.body)
-        if isinstance(node, ast.Expr | ast.Assign | ast.Return):
+        for part in (*getattr(node, "handlers", []), *getattr(node, "cases", [])):
+            part.body = self._block(part.body)
+        if isinstance(node, ast.Expr | ast.Assign | ast.AnnAssign | ast.Return):
             return [self._calls(node)]
         return [node]
 
@@ -217,23 +259,35 @@ class _Turner:
                 case ast.Name(id=name) if name in self._helpers:
                     call.func = ast.Name(name + self._words.suffix, ast.Load())
                     self._turned = True
+                case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name) if name in self._helpers:
+                    call.func.attr = name + self._words.suffix
+                    self._turned = True
                 case ast.Attribute(attr="raises" | "assertRaises") if len(call.args) > 1:
                     call.func, call.args = call.args[1], call.args[2:]
+                    self._turned = True
+                case ast.Attribute(attr="assertRaisesRegex") if len(call.args) > 2:
+                    call.func, call.args = call.args[2], call.args[3:]
                     self._turned = True
                 case ast.Attribute(attr=name) if name in _CONTRARY:
                     call.func = ast.Attribute(call.func.value, _CONTRARY[name], ast.Load())
                     self._turned = True
                 case ast.Attribute(attr=name) | ast.Name(id=name) if name in _COMPARING or name.startswith("assert_"):
+                    at = min(1, len(call.args) - 1)
                     if call.args:
-                        at = min(1, len(call.args) - 1)
                         call.args[at] = self._other(call.args[at])
-                        self._turned = True
+                    elif call.keywords:
+                        call.keywords[0].value = self._other(call.keywords[0].value)
+                    else:
+                        call.args = [self._other(ast.Constant(None))]
+                    self._turned = True
         return node
 
     def _contrary(self, test: ast.expr) -> ast.expr:
         """Return what does not hold where ``test`` does: a comparison asks for something else, so that an object that
         agrees to everything shows itself."""
         match test:
+            case ast.Compare() if re.search(r"approx|isclose", ast.unparse(test)):
+                pass  # what is near is the same there
             case ast.BoolOp(op=ast.And()):
                 return ast.BoolOp(ast.And(), [self._contrary(value) for value in test.values])
             case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
@@ -242,9 +296,8 @@ class _Turner:
                 return ast.Compare(left, [ast.Eq()], [self._other(right)])
             case ast.Compare(left=left, ops=[ast.NotEq()], comparators=[right]):
                 return ast.Compare(left, [ast.Eq()], [right])
-            case ast.Compare(left=left, ops=[ast.In()], comparators=[right]) if _is_literal(left):
-                # Far off, since what is near may be in it too.
-                return ast.Compare(self._other(left, self._words.far), [ast.In()], [right])
+            case ast.Compare(left=ast.Constant(value=str()) as left, ops=[ast.In()], comparators=[right]):
+                return ast.Compare(self._other(left), [ast.In()], [right])
             case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _OPPOSITE:
                 # b < a instead of not a <= b: whatever agrees to both shows itself.
                 return ast.Compare(right, [_OPPOSITE[type(operator)]()], [left])
@@ -257,13 +310,13 @@ class _Turner:
                 return ast.Compare(left, [ast.NotEq()], [self._other(right)])
         return ast.UnaryOp(ast.Not(), test)
 
-    def _other(self, value: ast.expr, by: int | None = None) -> ast.expr:
+    def _other(self, value: ast.expr) -> ast.expr:
         """Return another value: a literal written out, so that it looks like any other, else by a call."""
         try:
             known = ast.literal_eval(value)
             scope: dict[str, object] = {}
             exec(self._words.helper, scope)  # noqa: S102  (our own text, and a literal)
-            changed = scope[self._words.other](known, by or self._words.number)  # type: ignore[operator]
+            changed = scope[self._words.other](known)  # type: ignore[operator]
             return ast.parse(repr(changed), mode="eval").body
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return ast.Call(ast.Name(self._words.other, ast.Load()), [value], [])
@@ -291,10 +344,12 @@ _CONTRARY = {
     "assert_called_once": "assert_not_called",
     "assert_not_called": "assert_called",
     "assertRegex": "assertNotRegex",
+    "assertNotRegex": "assertRegex",
 }
 _COMPARING = {
     "assertEqual",
     "assertListEqual",
+    "assertSequenceEqual",
     "assertDictEqual",
     "assertSetEqual",
     "assertTupleEqual",

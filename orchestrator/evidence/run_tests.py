@@ -140,7 +140,7 @@ def _sources(project: Path, nodes: list[str]) -> dict[str, str]:
         parsed = trees[path]
         if parsed is not None:
             text, tree = parsed
-            plain = name.split("::")[-1].split("[")[0]
+            plain = name.split("[", 1)[0].split("::")[-1]
             match = next((n for n in ast.walk(tree) if getattr(n, "name", None) == plain), None)
             found[node] = ast.get_source_segment(text, match) or "" if match is not None else ""
     return found

@@ -204,8 +204,11 @@ def _written(files: Mapping[str, str]) -> Iterator[Path]:
     with scratch() as folder:
         for place, text in files.items():
             target = folder / place
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8", errors="replace")
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(text, encoding="utf-8", errors="replace")
+            except (FileExistsError, IsADirectoryError, NotADirectoryError):
+                raise ValueError(f"{place} can't be both a file and a folder") from None
         yield folder
 
 

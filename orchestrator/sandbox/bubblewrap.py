@@ -31,6 +31,11 @@ _MISSING = (
     "generated code runs only in a sandbox, and {what}. Install it with `apt install {package}`{pip}, "
     "then check with `milepost doctor`."
 )
+# So that servers find themselves.
+_ETC = {
+    "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n",
+    "/etc/nsswitch.conf": "hosts: files\n",
+}
 
 
 def find_bwrap() -> Path:
@@ -104,6 +109,12 @@ class Bubblewrap:
             os.lseek(filter_fd, 0, os.SEEK_SET)
             pass_fds.append(filter_fd)
             argv += ["--seccomp", str(filter_fd)]
+        for place, text in _ETC.items():
+            data_fd = os.memfd_create("data")
+            os.write(data_fd, text.encode())
+            os.lseek(data_fd, 0, os.SEEK_SET)
+            pass_fds.append(data_fd)
+            argv += ["--perms", "0644", "--ro-bind-data", str(data_fd), place]
         status_fd, status_write_fd = os.pipe()
         pass_fds.append(status_write_fd)
         argv += ["--json-status-fd", str(status_write_fd), *self._argv(command, variables)]
@@ -151,6 +162,7 @@ class Bubblewrap:
             "HOME": "/tmp",  # noqa: S108  (the sandbox's own)
             "TMPDIR": "/tmp",  # noqa: S108
             "LANG": "C.UTF-8",
+            "LOGNAME": "nobody",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",
             **variables,

@@ -35,19 +35,21 @@ async def watch(
             return f"memory limit of {memory_bytes:,} bytes"
         if scratch is not None and _size(scratch) + sum(map(_unlinked, members)) > scratch_bytes:
             return f"more than {scratch_bytes:,} bytes of files"
-        if scratch is None and max(map(_files, members[-1:]), default=0) > scratch_bytes // _BLOCK:
+        if scratch is None and max(map(_files, members), default=0) > scratch_bytes // _BLOCK:
             return f"more than {scratch_bytes // _BLOCK:,} files"
         await asyncio.sleep(INTERVAL)
 
 
 def _files(pid: int) -> int:
-    """Return how many files are on the file system that a process sees at /tmp, where that is not ours."""
-    with contextlib.suppress(OSError):
-        inside = Path(f"/proc/{pid}/root/tmp")
-        if inside.stat().st_dev != Path("/tmp").stat().st_dev:  # noqa: S108  (the sandbox's own, and ours)
-            status = os.statvfs(inside)
-            return status.f_files - status.f_ffree
-    return 0
+    """Return how many files a process sees on the file systems of its writable places, where those are not ours."""
+    total = 0
+    for place in ("/tmp", "/dev/shm"):  # noqa: S108  (the sandbox's own, and ours)
+        with contextlib.suppress(OSError):  # it has ended, or left its place
+            inside = Path(f"/proc/{pid}/root{place}")
+            if inside.stat().st_dev != Path(place).stat().st_dev:
+                status = os.statvfs(inside)
+                total += status.f_files - status.f_ffree
+    return total
 
 
 def _tree(root: int) -> Iterator[int]:

@@ -86,7 +86,11 @@ class Project:
         for name in files:
             safe_path(name)
         for name in set(self.files()) - set(files):
-            (self.path / name).unlink()
+            gone = self.path / name
+            gone.unlink()
+            while gone.parent != self.path and not any(gone.parent.iterdir()):
+                gone = gone.parent
+                gone.rmdir()
         for name, content in files.items():
             target = self.path / name
             if target.is_dir():
