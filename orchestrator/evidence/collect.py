@@ -311,8 +311,15 @@ async def _never_shown(
     pair = controls(sources, lot)
     reports = await asyncio.gather(*map(run, pair))
     idle = unfailing(straight, list(zip(pair, reports, strict=True)))
-    alone = [node for node in idle if any(control.has_turned(node) for control in pair)][:SOLOS]
-    if not alone:
+    turned = {
+        r.id: r.outcome
+        for control, report in zip(pair, reports, strict=True)
+        for r in report.results
+        if control.has_turned(r.id)
+    }
+    # What passed turned round can't fail; what only failed straight too may build on a test that was turned.
+    alone = [node for node in idle if turned.get(node) in ("failed", "error")][:SOLOS]
+    if not alone or any(report.ended for report in reports):
         return idle
     single = [solo(sources, node, lot) for node in (*alone, None)]
     *reports, plain = await asyncio.gather(*map(run, single))
