@@ -92,6 +92,8 @@ class Evidence(Schema):
     largest_file_lines: int = 0
     unfailing: list[str] = Field(default_factory=list)
     """Tests and checks that pass straight and turned round, and tests that say nothing: they could not fail."""
+    control_ended: str | None = None
+    """Why a control run broke off, twice; None where none did."""
     vanished: list[str] = Field(default_factory=list)
     """Tests that were collected in the last attempt and are no longer, although nobody ruled them wrong."""
     strength: Strength | None = None
@@ -155,6 +157,10 @@ class Evidence(Schema):
                 failures.append(f"{report.total - report.passed} of {report.total} {kind}s did not run to their end")
             if report.skipped:
                 failures.append(f"{report.skipped} {kind}(s) were skipped")
+        if self.control_ended:
+            failures.append(
+                f"a control run broke off, so the tests are not shown to be able to fail: {self.control_ended}"
+            )
         sealed = {r.id for r in self.acceptance.results} if self.acceptance else set()
         failures += [
             f"acceptance check {t} passes turned round too: this code can't fail it"

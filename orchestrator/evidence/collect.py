@@ -115,7 +115,7 @@ class Laboratory:
             return (await self.sandbox.run(command)).execution
 
     async def _once(self, what: str, subject: Subject, measure: Callable[[Subject], Awaitable[Evidence]]) -> Evidence:
-        key = [what, 8, subject.digest, digest_of([tool.read_text(encoding="utf-8") for tool in TOOLS])]
+        key = [what, 9, subject.digest, digest_of([tool.read_text(encoding="utf-8") for tool in TOOLS])]
         key += [self.test_seconds, self.mutants, self.environment.path.name, self.sandbox.name]
         evidence = self.store.fact(key, Evidence)
         if evidence is None:
@@ -153,13 +153,13 @@ class Laboratory:
             return evidence
         return evidence.model_copy(
             update={
-                "unfailing": await self._unfailing(subject, evidence),
+                **await self._control(subject, evidence),
                 "strength": await self._strength(subject),
             }
         )
 
-    async def _unfailing(self, subject: Subject, evidence: Evidence) -> list[str]:
-        """Return the tests that pass although they were turned round, or say nothing; and the checks that do."""
+    async def _control(self, subject: Subject, evidence: Evidence) -> dict[str, object]:
+        """Return `Evidence.unfailing` and `Evidence.control_ended`."""
         lot = random.Random(secrets.randbits(128))  # noqa: S311  (seeded so that nobody can foresee it)
         tests = {p: s for p, s in subject.files.items() if p.startswith("tests/") and p.endswith(".py")}
 
@@ -172,14 +172,15 @@ class Laboratory:
                 report = await self._acceptance(project, subject.checks, control.files[_SEALED])
             return _as_nodes(report) if report else TestReport(total=0, passed=0, failed=0)
 
-        idle = await _never_shown(evidence.generated, tests, lot, generated)
+        idle, ended = await _never_shown(evidence.generated, tests, lot, generated)
         if evidence.acceptance is not None:
             source = {_SEALED: _source(subject.checks)}
             # A check that says nothing that could be turned is the user's own: it has the benefit of the doubt.
             can = {node for run in controls(source, lot) for node in map(_node, evidence.met) if run.has_turned(node)}
-            never = await _never_shown(_as_nodes(evidence.acceptance), source, lot, sealed)
+            never, ended_too = await _never_shown(_as_nodes(evidence.acceptance), source, lot, sealed)
+            ended = ended or ended_too
             idle += [check for check in sorted(evidence.met) if _node(check) in can & set(never)]
-        return idle
+        return {"unfailing": idle, "control_ended": ended}
 
     async def _strength(self, subject: Subject) -> Strength | None:
         new = subject.blueprint.skeletons if subject.blueprint else subject.code
@@ -306,27 +307,30 @@ async def _never_shown(
     sources: Mapping[str, str],
     lot: random.Random,
     run: Callable[[Control], Awaitable[TestReport]],
-) -> list[str]:
-    """Return the tests of ``sources`` that were not shown to be able to fail; `SOLOS` of them are tried alone."""
+) -> tuple[list[str], str | None]:
+    """Return the tests of ``sources`` that were not shown to be able to fail (`SOLOS` of them are tried alone), and why
+    a control run broke off, if one did so twice: once may be the machine's fault."""
+
+    async def tried(control: Control) -> TestReport:
+        report = await run(control)
+        return await run(control) if report.ended else report
+
     pair = controls(sources, lot)
-    reports = await asyncio.gather(*map(run, pair))
-    idle = unfailing(straight, list(zip(pair, reports, strict=True)))
-    turned = {
-        r.id: r.outcome
-        for control, report in zip(pair, reports, strict=True)
-        for r in report.results
-        if control.has_turned(r.id)
-    }
+    reports = await asyncio.gather(*map(tried, pair))
+    runs = list(zip(pair, reports, strict=True))
+    idle = unfailing(straight, runs)
+    ended = next((report.ended for report in reports if report.ended), None)
+    turned = {r.id: r.outcome for control, report in runs for r in report.results if control.has_turned(r.id)}
     # What passed turned round can't fail; what only failed straight too may build on a test that was turned.
     alone = [node for node in idle if turned.get(node) in ("failed", "error")][:SOLOS]
-    if not alone or any(report.ended for report in reports):
-        return idle
+    if not alone or ended:
+        return idle, ended
     single = [solo(sources, node, lot) for node in (*alone, None)]
-    *reports, plain = await asyncio.gather(*map(run, single))
+    *reports, plain = await asyncio.gather(*map(tried, single))
     held = {r.id for r in plain.results if r.outcome == "passed"}
     done = zip(alone, single, reports, strict=False)
     shown = {node for node, control, report in done if node in held and shown_alone(straight, node, control, report)}
-    return [node for node in idle if node not in shown]
+    return [node for node in idle if node not in shown], None
 
 
 _SEALED = "test_acceptance.py"
