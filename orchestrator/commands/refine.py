@@ -58,7 +58,9 @@ def _prompt(text: str) -> tuple[str, Path | None]:
             if path.stat().st_size > 4 * MAX_PROMPT:
                 raise InputError(f"{path}: is too large; a task may have at most {MAX_PROMPT:,} characters")
             text = path.read_text(encoding="utf-8")
-        elif path is not None and (path.suffix in (".txt", ".md", ".py") or "/" in text) and " " not in text.strip():
+        elif path is not None and path.is_dir():
+            raise InputError(f"{text}: is a folder; give a file, or the task itself in words")
+        elif path is not None and (path.suffix or "/" in text) and " " not in text.strip():
             raise InputError(f"{text}: there is no such file; give a file, or the task itself in words")
         else:
             path = None
