@@ -7,11 +7,11 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["remove", "scratch", "sweep"]
+__all__ = ["remove", "scratch", "sweep", "unpacked"]
 
 _NAME = "milepost-tmp-{pid}-"
 
@@ -25,6 +25,26 @@ def scratch(mode: int = 0o755) -> Iterator[Path]:
         yield folder
     finally:
         remove(folder)
+
+
+@contextmanager
+def unpacked(files: Mapping[str, str]) -> Iterator[Path]:
+    """Put ``files`` (path → content) into such a folder.
+
+    Raises:
+        ValueError: a path is not inside the folder, or is both a file and a folder.
+    """
+    with scratch() as folder:
+        for name, content in files.items():
+            target = folder / name
+            if not target.resolve().is_relative_to(folder.resolve()):
+                raise ValueError(f"{name} is not inside the project")
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(content, encoding="utf-8", errors="surrogateescape")
+            except (FileExistsError, IsADirectoryError, NotADirectoryError):
+                raise ValueError(f"{name} can't be both a file and a folder") from None
+        yield folder
 
 
 def remove(folder: Path) -> None:

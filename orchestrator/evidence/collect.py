@@ -24,7 +24,7 @@ from orchestrator.evidence.run_tests import HARNESS, normalised, run_tests
 from orchestrator.evidence.static import analyse, audit
 from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.port import Command, Sandbox
-from orchestrator.scratch import scratch
+from orchestrator.scratch import scratch, unpacked
 from schemas.architecture import Blueprint
 from schemas.base import Schema, digest_of
 from schemas.evidence import Evidence, Execution, ProgramRun, Strength
@@ -110,7 +110,7 @@ class Laboratory:
 
     async def start(self, files: Mapping[str, str], argv: tuple[str, ...], seconds: float) -> Execution:
         """Really run a command of the project ``files``; nothing of it is kept as a fact."""
-        with _unpacked(files) as project:
+        with unpacked(files) as project:
             command = Command(argv=argv, project=project, environment=self.environment.path, seconds=seconds)
             return (await self.sandbox.run(command)).execution
 
@@ -125,7 +125,7 @@ class Laboratory:
 
     async def _examined(self, subject: Subject) -> Evidence:
         idea, blueprint, code = subject.idea, subject.blueprint, subject.code
-        with _unpacked(subject.files) as project:
+        with unpacked(subject.files) as project:
             generated, acceptance, program = await asyncio.gather(
                 self._generated(project, subject.quarantined),
                 self._acceptance(project, subject.checks),
@@ -164,11 +164,11 @@ class Laboratory:
         tests = {p: s for p, s in subject.files.items() if p.startswith("tests/") and p.endswith(".py")}
 
         async def generated(control: Control) -> TestReport:
-            with _unpacked({**subject.files, **control.files}) as project:
+            with unpacked({**subject.files, **control.files}) as project:
                 return await self._generated(project, subject.quarantined, coverage=False)
 
         async def sealed(control: Control) -> TestReport:
-            with _unpacked(subject.files) as project:
+            with unpacked(subject.files) as project:
                 report = await self._acceptance(project, subject.checks, control.files[_SEALED])
             return _as_nodes(report) if report else TestReport(total=0, passed=0, failed=0)
 
@@ -185,7 +185,7 @@ class Laboratory:
     async def _strength(self, subject: Subject) -> Strength | None:
         new = subject.blueprint.skeletons if subject.blueprint else subject.code
         code = {path: source for path, source in subject.code.items() if path in new}
-        with _unpacked(subject.files) as project, _sealed(_source(subject.checks)) as sealed:
+        with unpacked(subject.files) as project, _sealed(_source(subject.checks)) as sealed:
             return await measure_strength(
                 self.sandbox, project, self.environment.path, chosen(code, self.mutants), sealed, subject.quarantined
             )
@@ -284,22 +284,6 @@ def acceptance_source(check: AcceptanceCheck) -> str:
     assert isinstance(function, ast.FunctionDef)  # noqa: S101  (it was just built so)
     function.body = body
     return ast.unparse(ast.fix_missing_locations(ast.Module([function], [])))
-
-
-@contextmanager
-def _unpacked(files: Mapping[str, str]) -> Iterator[Path]:
-    """Put ``files`` into a folder that any user may read and that goes when the block ends."""
-    with scratch() as folder:
-        for name, content in files.items():
-            target = folder / name
-            if not target.resolve().is_relative_to(folder.resolve()):
-                raise ValueError(f"{name} is not inside the project")
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(content, encoding="utf-8", errors="surrogateescape")
-            except (FileExistsError, IsADirectoryError, NotADirectoryError):
-                raise ValueError(f"{name} can't be both a file and a folder") from None
-        yield folder
 
 
 async def _never_shown(

@@ -16,6 +16,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from agents.parsing import parse_module
 from schemas.test_report import TestReport
@@ -314,9 +315,9 @@ class _Turner:
         """Return another value: a literal written out, so that it looks like any other, else by a call."""
         try:
             known = ast.literal_eval(value)
-            scope: dict[str, object] = {}
+            scope: dict[str, Any] = {}
             exec(self._words.helper, scope)  # noqa: S102  (our own text, and a literal)
-            changed = scope[self._words.other](known)  # type: ignore[operator]
+            changed = scope[self._words.other](known)
             return ast.parse(repr(changed), mode="eval").body
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return ast.Call(ast.Name(self._words.other, ast.Load()), [value], [])

@@ -9,14 +9,13 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from agents.parsing import parse_module
-from orchestrator.scratch import scratch
+from orchestrator.scratch import unpacked
 from schemas.evidence import Finding
 
 __all__ = ["analyse", "audit", "certain_errors", "misuses", "tidy"]
@@ -73,7 +72,7 @@ def audit(code: Mapping[str, str], files: Mapping[str, str], allowed: Collection
 
     Comments that would silence a tool have no effect.
     """
-    with _written({p: _unsilenced(s) for p, s in code.items()}) as folder:
+    with unpacked({p: _unsilenced(s) for p, s in code.items()}) as folder:
         report = _tool(
             [sys.executable, "-I", "-m", "bandit", "-q", "-f", "json", "--ignore-nosec", "-r", "."], "", folder
         )
@@ -190,26 +189,13 @@ def _ruff(path: str, source: str, rules: str) -> list[dict[str, Any]]:
 def misuses(files: Mapping[str, str], path: str, source: str) -> list[tuple[int, str]]:
     """Return line and message of each place where ``source`` (a test at ``path``) uses what ``files`` define
     in a way that their types forbid."""
-    with _written({**{p: s for p, s in files.items() if p.endswith(".py")}, path: source}) as folder:
+    with unpacked({**{p: s for p, s in files.items() if p.endswith(".py")}, path: source}) as folder:
         output = _mypy([path], folder)
     return [
         (int(match["line"]), match["message"])
         for line in output.splitlines()
         if (match := _MYPY_LINE.match(line)) and match["path"] == path and match["code"] in _MISUSE
     ]
-
-
-@contextmanager
-def _written(files: Mapping[str, str]) -> Iterator[Path]:
-    with scratch() as folder:
-        for place, text in files.items():
-            target = folder / place
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(text, encoding="utf-8", errors="replace")
-            except (FileExistsError, IsADirectoryError, NotADirectoryError):
-                raise ValueError(f"{place} can't be both a file and a folder") from None
-        yield folder
 
 
 def _mypy(paths: Sequence[str], folder: Path) -> str:
