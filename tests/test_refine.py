@@ -308,6 +308,7 @@ def test_bad_input_is_said_in_one_line(workspace: Path, arguments: list[str], wo
         ('def f(n):\n    """Adds.\n\n    >>> f(1)\n    2\n    """\n', 1),
         ("  >>> f(1)\n 2\n", 0),
         (">>>f(1)\n2\n", 0),
+        (">>> f(1)\n" + "x" * 9_000 + "\n>>> f(2)\n3\n", 1),
     ],
 )
 def test_examples_of_a_task_are_checks(prompt: str, count: int) -> None:

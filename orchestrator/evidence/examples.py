@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
+
+from pydantic import ValidationError
 
 from schemas.idea import AcceptanceCheck
 
@@ -13,7 +16,8 @@ MOST = 30
 
 
 def checks_in(prompt: str, module: str) -> list[AcceptanceCheck]:
-    """Return a check for each example in ``prompt`` that shows a result; none where they can't be read.
+    """Return a check for each example in ``prompt`` that shows a result; none where they can't be read, or for one of
+    thousands of characters.
 
     An example is run in a copy of ``module``'s names, behind those statements before it that show none. What it prints,
     white space at the ends apart, must be what is shown; where that is a traceback, it must raise that error.
@@ -28,7 +32,8 @@ def checks_in(prompt: str, module: str) -> list[AcceptanceCheck]:
         if not example.want and example.exc_msg is None:
             before.append(example.source)
         elif len(checks) < MOST and _compiles(example.source):
-            checks.append(_check(f"E{len(checks) + 1}", module, before, example))
+            with contextlib.suppress(ValidationError):  # longer than a check may be
+                checks.append(_check(f"E{len(checks) + 1}", module, before, example))
     return checks
 
 
