@@ -50,7 +50,7 @@ async def by_function(
 ) -> Implementation:
     """Return the milestone's code: every stub written, then what fails written again while that helps.
 
-    On a first attempt only sealed checks and the program count as failing: whether a generated test or the
+    On the first turn only sealed checks and the program count as failing: whether a generated test or the
     code is wrong is the Critic's to say.
     """
     sample = SAMPLES * context.sample
@@ -63,7 +63,7 @@ async def by_function(
     for number in range(ROUNDS):
         evidence = _evidence(state)
         runs = evidence.program is None or evidence.program.ok
-        settled = evidence.holds and runs if context.attempt == 1 else number and not evidence.counting_failures
+        settled = evidence.holds and runs if context.turn == 1 else number and not evidence.counting_failures
         blamed = [] if settled else _blamed(state)[:BLAMED]
         if not blamed:
             break

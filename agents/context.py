@@ -1,4 +1,4 @@
-"""What the agents of one attempt may see, built once and shared by all of them."""
+"""What an agent may see of the milestone that it works on."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ __all__ = ["Context"]
 
 @dataclass(frozen=True)
 class Context:
-    """One milestone at one attempt."""
+    """One milestone, as an agent finds it."""
 
     idea: Idea
     milestone: Milestone
-    attempt: int
+    turn: int
+    """The how-manieth time it is the agent's turn at this milestone, from 1."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Path → content of the project as it stands, tests included."""
     evidence: Evidence | None = None
     """What was measured on `files`, if that was done."""
-    sample: int = 0
     third_party: frozenset[str] = frozenset()
     """Import names of the packages that are installed for the idea; they may differ from the packages' own."""
+
+    @property
+    def sample(self) -> int:
+        """Which sample of a question this turn asks for: where one is put again, another reply is wanted."""
+        return self.turn - 1
 
     @property
     def feedback(self) -> list[str]:

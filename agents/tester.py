@@ -48,7 +48,7 @@ async def write_tests(
     tried_out = any(check.check for check in context.checks) and any(p.startswith("tests/") for p in context.files)
     if failures and not sources and not tried_out:
         raise next(iter(failures.values()))
-    again = "" if context.attempt == 1 else f"_{context.attempt}"
+    again = "" if context.turn == 1 else f"_{context.turn}"
     writes = [
         FileWrite(path=f"{_prefix(context)}{module}{again}.py", content=_join(parts))
         for module, parts in sources.items()

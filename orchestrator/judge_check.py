@@ -145,7 +145,7 @@ async def _all(
         for name, (good, code, tests) in _PROJECTS.items():
             files = {"limiter.py": code, "tests/test_limiter.py": tests}
             evidence = await team.laboratory.scrutinise(Subject(files, _IDEA, _IDEA.acceptance, runs_program=False))
-            context = Context(idea=_IDEA, milestone=milestone, attempt=1, files=files)
+            context = Context(idea=_IDEA, milestone=milestone, turn=1, files=files)
             opinions = await judge(team.runner, context, evidence, settings.judge.repeats)
             known.append(Known(name, good, evaluate(opinions, evidence)))
     finally:

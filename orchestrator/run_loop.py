@@ -12,8 +12,9 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
+from orchestrator.attempt import Work
 from orchestrator.evidence.collect import Subject
-from orchestrator.milestone_loop import Work, run_milestone
+from orchestrator.milestone_loop import run_milestone
 from orchestrator.planning import make_plan
 from orchestrator.report.compile import compile_report
 from orchestrator.report.write import write_report

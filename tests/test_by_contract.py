@@ -31,7 +31,7 @@ def design(
     """What is designed, and how many calls it took."""
     model = ScriptedModel([ScriptedReply(agent="arch", reply=r) for r in replies], traits=SMALL)
     files = {"calc.py": code} if code else {}
-    context = Context(idea=IDEA, milestone=MILESTONE, attempt=1, files=files)
+    context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files=files)
     made = asyncio.run(by_contract(runner(model), context, contracts, PLANNED, misuses, again=again))
     return made, len(model.requests)
 

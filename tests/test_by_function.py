@@ -101,7 +101,7 @@ def implement(
 ) -> tuple[Implementation, list[str], ScriptedModel]:
     one = replace(SMALL, choices=1)  # a backend that gives one reply a call
     model = ScriptedModel([ScriptedReply(agent="impl", reply=python(code)) for code in codes], traits=one)
-    context = Context(idea=IDEA, milestone=MILESTONE, attempt=attempt, files=files or {"calc.py": STUB})
+    context = Context(idea=IDEA, milestone=MILESTONE, turn=attempt, files=files or {"calc.py": STUB})
     seen: list[str] = []
     made = asyncio.run(by_function(runner(model), context, BLUEPRINT, certain_errors, examiner(seen)))
     return made, seen, model
@@ -167,7 +167,7 @@ def ruled(*versions: Version, code: str = RIGHT) -> tuple[str, int]:
     """Who is wrong, and how many calls it took to say so."""
     reply = '{"reason": "the code is wrong", "wrong": "code"}'
     model = ScriptedModel([ScriptedReply(agent="critic", reply=reply)], traits=SMALL)
-    context = Context(idea=IDEA, milestone=MILESTONE, attempt=1, files={"calc.py": code})
+    context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": code})
     failure = measure(RIGHT).generated.failures[0]
     ruling = asyncio.run(rule(runner(model), context, failure, versions))
     return ruling.wrong, len(model.requests)

@@ -19,7 +19,7 @@ def context(run: str | None, *, due: bool = True) -> Context:
     return Context(
         idea=Idea.model_validate({**idea, **({"run": run} if run else {})}),
         milestone=Milestone(id="M1", title="t", description="d", acceptance_criteria=[], runs_program=due),
-        attempt=1,
+        turn=1,
         third_party=frozenset({"uvicorn"}),
     )
 

@@ -165,6 +165,6 @@ def test_code_that_no_tool_can_read_fails_the_attempt_and_not_the_run(odd: str, 
 
 
 def test_the_log_holds_raw_and_clamped_scores_and_the_facts_that_clamped_them(retried: Done) -> None:
-    finished = [e for e in read_events(retried.files.events) if e["event"] == "attempt_finished"]
+    finished = [e for e in read_events(retried.files.events) if e["event"] == "evaluated"]
     assert (finished[0]["raw"]["correctness"], finished[0]["clamped"]["correctness"]) == (5, 1)
     assert finished[0]["clamps"][0]["fact"].startswith("acceptance check AC2 fails")

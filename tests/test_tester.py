@@ -29,7 +29,7 @@ def written(
     lines = [ScriptedReply(agent="tester", reply=reply) for reply in replies]
     model = ScriptedModel(lines, traits=SMALL if small else LARGE)
     milestone = MILESTONE if sealed else MILESTONE.model_copy(update={"acceptance_criteria": []})
-    context = Context(idea=IDEA, milestone=milestone, attempt=2, files={"calc.py": STUB, **(files or {})})
+    context = Context(idea=IDEA, milestone=milestone, turn=2, files={"calc.py": STUB, **(files or {})})
     specification = Specification.model_validate_json(spec("double"))
     return asyncio.run(write_tests(runner(model), context, specification, BLUEPRINT, misuses)), model
 

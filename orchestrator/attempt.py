@@ -1,0 +1,114 @@
+"""The state of a milestone's work: what its attempts hand on to each other, and where one of them stands."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from agents.context import Context
+from orchestrator.evidence.collect import Subject
+from orchestrator.evidence.static import tidy
+from orchestrator.team import Team
+from schemas.architecture import Blueprint
+from schemas.code_change import Version
+from schemas.evaluation import Evaluation
+from schemas.evidence import Evidence, Ruling
+from schemas.idea import AcceptanceCheck
+from schemas.milestone import Milestone
+from schemas.specification import Specification
+
+__all__ = ["Attempt", "Work"]
+
+
+@dataclass
+class Work:
+    """What the attempts of one milestone hand on to each other."""
+
+    files: dict[str, str]
+    """The project to start the next attempt from: that of the best attempt so far."""
+    checks: Sequence[AcceptanceCheck]
+    """Sealed checks that must hold when the milestone is done, those of earlier milestones included."""
+    quarantined: tuple[str, ...] = ()
+    collected: set[str] = field(default_factory=set)
+    """Every test that was collected so far, by node id: none may vanish."""
+    specification: Specification | None = None
+    blueprint: Blueprint | None = None
+    designed: Specification | None = None
+    """The specification that `blueprint` was made from."""
+    tested: bool = False
+    """Whether the interfaces of `blueprint` have tests."""
+    untested: list[str] = field(default_factory=list)
+    """Those that the Test agent gave no usable test for."""
+    evidence: Evidence | None = None
+    """What was measured on `files`."""
+    best: Evaluation | None = None
+    rulings: list[Ruling] = field(default_factory=list)
+    turns: Counter[str] = field(default_factory=Counter)
+    """Role → how often it has worked on this milestone."""
+
+    def keep_best(self, files: dict[str, str], evidence: Evidence, evaluation: Evaluation) -> bool:
+        """Let the next attempt start from the better of this and the best so far; return whether this is it."""
+        before = _merit(self.evidence, self.best) if self.evidence and self.best else ()
+        if _merit(evidence, evaluation) < before:
+            return False
+        self.files, self.evidence, self.best = dict(files), evidence, evaluation
+        code = [p for p in files if p.endswith(".py") and not p.startswith("tests/")]
+        broken = {
+            f.test
+            for f in evidence.generated.failures
+            if "::" not in f.test and not any(f"{p}:" in f.error or f'{p}"' in f.error for p in code)
+        }
+        if broken or not evidence.generated.total:  # what can't even be collected, or counts for nothing
+            self.files = {p: s for p, s in files.items() if p not in broken}
+            self.tested = False
+        return True
+
+
+@dataclass
+class Attempt:
+    """One attempt at a milestone, as far as it has come. The stages (`orchestrator.stages`) take it further."""
+
+    team: Team
+    milestone: Milestone
+    work: Work
+    number: int
+    files: dict[str, str]
+    """The project as it stands."""
+    facts: Evidence | None = None
+    """What was measured last; on `files` only where `measured`."""
+    written: bool = False
+    """Whether this attempt has written code."""
+    measured: bool = False
+    versions: Sequence[Version] = ()
+    """The versions of functions that were tried."""
+    evaluation: Evaluation | None = None
+    """The verdict on `facts`; None where there is none yet."""
+    commit: str | None = None
+    """That of `files`."""
+
+    def context(self, role: str) -> Context:
+        """Return what an agent of ``role`` may see."""
+        return Context(
+            idea=self.team.idea,
+            milestone=self.milestone,
+            turn=self.work.turns[role],
+            files=dict(self.files),
+            evidence=self.facts,
+            third_party=self.team.laboratory.environment.modules(),
+        )
+
+    def subject(self, files: dict[str, str]) -> Subject:
+        """Return ``files`` as what the milestone would come to."""
+        return Subject(
+            files={path: tidy(path, source) for path, source in files.items()},
+            idea=self.team.idea,
+            checks=self.work.checks,
+            runs_program=self.milestone.runs_program,
+            blueprint=self.work.blueprint,
+            quarantined=self.work.quarantined,
+        )
+
+
+def _merit(evidence: Evidence, evaluation: Evaluation) -> tuple[float, ...]:
+    return (evaluation.passed, *evidence.merit[:5], evaluation.score)

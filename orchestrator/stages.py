@@ -1,0 +1,123 @@
+"""What is done in an attempt, stage by stage. In which order is `orchestrator.routing`'s to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from agents import arch, critic, evaluator, impl, spec, tester
+from agents.context import Context
+from agents.edits import apply
+from orchestrator.attempt import Attempt
+from orchestrator.evidence.static import certain_errors, misuses, tidy
+from orchestrator.rubric import evaluate
+from schemas.errors import AgentFailure
+from schemas.evidence import Evidence, Ruling
+
+__all__ = ["MAX_RULINGS", "design", "implement", "judge", "measure", "specify", "write_tests"]
+
+T = TypeVar("T")
+
+MAX_RULINGS = 8
+"""How many failing tests of one attempt are brought before the Critic."""
+
+
+async def specify(attempt: Attempt) -> None:
+    """Write the specification; where there are facts on an earlier attempt, revise it."""
+    work, context = attempt.work, attempt.context("architect")
+    if work.specification is None:
+        work.specification = await spec.specify(attempt.team.runner, context)
+    elif attempt.facts is not None:
+        work.specification = await spec.revise(attempt.team.runner, context, work.specification)
+
+
+async def design(attempt: Attempt) -> None:
+    """Plan the files and put the interfaces in, where that was not done for this specification yet."""
+    work = attempt.work
+    if work.blueprint is None or work.specification != work.designed:
+        specification = _ready(work.specification)
+        context = attempt.context("architect")
+        work.blueprint = await arch.design(attempt.team.runner, context, specification, misuses, work.designed)
+        work.designed, work.tested = specification, False
+        attempt.files |= work.blueprint.skeletons
+        work.files = dict(attempt.files)
+
+
+async def write_tests(attempt: Attempt) -> None:
+    """Have tests written for interfaces that have none yet, before their code is."""
+    work = attempt.work
+    if not work.tested:
+        specification, blueprint = _ready(work.specification), _ready(work.blueprint)
+        context = attempt.context("architect")
+        tests = await tester.write_tests(attempt.team.runner, context, specification, blueprint, misuses)
+        attempt.files = apply(tests.change, attempt.files).files
+        work.files, work.untested, work.tested = dict(attempt.files), tests.untested, bool(tests.change.writes)
+
+
+async def implement(attempt: Attempt) -> None:
+    """Have the code written or mended, and commit it."""
+    team, context = attempt.team, attempt.context("engineer")
+
+    async def examine(files: Mapping[str, str]) -> Evidence:
+        return await team.laboratory.examine(attempt.subject(dict(files)))
+
+    made = await impl.implement(team.runner, context, _ready(attempt.work.blueprint), certain_errors, examine)
+    for line in made.tolerated:
+        team.events.write("edit_tolerated", place=line)
+    applied = apply(made.change, attempt.files).files
+    attempt.files = {path: tidy(path, source) for path, source in applied.items()}
+    attempt.versions, attempt.written = made.versions, True
+    attempt.measured, attempt.evaluation = False, None
+    team.project.replace(attempt.files)
+    attempt.commit = team.project.commit(f"{attempt.milestone.id}, attempt {attempt.number}: {attempt.milestone.title}")
+
+
+async def measure(attempt: Attempt) -> None:
+    """Run everything; where the sealed checks hold and a generated test fails, the Critic rules which is wrong."""
+    team, work, context = attempt.team, attempt.work, attempt.context("test_runner")
+    evidence = await team.laboratory.examine(attempt.subject(attempt.files))
+    rulings = await _rulings(attempt, context, evidence) if evidence.holds else []
+    work.rulings += rulings
+    work.quarantined += tuple(r.test for r in rulings if r.wrong == "test")
+    evidence = await team.laboratory.scrutinise(attempt.subject(attempt.files))
+    collected = {result.id for result in evidence.generated.results}
+    vanished = sorted(work.collected - collected - set(work.quarantined))
+    work.collected |= collected
+    attempt.facts = evidence.model_copy(update={"rulings": rulings, "vanished": vanished})
+    attempt.measured, attempt.evaluation = True, None
+
+
+async def judge(attempt: Attempt) -> None:
+    """Have the judge's opinion, and compute the verdict from it and from the facts."""
+    team, work, facts = attempt.team, attempt.work, _ready(attempt.facts)
+    opinions = await evaluator.judge(team.runner, attempt.context("critic"), facts, team.judge_repeats)
+    before = (work.best, work.evidence) if work.best and work.evidence else None
+    evaluation = attempt.evaluation = evaluate(opinions, facts, before)
+    work.keep_best(attempt.files, facts, evaluation)
+    team.events.write(
+        "evaluated",
+        passed=evaluation.passed,
+        score=evaluation.score,
+        raw=evaluation.raw,
+        clamped=evaluation.breakdown,
+        clamps=[clamp.model_dump(mode="json") for clamp in evaluation.clamps],
+        spread=evaluation.spread,
+        flags=evaluation.flags,
+        commit=attempt.commit,
+        tests=facts.generated.total,
+    )
+
+
+async def _rulings(attempt: Attempt, context: Context, evidence: Evidence) -> list[Ruling]:
+    rulings = []
+    for failure in [f for f in evidence.generated.failures if "::" in f.test][:MAX_RULINGS]:
+        try:
+            rulings.append(await critic.rule(attempt.team.runner, context, failure, attempt.versions))
+        except AgentFailure as error:
+            attempt.team.events.write("no_ruling", level="warning", test=failure.test, reason=str(error)[:300])
+    return rulings
+
+
+def _ready(value: T | None) -> T:
+    assert value is not None  # noqa: S101  (`orchestrator.routing` lets no stage go before what it needs)
+    return value
