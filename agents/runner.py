@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from agents.ports import Budget, Journal, Model, ModelError, Observer
@@ -51,12 +52,20 @@ class Task(Generic[T]):
 
 
 class Runner:
-    """Runs tasks of one run. `models` maps each agent to its model."""
+    """Runs tasks of one run. `models` maps each agent to its model, `higher` those that have one to that of the
+    next tier."""
 
     def __init__(
-        self, models: Mapping[str, Model], journal: Journal, budget: Budget, observer: Observer, brief: str
+        self,
+        models: Mapping[str, Model],
+        journal: Journal,
+        budget: Budget,
+        observer: Observer,
+        brief: str,
+        higher: Mapping[str, Model] = MappingProxyType({}),
     ) -> None:
         self._models = models
+        self._higher = higher
         self._journal = journal
         self._budget = budget
         self._observer = observer
@@ -65,6 +74,16 @@ class Runner:
     def model(self, agent: str) -> Model:
         """Return the model that plays ``agent``."""
         return self._models[agent]
+
+    @property
+    def can_escalate(self) -> bool:
+        """Whether there is a next tier for any agent."""
+        return bool(self._higher)
+
+    def escalated(self) -> Runner:
+        """Return a runner whose agents have models of the next tier, where there is one."""
+        models = {**self._models, **self._higher}
+        return Runner(models, self._journal, self._budget, self._observer, self._brief)
 
     async def ask(self, task: Task[T]) -> T:
         """Return the validated answer to ``task``: of several, the first.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agents.context import Context
+from agents.runner import Runner
 from orchestrator.evidence.collect import Subject
 from orchestrator.evidence.static import tidy
 from orchestrator.team import Team
@@ -16,6 +17,7 @@ from schemas.evaluation import Evaluation
 from schemas.evidence import Evidence, Ruling
 from schemas.idea import AcceptanceCheck
 from schemas.milestone import Milestone
+from schemas.routing import Move
 from schemas.specification import Specification
 
 __all__ = ["Attempt", "Work"]
@@ -44,13 +46,23 @@ class Work:
     """What was measured on `files`."""
     best: Evaluation | None = None
     rulings: list[Ruling] = field(default_factory=list)
+    base: Mapping[str, str] = field(default_factory=dict)
+    """The project as it was before the milestone."""
     turns: Counter[str] = field(default_factory=Counter)
     """Role → how often it has worked on this milestone."""
 
+    def afresh(self) -> dict[str, str]:
+        """Return the project as it was before the milestone, with the interfaces and the tests that it has now."""
+        skeletons = self.blueprint.skeletons if self.blueprint else {}
+        tests = {path: source for path, source in self.files.items() if path.startswith("tests/")}
+        return {**self.base, **skeletons, **tests}
+
     def keep_best(self, files: dict[str, str], evidence: Evidence, evaluation: Evaluation) -> bool:
-        """Let the next attempt start from the better of this and the best so far; return whether this is it."""
+        """Let the next attempt start from the better of this and the best so far, of equals from this; return whether
+        this is really better."""
         before = _merit(self.evidence, self.best) if self.evidence and self.best else ()
-        if _merit(evidence, evaluation) < before:
+        merit = _merit(evidence, evaluation)
+        if merit < before:
             return False
         self.files, self.evidence, self.best = dict(files), evidence, evaluation
         code = [p for p in files if p.endswith(".py") and not p.startswith("tests/")]
@@ -62,7 +74,7 @@ class Work:
         if broken or not evidence.generated.total:  # what can't even be collected, or counts for nothing
             self.files = {p: s for p, s in files.items() if p not in broken}
             self.tested = False
-        return True
+        return merit > before
 
 
 @dataclass
@@ -73,6 +85,8 @@ class Attempt:
     milestone: Milestone
     work: Work
     number: int
+    move: Move
+    runner: Runner
     files: dict[str, str]
     """The project as it stands."""
     facts: Evidence | None = None
@@ -82,6 +96,8 @@ class Attempt:
     measured: bool = False
     versions: Sequence[Version] = ()
     """The versions of functions that were tried."""
+    better: bool = False
+    """Whether it came to something better than all attempts before it."""
     evaluation: Evaluation | None = None
     """The verdict on `facts`; None where there is none yet."""
     commit: str | None = None

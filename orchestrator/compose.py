@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -40,6 +40,8 @@ Progress = Callable[[int, int, str], None]
 """Bytes so far, bytes in all, what is being done."""
 
 _CHEAP = ("evaluator", "critic", "scorer", "memory")
+_ESCALATE = ("spec", "arch", "tester", "impl", "generator", "refiner")
+"""Who makes things. Who judges them stays: verdicts of two judges could not be compared."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,12 @@ class Models:
 
     by_agent: Mapping[str, Model]
     said: str
+    higher: Mapping[str, Model] = field(default_factory=dict)
+    """Agent → model of the next tier, where there is one."""
 
     async def close(self) -> None:
         """Close each model once."""
-        for model in {id(m): m for m in self.by_agent.values()}.values():
+        for model in {id(m): m for m in (*self.by_agent.values(), *self.higher.values())}.values():
             await model.close()
 
 
@@ -87,6 +91,7 @@ def _anthropic(settings: Settings) -> Models:
     if key is None:
         raise InputError("backend anthropic: set ANTHROPIC_API_KEY (in the environment or in .env)")
     names = {agent: _role(settings, agent) for agent in AGENTS}
+    higher = {agent: name for agent in _ESCALATE if (name := _next_tier(settings, names[agent]))}
     built = {
         name: AnthropicModel(
             name,
@@ -96,10 +101,23 @@ def _anthropic(settings: Settings) -> Models:
             max_retries=settings.anthropic.max_retries,
             timeout=settings.anthropic.timeout,
         )
-        for name in set(names.values())
+        for name in {*names.values(), *higher.values()}
     }
-    said = f"Using Claude: {', '.join(sorted(built))}."
-    return Models({agent: built[name] for agent, name in names.items()}, said)
+    said = f"Using Claude: {', '.join(sorted(set(names.values())))}."
+    return _models(names, higher, built, said)
+
+
+def _next_tier(settings: Settings, name: str) -> str | None:
+    """Return the tier above ``name``; None where there is none, or where it is the same model."""
+    tiers = (settings.models.cheap, settings.models.strong, settings.models.top)
+    above = tiers[tiers.index(name) + 1 :] if name in tiers else ()
+    return next((tier for tier in above if tier and tier != name), None)
+
+
+def _models(names: Mapping[str, str], higher: Mapping[str, str], built: Mapping[str, Model], said: str) -> Models:
+    return Models(
+        {agent: built[name] for agent, name in names.items()}, said, {a: built[name] for a, name in higher.items()}
+    )
 
 
 def _server(settings: Settings) -> Models:
@@ -113,6 +131,7 @@ def _server(settings: Settings) -> Models:
     names = {agent: settings.roles.get(agent) or server.model or "" for agent in AGENTS}
     if "" in names.values():
         raise InputError("backend openai: set openai.model, the model of every agent that [roles] does not name")
+    higher = {agent: server.higher for agent in _ESCALATE if server.higher not in (None, names[agent])}
     built = {
         name: OpenAIServerModel(
             name,
@@ -122,10 +141,10 @@ def _server(settings: Settings) -> Models:
             step_by_function=server.step == "function",
             timeout=server.timeout,
         )
-        for name in set(names.values())
+        for name in {*names.values(), *higher.values()}
     }
-    said = f"Using {', '.join(sorted(built))} at {server.base_url}."
-    return Models({agent: built[name] for agent, name in names.items()}, said)
+    said = f"Using {', '.join(sorted(set(names.values())))} at {server.base_url}."
+    return _models(names, higher, built, said)
 
 
 def _embedded(settings: Settings, progress: Progress) -> Models:
@@ -226,12 +245,13 @@ def build_team(
         idea=idea,
         files=files,
         info=info,
-        runner=Runner(models.by_agent, journal, budget, watcher, render("brief", brief, {"idea": idea})),
+        runner=Runner(models.by_agent, journal, budget, watcher, render("brief", brief, {"idea": idea}), models.higher),
         budget=budget,
         events=events,
         project=Project(files.project),
         laboratory=Laboratory(sandbox, environment, store, settings.sandbox.test_seconds, settings.sandbox.mutants),
         watcher=watcher,
         attempts=settings.attempts or limits.attempts or ATTEMPTS,
+        rules=settings.controller,
         judge_repeats=settings.judge.repeats,
     )

@@ -53,6 +53,8 @@ class Tiers(Schema):
 
     strong: str = "claude-opus-4-8"
     cheap: str = "claude-haiku-4-5"
+    top: str | None = "claude-opus-5-5"
+    """What the strong tier escalates to; None: nothing."""
 
 
 class AnthropicSettings(Schema):
@@ -82,6 +84,8 @@ class ServerSettings(Schema):
 
     base_url: str = "http://127.0.0.1:11434/v1"
     model: str | None = None
+    higher: str | None = None
+    """The server's model to escalate to; None: none."""
     api_key: Key | None = None
     step: Literal["function", "project"] = "function"
     timeout: float = Field(default=600.0, gt=0)
@@ -102,6 +106,17 @@ class JudgeSettings(Schema):
 
     repeats: int = Field(default=1, ge=1, le=9)
     """How many opinions are asked for; of each dimension the lower median counts."""
+
+
+class ControllerSettings(Schema):
+    """What is tried after an attempt that was not good enough: `orchestrator.controller`."""
+
+    resample: bool = True
+    """Whether to begin afresh, with the facts, where a refinement brought nothing better."""
+    escalate: bool = True
+    """Whether to go on with models of the next tier, where that did not help either."""
+    patience: int = Field(default=3, ge=1, le=20)
+    """After so many attempts in a row that brought nothing better, no more are made."""
 
 
 class RefineSettings(Schema):
@@ -159,6 +174,7 @@ class Settings(Schema):
     openai: ServerSettings = ServerSettings()
     sandbox: SandboxSettings = SandboxSettings()
     judge: JudgeSettings = JudgeSettings()
+    controller: ControllerSettings = ControllerSettings()
     refine: RefineSettings = RefineSettings()
 
     def effective_backend(self) -> Literal["anthropic", "embedded", "openai", "scripted"]:

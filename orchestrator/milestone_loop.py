@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from orchestrator.attempt import Attempt, Work
+from orchestrator.controller import next_move
 from orchestrator.routing import FIXED, ROLES
 from orchestrator.team import Team
 from schemas.errors import AgentFailure
@@ -24,9 +25,17 @@ async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Call
     ``note`` is told of every change, so that a run that is stopped has lost no attempt.
     """
     milestone = _changed(note, milestone, status=Status.RUNNING)
+    runner = team.runner
     for number in range(1, team.attempts + 1):
+        move = next_move(milestone.attempts, team.rules, higher=team.runner.can_escalate)
+        if move is None:
+            team.watcher.note(f"{milestone.id}: {team.rules.patience} attempts in a row brought nothing better")
+            break
+        runner = team.runner.escalated() if move == "escalate" else runner
+        files = work.afresh() if move == "resample" else dict(work.files)
         with structlog.contextvars.bound_contextvars(milestone=milestone.id, attempt=number):
-            record = await _attempt(Attempt(team, milestone, work, number, dict(work.files), work.evidence))
+            team.events.write("attempt_started", move=move)
+            record = await _attempt(Attempt(team, milestone, work, number, move, runner, files, work.evidence))
         milestone = _changed(note, milestone, attempts=[*milestone.attempts, record], feedback=_feedback(record))
         if record.evaluation is not None and record.evaluation.passed and record.commit is not None:
             team.project.tag(f"accepted-{milestone.id}", record.commit)
@@ -43,10 +52,12 @@ async def _attempt(attempt: Attempt) -> AttemptRecord:
                 await stage(attempt)
     except (AgentFailure, *UNREADABLE) as failure:
         attempt.team.events.write("attempt_failed", level="warning", reason=str(failure)[:500])
-        return AttemptRecord(number=attempt.number, failure=str(failure)[:1000])
+        return AttemptRecord(number=attempt.number, move=attempt.move, failure=str(failure)[:1000])
     facts = attempt.facts
     return AttemptRecord(
         number=attempt.number,
+        move=attempt.move,
+        better=attempt.better,
         commit=attempt.commit,
         tests=facts.generated if facts else None,
         strength=facts.strength if facts else None,

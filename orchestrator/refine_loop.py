@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -15,6 +15,7 @@ from agents.programs import ProgramTask
 from agents.refiner import refine
 from agents.scorer import score
 from orchestrator.config import RefineSettings
+from orchestrator.controller import Tried, next_move
 from orchestrator.evidence.collect import Subject
 from orchestrator.evidence.examples import checks_in
 from orchestrator.evidence.static import certain_errors, tidy
@@ -23,7 +24,8 @@ from orchestrator.team import Team
 from schemas.code_change import CodeChange
 from schemas.errors import AgentFailure
 from schemas.evidence import Evidence
-from schemas.refinement import PROGRAM, Move, Round, Scoring
+from schemas.refinement import PROGRAM, Round, Scoring
+from schemas.routing import Move
 
 __all__ = ["Rounds", "refine_program"]
 
@@ -33,8 +35,8 @@ class Rounds:
     """How far the loop has come."""
 
     done: list[Round] = field(default_factory=list)
-    failed: bool = False
-    """Whether the last round came to no program."""
+    tried: list[Tried] = field(default_factory=list)
+    """All rounds, those without a program too."""
 
     @property
     def best(self) -> Round | None:
@@ -46,16 +48,23 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
     """Write a program for ``prompt`` and refine it, filling ``rounds``; return whether it reached the bar."""
     memory = Memory(team.runner, settings.window_tokens if settings.history else 0)
     for number in range(1, settings.max_refinements + 2):
+        move = next_move(rounds.tried, team.rules, higher=team.runner.can_escalate)
+        if move is None:
+            team.watcher.note(f"Stopped: {team.rules.patience} attempts in a row brought nothing better.")
+            break
+        if move == "escalate":
+            team = replace(team, runner=team.runner.escalated())
         with structlog.contextvars.bound_contextvars(attempt=number):
             try:
-                done = await _round(team, prompt, settings, rounds, memory, number)
+                done = await _round(team, prompt, settings, rounds, memory, number, move)
             except AgentFailure as failure:
-                team.events.write("round_failed", level="warning", reason=str(failure)[:500])
-                team.watcher.note(f"Attempt {number}: no program: {str(failure)[:200]}")
-                rounds.failed = True
+                team.events.write("round_failed", level="warning", move=move, reason=str(failure)[:500])
+                team.watcher.note(f"Attempt {number} ({move}): no program: {str(failure)[:200]}")
+                rounds.tried.append(_Failed(move))
                 continue
-        before, rounds.failed = rounds.best, False
+        before = rounds.best
         rounds.done.append(done)
+        rounds.tried.append(done)
         await memory.remember("loop", _entry(done, before))
         team.events.write("memory", tokens=memory.sizes())
         team.watcher.note(f"Attempt {number} ({done.move}): {_said(done)}")
@@ -64,16 +73,24 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
     return False
 
 
+@dataclass(frozen=True)
+class _Failed:
+    """A round without a program."""
+
+    move: Move
+    better: bool = False
+
+
 async def _round(
-    team: Team, prompt: str, settings: RefineSettings, rounds: Rounds, memory: Memory, number: int
+    team: Team, prompt: str, settings: RefineSettings, rounds: Rounds, memory: Memory, number: int, move: Move
 ) -> Round:
     """Write or refine, measure all versions, take the best one, and have it scored."""
-    move, best = _move(rounds), rounds.best
+    best = rounds.best
 
     def task(agent: str) -> ProgramTask:
         return ProgramTask(prompt, certain_errors, memory.view(agent), sample=100 * (number - 1))
 
-    if move == "refine" and best is not None:
+    if move in ("refine", "escalate") and best is not None:
         versions = await _refined(team, task("refiner"), best, settings)
     else:
         versions = await generate(team.runner, task("generator"))
@@ -93,15 +110,6 @@ async def _round(
         flags=done.flags,
     )
     return done
-
-
-def _move(rounds: Rounds) -> Move:
-    """Refine, unless the last refinement brought nothing better: then begin afresh once."""
-    if not rounds.done:
-        return "generate"
-    *earlier, last = rounds.done
-    stuck = last.move == "refine" and bool(earlier) and _merit(last) <= max(map(_merit, earlier))
-    return "resample" if stuck or rounds.failed else "refine"
 
 
 async def _refined(team: Team, task: ProgramTask, best: Round, settings: RefineSettings) -> list[str]:
@@ -152,16 +160,18 @@ def _scored(
 ) -> Round:
     caps = program_caps(evidence, run=settings.run)
     value = min([scoring.score, *(cap for cap, _ in caps)]) if scoring else None
-    return Round(
+    scored = Round(
         number=number,
         move=move,
         program=program,
         evidence=evidence,
+        better=False,
         scoring=scoring,
         score=value,
         caps=[f"at most {cap:g}: {fact}" for cap, fact in caps],
         flags=_flags(scoring, done) if scoring else [],
     )
+    return scored.model_copy(update={"better": all(_merit(scored) > _merit(earlier) for earlier in done)})
 
 
 def _flags(scoring: Scoring, done: Sequence[Round]) -> list[str]:

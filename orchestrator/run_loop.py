@@ -105,6 +105,7 @@ async def _milestones(team: Team, plan: Plan, ledger: Ledger) -> None:
             continue
         work = Work(
             files=dict(ledger.files),
+            base=ledger.files,
             checks=_due(team, ledger, milestone),
             quarantined=ledger.quarantined,
             collected=set(ledger.collected),

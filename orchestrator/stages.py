@@ -26,9 +26,9 @@ async def specify(attempt: Attempt) -> None:
     """Write the specification; where there are facts on an earlier attempt, revise it."""
     work, context = attempt.work, attempt.context("architect")
     if work.specification is None:
-        work.specification = await spec.specify(attempt.team.runner, context)
+        work.specification = await spec.specify(attempt.runner, context)
     elif attempt.facts is not None:
-        work.specification = await spec.revise(attempt.team.runner, context, work.specification)
+        work.specification = await spec.revise(attempt.runner, context, work.specification)
 
 
 async def design(attempt: Attempt) -> None:
@@ -37,7 +37,7 @@ async def design(attempt: Attempt) -> None:
     if work.blueprint is None or work.specification != work.designed:
         specification = _ready(work.specification)
         context = attempt.context("architect")
-        work.blueprint = await arch.design(attempt.team.runner, context, specification, misuses, work.designed)
+        work.blueprint = await arch.design(attempt.runner, context, specification, misuses, work.designed)
         work.designed, work.tested = specification, False
         attempt.files |= work.blueprint.skeletons
         work.files = dict(attempt.files)
@@ -49,7 +49,7 @@ async def write_tests(attempt: Attempt) -> None:
     if not work.tested:
         specification, blueprint = _ready(work.specification), _ready(work.blueprint)
         context = attempt.context("architect")
-        tests = await tester.write_tests(attempt.team.runner, context, specification, blueprint, misuses)
+        tests = await tester.write_tests(attempt.runner, context, specification, blueprint, misuses)
         attempt.files = apply(tests.change, attempt.files).files
         work.files, work.untested, work.tested = dict(attempt.files), tests.untested, bool(tests.change.writes)
 
@@ -61,7 +61,7 @@ async def implement(attempt: Attempt) -> None:
     async def examine(files: Mapping[str, str]) -> Evidence:
         return await team.laboratory.examine(attempt.subject(dict(files)))
 
-    made = await impl.implement(team.runner, context, _ready(attempt.work.blueprint), certain_errors, examine)
+    made = await impl.implement(attempt.runner, context, _ready(attempt.work.blueprint), certain_errors, examine)
     for line in made.tolerated:
         team.events.write("edit_tolerated", place=line)
     applied = apply(made.change, attempt.files).files
@@ -90,10 +90,10 @@ async def measure(attempt: Attempt) -> None:
 async def judge(attempt: Attempt) -> None:
     """Have the judge's opinion, and compute the verdict from it and from the facts."""
     team, work, facts = attempt.team, attempt.work, _ready(attempt.facts)
-    opinions = await evaluator.judge(team.runner, attempt.context("critic"), facts, team.judge_repeats)
+    opinions = await evaluator.judge(attempt.runner, attempt.context("critic"), facts, team.judge_repeats)
     before = (work.best, work.evidence) if work.best and work.evidence else None
     evaluation = attempt.evaluation = evaluate(opinions, facts, before)
-    work.keep_best(attempt.files, facts, evaluation)
+    attempt.better |= work.keep_best(attempt.files, facts, evaluation)
     team.events.write(
         "evaluated",
         passed=evaluation.passed,
@@ -112,7 +112,7 @@ async def _rulings(attempt: Attempt, context: Context, evidence: Evidence) -> li
     rulings = []
     for failure in [f for f in evidence.generated.failures if "::" in f.test][:MAX_RULINGS]:
         try:
-            rulings.append(await critic.rule(attempt.team.runner, context, failure, attempt.versions))
+            rulings.append(await critic.rule(attempt.runner, context, failure, attempt.versions))
         except AgentFailure as error:
             attempt.team.events.write("no_ruling", level="warning", test=failure.test, reason=str(error)[:300])
     return rulings

@@ -8,6 +8,7 @@ from typing import Protocol
 from agents.ports import Observer
 from agents.runner import Runner
 from orchestrator.budget import RunBudget
+from orchestrator.config import ControllerSettings
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.journal.events import EventLog
 from orchestrator.workspace.layout import RunFiles, RunInfo
@@ -42,4 +43,5 @@ class Team:
     laboratory: Laboratory
     watcher: Watcher
     attempts: int
+    rules: ControllerSettings
     judge_repeats: int = 1

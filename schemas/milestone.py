@@ -9,6 +9,7 @@ from pydantic import Field
 from schemas.base import Line, Schema, Text
 from schemas.evaluation import Evaluation
 from schemas.evidence import Strength
+from schemas.routing import Move
 from schemas.test_report import TestReport
 
 __all__ = ["AttemptRecord", "Criterion", "Milestone", "Plan", "Status"]
@@ -38,6 +39,10 @@ class AttemptRecord(Schema):
     """What one attempt came to."""
 
     number: int = Field(ge=1)
+    move: Move = "generate"
+    """How it began."""
+    better: bool = False
+    """Whether it came to something better than all before it."""
     commit: str | None = None
     tests: TestReport | None = None
     strength: Strength | None = None

@@ -10,14 +10,12 @@ from schemas.base import Schema
 from schemas.call import Usage
 from schemas.code_change import Edit
 from schemas.evidence import Evidence, Execution
+from schemas.routing import Move
 
-__all__ = ["PROGRAM", "Move", "Refinement", "Round", "ScoredEdit", "Scoring"]
+__all__ = ["PROGRAM", "Refinement", "Round", "ScoredEdit", "Scoring"]
 
 PROGRAM = "program.py"
 """The program's only file."""
-
-Move = Literal["generate", "refine", "resample"]
-"""How a round's program came about: from the task, from the best one so far, or from the task once more."""
 
 Points = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 
@@ -50,6 +48,8 @@ class Round(Schema):
     move: Move
     program: str
     evidence: Evidence
+    better: bool
+    """Whether it is better than all before it."""
     scoring: Scoring | None
     """None where the scorer gave nothing usable: unscored, not zero."""
     score: float | None

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -75,6 +76,7 @@ def go(
     name: str = "test",
     resume: bool = False,
     reuse: tuple[Path, ...] | None = None,
+    higher: Mapping[str, Model] | None = None,
     **settings: Any,
 ) -> Done:
     """Run ``idea`` in this process on the scripted model, with the real sandbox and real pytest.
@@ -86,7 +88,7 @@ def go(
     none = {"mutants": 0}  # they have tests of their own
     values = Settings.model_validate({"cache": os.environ["MILEPOST_CACHE"], "sandbox": none, **settings})
     model: Model = ScriptedModel(script) if isinstance(script, list) else script
-    models = Models(dict.fromkeys(AGENTS, model), "")
+    models = Models(dict.fromkeys(AGENTS, model), "", higher or {})
     files = RunFiles(workspace, name)
     if resume:
         info = files.load()
