@@ -34,7 +34,7 @@ async def design(
     """Return the blueprint of the context's milestone: every name that the sealed checks import is in it, and
     can be called as they call it. ``before`` is the specification that the interfaces so far were made from."""
     variables = {
-        **context.variables(),
+        **context.variables("arch"),
         "specification": specification,
         "interfaces": {path: interface(source) for path, source in context.code.items() if source.strip()},
         "entry": entry_points(context),

@@ -128,7 +128,7 @@ def _signature(context: Context, contract: Contract) -> Task[str]:
         return interface(ast.unparse(found))
 
     variables = {
-        **context.variables(),
+        **context.variables("arch"),
         "contract": contract,
         "mentioned": context.checks_of(contract.name),
         "there": {p: interface(s) for p, s in context.code.items() if s.strip()},

@@ -85,7 +85,8 @@ async def _draft(
     files = dict(context.files)
     todo = [symbol for path, source in context.code.items() for symbol in stubs(path, source)]
     others = [f for f in blueprint.architecture.files if not f.path.endswith(".py") and f.path not in files]
-    tasks = [_write(context, symbol, lint, sample) for symbol in todo]
+    known = {blame.symbol.name: blame.facts for blame in (_blamed(context) if context.evidence else [])}
+    tasks = [_write(context, symbol, lint, sample, known.get(symbol.name, ())) for symbol in todo]
     tasks += [_write_text(context, file.path, file.purpose, sample) for file in others]
     replies = [_usable(reply) for reply in await runner.ask_all(tasks)]
     for symbol, codes in zip(todo, replies, strict=False):
@@ -145,17 +146,18 @@ def _filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
     return with_imports(fill(files[symbol.path], symbol.name, code), homes)
 
 
-def _write(context: Context, symbol: Symbol, lint: Lint, sample: int) -> Task[str]:
-    """Ask for one function, of which the model sees the interface only."""
+def _write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str] = ()) -> Task[str]:
+    """Ask for one function, of which the model sees the interface only, and ``facts`` on what was written before."""
     module = interface(context.code[symbol.path])
     others = {p: interface(s) for p, s in context.code.items() if s.strip() and p != symbol.path}
     stub = _definition(module, symbol.name)
     variables = {
-        **context.variables(),
+        **context.variables("impl"),
         "symbol": replace(symbol, source=stub),
         "module": _without(module, symbol.name),
         "others": others,
         "mentioned": context.checks_of(symbol.name),
+        "facts": facts,
     }
     return _task("function", variables, context, symbol, lint, sample, _head(stub))
 
@@ -164,7 +166,7 @@ def _mend(context: Context, blame: _Blame, lint: Lint, sample: int) -> Task[str]
     """Ask for one function again; the model sees its code and what is wrong with it."""
     symbol = blame.symbol
     variables = {
-        **context.variables(),
+        **context.variables("impl"),
         "symbol": symbol,
         "module": _without(interface(context.code[symbol.path]), symbol.name),
         "facts": blame.facts,
@@ -218,7 +220,7 @@ def _write_text(context: Context, path: str, purpose: str, sample: int) -> Task[
             raise ValueError(f"{path} is empty")
         return content
 
-    variables = {**context.variables(), "path": path, "purpose": purpose}
+    variables = {**context.variables("impl"), "path": path, "purpose": purpose}
     return Task("impl", "text", variables, parse, max_tokens=300, stop=["\n```"], prefill="```\n", sample=sample)
 
 

@@ -28,6 +28,9 @@ class Context:
     third_party: frozenset[str] = frozenset()
     """Import names of the packages that are installed for the idea; they may differ from the packages' own."""
 
+    history: Mapping[str, str] = field(default_factory=dict)
+    """Agent → what it is shown of earlier attempts and milestones."""
+
     @property
     def sample(self) -> int:
         """Which sample of a question this turn asks for: where one is put again, another reply is wanted."""
@@ -65,9 +68,10 @@ class Context:
         used = {name, "subprocess", "runpy"} if name == "main" else {name}
         return [c for c in self.checks if c.check and used & names_used(c.check)]
 
-    def variables(self) -> dict[str, object]:
-        """Return what every template may use."""
+    def variables(self, agent: str) -> dict[str, object]:
+        """Return what every template of ``agent`` may use."""
         return {
+            "history": self.history.get(agent, ""),
             "idea": self.idea,
             "milestone": self.milestone,
             "criteria": [criterion.statement for criterion in self.milestone.acceptance_criteria],

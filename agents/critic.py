@@ -39,7 +39,7 @@ async def rule(runner: Runner, context: Context, failure: Failure, versions: Seq
     if outvoted is not None:
         return outvoted
     interfaces = {path: interface(source) for path, source in context.code.items() if source.strip()}
-    variables = {**context.variables(), "failure": failure, "interfaces": interfaces}
+    variables = {**context.variables("critic"), "failure": failure, "interfaces": interfaces}
     reply = await runner.ask(
         Task(
             "critic",

@@ -22,7 +22,12 @@ async def judge(runner: Runner, context: Context, evidence: Evidence, repeats: i
     room = runner.model("evaluator").traits.context_tokens
     code = _bounded(context.code, characters=min(24_000, room))
     # Nothing can hold the digest of itself, so the code can't end the quotation that it stands in.
-    variables = {**context.variables(), "evidence": evidence, "code": code, "mark": f"CODE-{digest_of(code)[:12]}"}
+    variables = {
+        **context.variables("evaluator"),
+        "evidence": evidence,
+        "code": code,
+        "mark": f"CODE-{digest_of(code)[:12]}",
+    }
     task = Task(
         "evaluator",
         "judge",

@@ -52,7 +52,7 @@ async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint:
         return Implementation(change=CodeChange(writes=writes, deletes=gone), tolerated=applied.tolerated)
 
     variables = {
-        **context.variables(),
+        **context.variables("impl"),
         "planned": blueprint.architecture.files,
         "files": context.code,
         "failures": context.evidence.failures if context.evidence else [],

@@ -13,17 +13,32 @@ from agents.runner import Runner, Task
 from schemas.call import estimated_tokens
 from schemas.errors import AgentFailure
 
-__all__ = ["SIGHT", "Entry", "Memory"]
+__all__ = ["SIGHT", "Entry", "Memory", "namespace"]
 
 SIGHT: Mapping[str, Sequence[str]] = {
+    "spec": ("project", "loop"),
+    "arch": ("project",),
+    "impl": ("loop",),
+    "critic": ("loop",),
+    "evaluator": ("loop",),
     "scorer": ("loop",),
     "refiner": ("loop",),
     "generator": ("loop",),
 }
-"""Agent → the namespaces that it is shown, in this order. An agent that is not named here is shown none."""
+"""Agent → the namespaces that it is shown, in this order. An agent that is not named here is shown none: the tester
+least of all, who must not know the code that its tests will try.
+
+``project`` holds the milestones of the run, ``loop`` the attempts at the milestone, or the rounds of the program, that
+is worked on.
+"""
 
 SUMMARY_TOKENS = 200
 """So long may a summary be."""
+
+
+def namespace(kind: str, loop: str = "") -> str:
+    """Return the name of the namespace ``kind`` of `SIGHT`: each loop has one of its own."""
+    return f"loop {loop}".strip() if kind == "loop" else kind
 
 
 @dataclass(frozen=True)
@@ -63,9 +78,11 @@ class Memory:
         space.summary = await self._summed_up(namespace, space.summary, gone)
         space.summed_up += len(gone)
 
-    def view(self, agent: str) -> str:
-        """Return what ``agent`` may see, as text for a prompt; empty where there is nothing."""
-        return "\n\n".join(filter(None, (self._shown(name) for name in SIGHT.get(agent, ()))))
+    def view(self, agent: str, loop: str = "") -> str:
+        """Return what ``agent`` may see while ``loop`` is worked on, as text for a prompt; empty where there is
+        nothing."""
+        places = (namespace(kind, loop) for kind in SIGHT.get(agent, ()))
+        return "\n\n".join(filter(None, map(self._shown, places)))
 
     def sizes(self) -> dict[str, int]:
         """Return namespace → estimated tokens of what is shown of it."""

@@ -14,7 +14,7 @@ __all__ = ["revise", "specify"]
 async def specify(runner: Runner, context: Context) -> Specification:
     """Return the specification of the context's milestone."""
     variables = {
-        **context.variables(),
+        **context.variables("spec"),
         "names": sorted({name for names in context.required.values() for name in names}),
         "interfaces": {path: interface(source) for path, source in context.code.items() if source.strip()},
     }
@@ -33,7 +33,7 @@ async def specify(runner: Runner, context: Context) -> Specification:
 
 async def revise(runner: Runner, context: Context, specification: Specification) -> Specification:
     """Return ``specification`` as the feedback of the last attempt changes it; often that is not at all."""
-    variables = {**context.variables(), "specification": specification}
+    variables = {**context.variables("spec"), "specification": specification}
     revision = await runner.ask(
         Task(
             "spec",

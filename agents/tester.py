@@ -81,7 +81,7 @@ async def _at_once(runner: Runner, context: Context, specification: Specificatio
         return CodeChange(writes=[FileWrite(path=p, content=s) for p, s in files.items()])
 
     variables = {
-        **context.variables(),
+        **context.variables("tester"),
         "specification": specification,
         "skeletons": blueprint.skeletons,
         "prefix": prefix,
@@ -107,7 +107,7 @@ def _for_symbol(context: Context, specification: Specification, symbol: Symbol, 
         return result
 
     variables = {
-        **context.variables(),
+        **context.variables("tester"),
         "symbol": symbol,
         "uses_files": uses_files,
         "contract": _contract(specification, symbol.name),

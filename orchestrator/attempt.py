@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agents.context import Context
+from agents.memory import SIGHT
 from agents.runner import Runner
 from orchestrator.evidence.collect import Subject
 from orchestrator.evidence.static import tidy
@@ -111,6 +112,7 @@ class Attempt:
             turn=self.work.turns[role],
             files=dict(self.files),
             evidence=self.facts,
+            history={agent: self.team.memory.view(agent, self.milestone.id) for agent in SIGHT},
             third_party=self.team.laboratory.environment.modules(),
         )
 

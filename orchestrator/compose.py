@@ -13,6 +13,7 @@ import yaml
 from platformdirs import user_cache_path
 from pydantic import TypeAdapter, ValidationError
 
+from agents.memory import Memory
 from agents.ports import Model
 from agents.prompts.render import render
 from agents.runner import Runner
@@ -241,11 +242,16 @@ def build_team(
     events = EventLog(files.events)
     keys = (settings.anthropic.api_key, settings.openai.api_key)
     journal = RunJournal(store, events, tuple(k.get_secret_value() for k in keys if k))
+    runner = Runner(models.by_agent, journal, budget, watcher, render("brief", brief, {"idea": idea}), models.higher)
+    window = settings.memory.window_tokens
+    if window is None:
+        window = 500 if models.by_agent["impl"].traits.step == "function" else 4_000
     return Team(
         idea=idea,
         files=files,
         info=info,
-        runner=Runner(models.by_agent, journal, budget, watcher, render("brief", brief, {"idea": idea}), models.higher),
+        runner=runner,
+        memory=Memory(runner, window),
         budget=budget,
         events=events,
         project=Project(files.project),

@@ -119,6 +119,14 @@ class ControllerSettings(Schema):
     """After so many attempts in a row that brought nothing better, no more are made."""
 
 
+class MemorySettings(Schema):
+    """What the agents of a run are shown of earlier attempts and milestones."""
+
+    window_tokens: int | None = Field(default=None, ge=0)
+    """Bound of what is shown of a namespace; 0: nothing is. None: 4,000, or 500 for models that go by functions, whose
+    prompts are short."""
+
+
 class RefineSettings(Schema):
     """``milepost refine``: one program, generated, scored and refined."""
 
@@ -175,6 +183,7 @@ class Settings(Schema):
     sandbox: SandboxSettings = SandboxSettings()
     judge: JudgeSettings = JudgeSettings()
     controller: ControllerSettings = ControllerSettings()
+    memory: MemorySettings = MemorySettings()
     refine: RefineSettings = RefineSettings()
 
     def effective_backend(self) -> Literal["anthropic", "embedded", "openai", "scripted"]:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import structlog
 
+from agents.memory import Entry, namespace
 from orchestrator.attempt import Attempt, Work
 from orchestrator.controller import next_move
+from orchestrator.memory import attempt_entry, milestone_entry
 from orchestrator.routing import FIXED, ROLES
 from orchestrator.team import Team
 from schemas.errors import AgentFailure
@@ -35,12 +37,23 @@ async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Call
         files = work.afresh() if move == "resample" else dict(work.files)
         with structlog.contextvars.bound_contextvars(milestone=milestone.id, attempt=number):
             team.events.write("attempt_started", move=move)
-            record = await _attempt(Attempt(team, milestone, work, number, move, runner, files, work.evidence))
+            attempt = Attempt(team, milestone, work, number, move, runner, dict(files), work.evidence)
+            record = await _attempt(attempt)
+            await _remember(team, namespace("loop", milestone.id), attempt_entry(attempt, record, files))
         milestone = _changed(note, milestone, attempts=[*milestone.attempts, record], feedback=_feedback(record))
         if record.evaluation is not None and record.evaluation.passed and record.commit is not None:
             team.project.tag(f"accepted-{milestone.id}", record.commit)
-            return _changed(note, milestone, status=Status.ACCEPTED, feedback=None)
-    return _changed(note, milestone, status=Status.FAILED)
+            milestone = _changed(note, milestone, status=Status.ACCEPTED, feedback=None)
+            break
+    if milestone.status is not Status.ACCEPTED:
+        milestone = _changed(note, milestone, status=Status.FAILED)
+    await _remember(team, "project", milestone_entry(milestone, work))
+    return milestone
+
+
+async def _remember(team: Team, where: str, entry: Entry) -> None:
+    await team.memory.remember(where, entry)
+    team.events.write("memory", tokens=team.memory.sizes())
 
 
 async def _attempt(attempt: Attempt) -> AttemptRecord:

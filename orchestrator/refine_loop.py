@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +9,7 @@ import structlog
 
 from agents.edits import apply
 from agents.generator import generate
-from agents.memory import Entry, Memory
+from agents.memory import Memory
 from agents.programs import ProgramTask
 from agents.refiner import refine
 from agents.scorer import score
@@ -19,6 +18,7 @@ from orchestrator.controller import Tried, next_move
 from orchestrator.evidence.collect import Subject
 from orchestrator.evidence.examples import checks_in
 from orchestrator.evidence.static import certain_errors, tidy
+from orchestrator.memory import round_entry, said
 from orchestrator.rubric import program_caps, program_failures
 from orchestrator.team import Team
 from schemas.code_change import CodeChange
@@ -65,9 +65,9 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
         before = rounds.best
         rounds.done.append(done)
         rounds.tried.append(done)
-        await memory.remember("loop", _entry(done, before))
+        await memory.remember("loop", round_entry(done, before))
         team.events.write("memory", tokens=memory.sizes())
-        team.watcher.note(f"Attempt {number} ({done.move}): {_said(done)}")
+        team.watcher.note(f"Attempt {number} ({done.move}): {said(done)}")
         if done.score is not None and done.score >= settings.min_score:
             return True
     return False
@@ -204,32 +204,3 @@ def _facts(evidence: Evidence, settings: RefineSettings) -> list[str]:
 def _merit(done: Round) -> tuple[object, ...]:
     sealed, runs, *_ = done.evidence.merit
     return (sealed, runs, done.score is not None, done.score or 0.0)
-
-
-def _entry(done: Round, before: Round | None) -> Entry:
-    """Return what is remembered of a round: its program whole, or as what it changed; score, wishes, facts."""
-    rose = ""
-    if before is not None and before.score is not None and done.score is not None:
-        rose = f", {done.score - before.score:+.1f} to the best before"
-    wishes = [
-        f"asked for ({one.points:+g}):\n- {one.edit.remove.strip()}\n+ {one.edit.add.strip()}"
-        for one in (done.scoring.edits if done.scoring else [])
-    ]
-    words = [f"said: {done.scoring.reason}"] if done.scoring else []
-    tail = "\n".join([*words, *wishes, *done.caps])
-    diff = "".join(
-        line
-        for line in difflib.unified_diff(
-            (before.program if before else "").splitlines(True), done.program.splitlines(True), n=0
-        )
-        if not line.startswith(("---", "+++"))
-    )
-    return Entry(
-        title=f"Attempt {done.number} ({done.move}): {_said(done)}{rose}",
-        whole=f"{done.program}{tail}",
-        brief=f"changed:\n{diff}{tail}" if before else tail,
-    )
-
-
-def _said(done: Round) -> str:
-    return "unscored" if done.score is None else f"score {done.score:.1f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from agents.memory import Memory
 from agents.ports import Observer
 from agents.runner import Runner
 from orchestrator.budget import RunBudget
@@ -44,4 +45,5 @@ class Team:
     watcher: Watcher
     attempts: int
     rules: ControllerSettings
+    memory: Memory
     judge_repeats: int = 1

@@ -1,4 +1,4 @@
-"""Asking a model backend directly."""
+"""Asking a model without a run around it: a backend directly, or through a runner that keeps nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import asyncio
 from typing import Any
 
 from agents.ports import Model
-from schemas.call import Message, ModelReply, ModelRequest
+from agents.runner import Runner
+from orchestrator.budget import RunBudget
+from orchestrator.config import AGENTS
+from orchestrator.terminal import QuietView
+from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome
+from schemas.idea import Limits
 
 
 def request(**changes: Any) -> ModelRequest:
@@ -24,3 +29,27 @@ def ask(model: Model, asked: ModelRequest) -> ModelReply:
             await model.close()
 
     return asyncio.run(call())
+
+
+class NoJournal:
+    """Finds nothing and keeps nothing."""
+
+    def find(self, digest: str) -> CallRecord | None:
+        return None
+
+    def record(self, record: CallRecord) -> None: ...
+
+    def log_call(
+        self,
+        request: ModelRequest,
+        outcome: Outcome,
+        *,
+        record: CallRecord | None,
+        duration_ms: int,
+        error: str | None = None,
+    ) -> None: ...
+
+
+def runner_for(model: Model) -> Runner:
+    """Return a runner whose agents all have ``model``."""
+    return Runner(dict.fromkeys(AGENTS, model), NoJournal(), RunBudget(Limits()), QuietView(), "brief")

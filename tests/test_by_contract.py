@@ -13,8 +13,9 @@ from orchestrator.evidence.static import misuses
 from schemas.architecture import PlannedFile
 from schemas.errors import InvalidOutput
 from schemas.specification import Contract
+from tests.model_calls import runner_for
 from tests.replies import SMALL
-from tests.test_by_function import IDEA, MILESTONE, RIGHT, runner
+from tests.test_by_function import IDEA, MILESTONE, RIGHT
 
 DOUBLE = Contract(
     kind="function", name="double", request="n: int", response="int", behaviour="Returns twice n", errors=["none"]
@@ -32,7 +33,7 @@ def design(
     model = ScriptedModel([ScriptedReply(agent="arch", reply=r) for r in replies], traits=SMALL)
     files = {"calc.py": code} if code else {}
     context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files=files)
-    made = asyncio.run(by_contract(runner(model), context, contracts, PLANNED, misuses, again=again))
+    made = asyncio.run(by_contract(runner_for(model), context, contracts, PLANNED, misuses, again=again))
     return made, len(model.requests)
 
 

@@ -13,19 +13,15 @@ from agents.context import Context
 from agents.critic import rule
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import Examine
-from agents.runner import Runner
-from orchestrator.budget import RunBudget
-from orchestrator.config import AGENTS
 from orchestrator.evidence.static import certain_errors
-from orchestrator.terminal import QuietView
 from schemas.architecture import Architecture, Blueprint
-from schemas.call import CallRecord, ModelRequest, Outcome
 from schemas.code_change import Implementation, Version
 from schemas.errors import InvalidOutput
 from schemas.evidence import Evidence
-from schemas.idea import Idea, Limits
+from schemas.idea import Idea
 from schemas.milestone import Criterion, Milestone
 from schemas.test_report import Failure, TestReport, TestResult
+from tests.model_calls import runner_for
 from tests.replies import SMALL, arch, python
 
 STUB = 'def double(n: int) -> int:\n    """Return twice ``n``."""\n    raise NotImplementedError\n'
@@ -46,25 +42,6 @@ MILESTONE = Milestone(
     id="M1", title="t", description="d", acceptance_criteria=[Criterion(statement="two is four", check="AC1")]
 )
 BLUEPRINT = Blueprint(architecture=Architecture.model_validate_json(arch("calc.py")), skeletons={"calc.py": STUB})
-
-
-class NoJournal:
-    """Finds nothing and keeps nothing."""
-
-    def find(self, digest: str) -> CallRecord | None:
-        return None
-
-    def record(self, record: CallRecord) -> None: ...
-
-    def log_call(
-        self,
-        request: ModelRequest,
-        outcome: Outcome,
-        *,
-        record: CallRecord | None,
-        duration_ms: int,
-        error: str | None = None,
-    ) -> None: ...
 
 
 def report(ok: bool, failure: Failure) -> TestReport:
@@ -92,10 +69,6 @@ def examiner(seen: list[str]) -> Examine:
     return examine
 
 
-def runner(model: ScriptedModel) -> Runner:
-    return Runner(dict.fromkeys(AGENTS, model), NoJournal(), RunBudget(Limits()), QuietView(), "brief")
-
-
 def implement(
     *codes: str, files: Mapping[str, str] | None = None, attempt: int = 1
 ) -> tuple[Implementation, list[str], ScriptedModel]:
@@ -103,7 +76,7 @@ def implement(
     model = ScriptedModel([ScriptedReply(agent="impl", reply=python(code)) for code in codes], traits=one)
     context = Context(idea=IDEA, milestone=MILESTONE, turn=attempt, files=files or {"calc.py": STUB})
     seen: list[str] = []
-    made = asyncio.run(by_function(runner(model), context, BLUEPRINT, certain_errors, examiner(seen)))
+    made = asyncio.run(by_function(runner_for(model), context, BLUEPRINT, certain_errors, examiner(seen)))
     return made, seen, model
 
 
@@ -169,7 +142,7 @@ def ruled(*versions: Version, code: str = RIGHT) -> tuple[str, int]:
     model = ScriptedModel([ScriptedReply(agent="critic", reply=reply)], traits=SMALL)
     context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": code})
     failure = measure(RIGHT).generated.failures[0]
-    ruling = asyncio.run(rule(runner(model), context, failure, versions))
+    ruling = asyncio.run(rule(runner_for(model), context, failure, versions))
     return ruling.wrong, len(model.requests)
 
 

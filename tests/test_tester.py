@@ -15,8 +15,9 @@ from orchestrator.evidence.static import misuses
 from schemas.code_change import WrittenTests
 from schemas.errors import InvalidOutput
 from schemas.specification import Specification
+from tests.model_calls import runner_for
 from tests.replies import SMALL, python, spec
-from tests.test_by_function import BLUEPRINT, IDEA, MILESTONE, STUB, runner
+from tests.test_by_function import BLUEPRINT, IDEA, MILESTONE, STUB
 
 TEST = "import pytest\nfrom calc import double\n\n\ndef test_double():\n    assert double(2) == 4\n"
 LARGE = replace(SMALL, step="project", prefill=False)
@@ -31,7 +32,7 @@ def written(
     milestone = MILESTONE if sealed else MILESTONE.model_copy(update={"acceptance_criteria": []})
     context = Context(idea=IDEA, milestone=milestone, turn=2, files={"calc.py": STUB, **(files or {})})
     specification = Specification.model_validate_json(spec("double"))
-    return asyncio.run(write_tests(runner(model), context, specification, BLUEPRINT, misuses)), model
+    return asyncio.run(write_tests(runner_for(model), context, specification, BLUEPRINT, misuses)), model
 
 
 def block(path: str, source: str = TEST) -> str:

@@ -1,0 +1,78 @@
+"""Memory: who is shown what of earlier work, and how much of it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.memory import SIGHT, Entry, Memory, namespace
+from agents.models.scripted import ScriptedModel, ScriptedReply
+from orchestrator.journal.events import read_events
+from schemas.call import estimated_tokens
+from tests.helpers import Done, go
+from tests.model_calls import runner_for
+from tests.replies import RETRY
+
+WINDOW = 1_000
+
+
+def requests(done: Done, agent: str) -> list[str]:
+    (model,) = {id(m): m for m in done.models.by_agent.values()}.values()
+    assert isinstance(model, ScriptedModel)
+    return [r.messages[0].content for r in model.requests if r.agent == agent]
+
+
+def test_judge_impl_and_spec_are_told_of_the_attempt_before_and_what_it_changed(tmp_path: Path) -> None:
+    done = go(tmp_path, list(RETRY))
+    for agent, number in (("evaluator", 1), ("impl", 1), ("spec", 1)):
+        text = requests(done, agent)[number]
+        assert "Attempt 1 (generate): score" in text
+        assert "the judge gave correctness 5" in text
+        assert "+def greet(name: str) -> str:" in text
+        assert "Attempt 1" not in requests(done, agent)[0]
+
+
+def test_the_next_milestone_is_told_what_came_of_the_one_before_and_nothing_of_its_attempts(tmp_path: Path) -> None:
+    done = go(tmp_path, list(RETRY))
+    text = requests(done, "arch")[2]
+    assert "M1 Greeting: accepted, score" in text
+    assert "Decided: standard library" in text
+    assert "Attempt 1" not in text
+
+
+def test_the_test_agent_is_told_of_no_attempt(tmp_path: Path) -> None:
+    assert "tester" not in SIGHT
+    assert not any("Attempt" in text for text in requests(go(tmp_path, list(RETRY)), "tester"))
+
+
+def test_without_a_window_nothing_is_told(tmp_path: Path) -> None:
+    done = go(tmp_path, list(RETRY), memory={"window_tokens": 0})
+    assert not any("Attempt 1" in text for agent in SIGHT for text in requests(done, agent))
+
+
+def test_its_sizes_are_in_the_log(tmp_path: Path) -> None:
+    done = go(tmp_path, list(RETRY))
+    sizes: list[dict[str, Any]] = [e["tokens"] for e in read_events(done.files.events) if e["event"] == "memory"]
+    assert [sorted(s) for s in sizes[-1:]] == [["loop M1", "loop M2", "project"]]
+    assert all(0 < tokens <= 4_000 for tokens in sizes[-1].values())
+
+
+texts = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r"), max_size=4_000)
+entries = st.lists(st.builds(Entry, st.text("ab", min_size=1, max_size=90), texts, texts), min_size=1, max_size=9)
+
+
+@settings(max_examples=40)
+@given(entries)
+def test_what_is_shown_never_exceeds_the_window_and_its_newest_entry_is_there(given_entries: list[Entry]) -> None:
+    summaries = [ScriptedReply(agent="memory", reply="much was tried", repeat=True)]
+    memory = Memory(runner_for(ScriptedModel(summaries)), WINDOW)
+    for entry in given_entries:
+        asyncio.run(memory.remember(namespace("loop", "M1"), entry))
+        view = memory.view("impl", "M1")
+        assert estimated_tokens(view) <= WINDOW + 30  # the marks of what was cut
+        assert entry.title in view
+        assert memory.view("impl", "M2") == ""
