@@ -11,6 +11,7 @@ from agents.entry import entry_points, input_files, with_entry
 from agents.parsing import files_from, json_as, parse_module, python_from, schema_of
 from agents.ports import Misuses
 from agents.runner import Runner, Task
+from agents.selection import interfaces
 from agents.skeleton import interface, merge, missing_names, wire
 from schemas.architecture import Architecture, Blueprint, PlannedFile
 from schemas.errors import InvalidOutput
@@ -36,7 +37,7 @@ async def design(
     variables = {
         **context.variables("arch"),
         "specification": specification,
-        "interfaces": {path: interface(source) for path, source in context.code.items() if source.strip()},
+        **interfaces(context),
         "entry": entry_points(context),
     }
     read = json_as(Architecture)
@@ -65,6 +66,7 @@ async def design(
     named = {file.path for file in architecture.files}
     inputs = [PlannedFile(path=p, purpose=_INPUT) for p in input_files(context) if p not in {*named, *context.files}]
     architecture = architecture.model_copy(update={"files": [*architecture.files, *inputs]})
+    variables |= interfaces(context, also=[file.path for file in planned])
     fit = partial(_checked, context=context, specification=specification, misuses=misuses)
     if runner.model("arch").traits.step == "project":
         skeletons = await _at_once(runner, context, planned, variables, fit)

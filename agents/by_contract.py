@@ -13,6 +13,7 @@ from agents.names import Definition, top_names
 from agents.parsing import parse_module, python_from
 from agents.ports import Misuses
 from agents.runner import Runner, Task
+from agents.selection import interfaces
 from agents.skeleton import interface, merge, module_path
 from schemas.architecture import PlannedFile
 from schemas.errors import AgentFailure, InvalidOutput
@@ -131,7 +132,7 @@ def _signature(context: Context, contract: Contract) -> Task[str]:
         **context.variables("arch"),
         "contract": contract,
         "mentioned": context.checks_of(contract.name),
-        "there": {p: interface(s) for p, s in context.code.items() if s.strip()},
+        **interfaces(context),
     }
     return Task(
         "arch",

@@ -17,6 +17,7 @@ from agents.names import Definition, with_imports
 from agents.parsing import fences, parse_module, python_from
 from agents.ports import Examine, Lint
 from agents.runner import Runner, Task
+from agents.selection import interfaces
 from agents.skeleton import Symbol, fill, interface, span, stubs
 from schemas.architecture import Blueprint
 from schemas.code_change import CodeChange, FileWrite, Implementation, Version
@@ -149,13 +150,12 @@ def _filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
 def _write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str] = ()) -> Task[str]:
     """Ask for one function, of which the model sees the interface only, and ``facts`` on what was written before."""
     module = interface(context.code[symbol.path])
-    others = {p: interface(s) for p, s in context.code.items() if s.strip() and p != symbol.path}
     stub = _definition(module, symbol.name)
     variables = {
         **context.variables("impl"),
         "symbol": replace(symbol, source=stub),
         "module": _without(module, symbol.name),
-        "others": others,
+        **interfaces(context, without=[symbol.path]),
         "mentioned": context.checks_of(symbol.name),
         "facts": facts,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from agents.names import imported_names, names_used
@@ -23,6 +23,10 @@ class Context:
     """The how-manieth time it is the agent's turn at this milestone, from 1."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Path → content of the project as it stands, tests included."""
+    focus: Collection[str] = ()
+    """Paths that the milestone adds or changes, or that the facts point at."""
+    nearby: Collection[str] = ()
+    """Paths of the milestones that this one builds on."""
     evidence: Evidence | None = None
     """What was measured on `files`, if that was done."""
     third_party: frozenset[str] = frozenset()

@@ -12,7 +12,7 @@ from agents.context import Context
 from agents.names import Definition, names_used
 from agents.parsing import json_as, parse_module, schema_of
 from agents.runner import Runner, Task
-from agents.skeleton import interface
+from agents.selection import interfaces
 from schemas.base import Schema
 from schemas.code_change import Version
 from schemas.evidence import Ruling
@@ -38,8 +38,7 @@ async def rule(runner: Runner, context: Context, failure: Failure, versions: Seq
     outvoted = _consensus(context, failure, versions)
     if outvoted is not None:
         return outvoted
-    interfaces = {path: interface(source) for path, source in context.code.items() if source.strip()}
-    variables = {**context.variables("critic"), "failure": failure, "interfaces": interfaces}
+    variables = {**context.variables("critic"), "failure": failure, **interfaces(context)}
     reply = await runner.ask(
         Task(
             "critic",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agents.context import Context
 from agents.parsing import json_as, schema_of
 from agents.runner import Runner, Task
+from agents.selection import interfaces, whole
 from schemas.base import digest_of
 from schemas.errors import AgentFailure
 from schemas.evaluation import Judgement
@@ -20,12 +21,13 @@ async def judge(runner: Runner, context: Context, evidence: Evidence, repeats: i
         AgentFailure: no reply was usable.
     """
     room = runner.model("evaluator").traits.context_tokens
-    code = _bounded(context.code, characters=min(24_000, room))
+    code = _bounded(whole(context), characters=min(24_000, room))
     # Nothing can hold the digest of itself, so the code can't end the quotation that it stands in.
     variables = {
         **context.variables("evaluator"),
         "evidence": evidence,
         "code": code,
+        **interfaces(context, without=code),
         "mark": f"CODE-{digest_of(code)[:12]}",
     }
     task = Task(

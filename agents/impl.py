@@ -7,11 +7,15 @@ from agents.context import Context
 from agents.edits import apply, change_from
 from agents.ports import Examine, Lint
 from agents.runner import Runner, Task
+from agents.selection import interfaces, whole
 from agents.skeleton import missing_names, signature_gaps, stubs
 from schemas.architecture import Blueprint
 from schemas.code_change import CodeChange, FileWrite, Implementation
 
 __all__ = ["implement"]
+
+MAX_FACTS = 8
+"""So many failing tests, and so many other facts, are shown at once."""
 
 
 async def implement(
@@ -54,9 +58,10 @@ async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint:
     variables = {
         **context.variables("impl"),
         "planned": blueprint.architecture.files,
-        "files": context.code,
-        "failures": context.evidence.failures if context.evidence else [],
-        "gaps": context.evidence.gaps if context.evidence else [],
+        "files": whole(context),
+        **interfaces(context, without=whole(context)),
+        "failures": context.evidence.failures[:MAX_FACTS] if context.evidence else [],
+        "gaps": context.evidence.gaps[:MAX_FACTS] if context.evidence else [],
     }
     step = "project" if unfinished else "edits"
     return await runner.ask(Task("impl", step, variables, parse, max_tokens=12000, sample=context.sample))

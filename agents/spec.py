@@ -5,7 +5,7 @@ from __future__ import annotations
 from agents.context import Context
 from agents.parsing import json_as, schema_of
 from agents.runner import Runner, Task
-from agents.skeleton import interface
+from agents.selection import interfaces
 from schemas.specification import Specification, SpecRevision
 
 __all__ = ["revise", "specify"]
@@ -16,7 +16,7 @@ async def specify(runner: Runner, context: Context) -> Specification:
     variables = {
         **context.variables("spec"),
         "names": sorted({name for names in context.required.values() for name in names}),
-        "interfaces": {path: interface(source) for path, source in context.code.items() if source.strip()},
+        **interfaces(context),
     }
     return await runner.ask(
         Task(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agents.context import Context
 from agents.memory import SIGHT
+from agents.names import Definition
+from agents.parsing import parse_module
 from agents.runner import Runner
 from orchestrator.evidence.collect import Subject
 from orchestrator.evidence.static import tidy
@@ -22,6 +25,10 @@ from schemas.routing import Move
 from schemas.specification import Specification
 
 __all__ = ["Attempt", "Work"]
+
+
+BLAMING = 8
+"""So many failing tests are looked at to see which files they point at."""
 
 
 @dataclass
@@ -49,6 +56,8 @@ class Work:
     rulings: list[Ruling] = field(default_factory=list)
     base: Mapping[str, str] = field(default_factory=dict)
     """The project as it was before the milestone."""
+    nearby: frozenset[str] = frozenset()
+    """Paths of the milestones that this one depends on."""
     turns: Counter[str] = field(default_factory=Counter)
     """Role → how often it has worked on this milestone."""
 
@@ -111,10 +120,21 @@ class Attempt:
             milestone=self.milestone,
             turn=self.work.turns[role],
             files=dict(self.files),
+            focus=self._focus(),
+            nearby=self.work.nearby,
             evidence=self.facts,
             history={agent: self.team.memory.view(agent, self.milestone.id) for agent in SIGHT},
             third_party=self.team.laboratory.environment.modules(),
         )
+
+    def _focus(self) -> set[str]:
+        """Return the paths that the milestone adds or changes, and those that the facts point at."""
+        changed = {path for path, source in self.files.items() if self.work.base.get(path) != source}
+        planned = self.work.blueprint.skeletons if self.work.blueprint else {}
+        failures = self.facts.failures[:BLAMING] if self.facts else []
+        told = "\n".join(f"{f.location}\n{f.error}\n{f.source}" for f in failures)
+        blamed = {path for path, source in self.files.items() if path.endswith(".py") and _named(path, source, told)}
+        return {*changed, *planned, *blamed}
 
     def subject(self, files: dict[str, str]) -> Subject:
         """Return ``files`` as what the milestone would come to."""
@@ -126,6 +146,15 @@ class Attempt:
             blueprint=self.work.blueprint,
             quarantined=self.work.quarantined,
         )
+
+
+def _named(path: str, source: str, told: str) -> bool:
+    """Whether ``told`` names the file or something that it defines."""
+    try:
+        names = [node.name for node in parse_module(source, path).body if isinstance(node, Definition)]
+    except ValueError:
+        names = []
+    return path in told or any(re.search(rf"\b{re.escape(name)}\b", told) for name in names)
 
 
 def _merit(evidence: Evidence, evaluation: Evaluation) -> tuple[float, ...]:

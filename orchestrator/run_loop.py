@@ -50,6 +50,8 @@ class Ledger:
     """Tests of accepted milestones that were ruled wrong."""
     collected: set[str] = field(default_factory=set)
     """Their tests, by node id."""
+    homes: dict[str, list[str]] = field(default_factory=dict)
+    """Accepted milestone → paths that it added or changed."""
     files: dict[str, str] = field(default_factory=dict)
     """The project as the last accepted milestone left it."""
 
@@ -109,6 +111,7 @@ async def _milestones(team: Team, plan: Plan, ledger: Ledger) -> None:
             checks=_due(team, ledger, milestone),
             quarantined=ledger.quarantined,
             collected=set(ledger.collected),
+            nearby=frozenset(path for d in milestone.dependencies for path in ledger.homes[d]),
         )
         try:
             result = await run_milestone(team, milestone, work, partial(_note, team, ledger))
@@ -117,6 +120,7 @@ async def _milestones(team: Team, plan: Plan, ledger: Ledger) -> None:
         if result.status is Status.ACCEPTED:
             ledger.files, ledger.quarantined = team.project.files(), work.quarantined
             ledger.collected = work.collected
+            ledger.homes[milestone.id] = sorted(work.blueprint.skeletons) if work.blueprint else []
         else:
             # What was accepted stays clean; where nothing was, the best attempt is what there is to show.
             team.project.replace(ledger.files or work.files)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 
 from schemas.base import Line, Schema, Text, digest_of
 
-__all__ = ["AcceptanceCheck", "Constraints", "Idea", "Limits", "PinnedMilestone", "started"]
+__all__ = ["MAX_MILESTONES", "AcceptanceCheck", "Constraints", "Idea", "Limits", "PinnedMilestone", "started"]
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
 Requirement = Annotated[
@@ -21,6 +21,9 @@ Requirement = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]+\])?([<>=!~]=?[A-Za-z0-9.*,<>=!~ ]+)?$"),
 ]
 
+
+MAX_MILESTONES = 40
+"""So many may a plan have."""
 
 MAX_DEPTH = 100
 """How deep the syntax tree of a check may be: what walks it must not run out of stack."""
@@ -150,7 +153,7 @@ class Idea(Schema):
     constraints: Constraints = Constraints()
     run: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)] | None = None
     """How the accepted prototype is started and shown, e.g. ``python -m text_stats sample.txt``."""
-    milestones: list[PinnedMilestone] = Field(default_factory=list, max_length=8)
+    milestones: list[PinnedMilestone] = Field(default_factory=list, max_length=MAX_MILESTONES)
     acceptance: list[AcceptanceCheck] = Field(default_factory=list, max_length=100)
     limits: Limits = Limits()
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from schemas.base import Line, Schema, Text
 from schemas.evaluation import Evaluation
 from schemas.evidence import Strength
+from schemas.idea import MAX_MILESTONES
 from schemas.routing import Move
 from schemas.test_report import TestReport
 
@@ -74,5 +75,5 @@ class Milestone(Schema):
 class Plan(Schema):
     """Milestones in an order that respects their dependencies, and what code had to mend in the reply."""
 
-    milestones: list[Milestone] = Field(min_length=1, max_length=8)
+    milestones: list[Milestone] = Field(min_length=1, max_length=MAX_MILESTONES)
     notes: list[str] = Field(default_factory=list)

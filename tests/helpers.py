@@ -21,6 +21,7 @@ from orchestrator.idea_file import load_idea
 from orchestrator.journal.events import read_events
 from orchestrator.run_loop import run, until_stopped
 from orchestrator.sandbox.bubblewrap import Bubblewrap
+from orchestrator.sandbox.port import Sandbox
 from orchestrator.terminal import QuietView
 from orchestrator.workspace.layout import RunFiles, RunInfo
 from schemas.errors import ExitCode
@@ -77,6 +78,7 @@ def go(
     resume: bool = False,
     reuse: tuple[Path, ...] | None = None,
     higher: Mapping[str, Model] | None = None,
+    sandbox: Sandbox | None = None,
     **settings: Any,
 ) -> Done:
     """Run ``idea`` in this process on the scripted model, with the real sandbox and real pytest.
@@ -106,6 +108,6 @@ def go(
         files.save(info)
     environment = ensure_environment(cache_folder(values), list(loaded.constraints.dependencies))
     others = measured() if reuse is None else reuse
-    team = build_team(loaded, files, info, values, models, Bubblewrap(), environment, QuietView(), others)
+    team = build_team(loaded, files, info, values, models, sandbox or Bubblewrap(), environment, QuietView(), others)
     report, code = asyncio.run(until_stopped(run(team), team, models))
     return Done(report, code, files, models)
