@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agents.names import imported_names, names_used
 from schemas.evidence import Evidence
 from schemas.idea import AcceptanceCheck, Idea
 from schemas.milestone import Milestone
+from schemas.review import ReviewFinding
 
 __all__ = ["Context"]
 
@@ -29,6 +30,8 @@ class Context:
     """Paths of the milestones that this one builds on."""
     evidence: Evidence | None = None
     """What was measured on `files`, if that was done."""
+    findings: Sequence[ReviewFinding] = ()
+    """What the Critic found in `files`, or in those of the attempt before."""
     third_party: frozenset[str] = frozenset()
     """Import names of the packages that are installed for the idea; they may differ from the packages' own."""
 

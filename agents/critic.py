@@ -1,24 +1,124 @@
-"""Critic: rules, from the specification, whether a failing generated test or the code is wrong."""
+"""Critic: reviews code against its criteria and contracts, and rules whether a failing test or the code is wrong."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
+from agents.by_line import edit_of, lines_of
 from agents.context import Context
+from agents.edits import apply, blocks_of
 from agents.names import Definition, names_used
-from agents.parsing import json_as, parse_module, schema_of
+from agents.parsing import Fence, fences, json_as, parse_module, path_of, schema_of
 from agents.runner import Runner, Task
-from agents.selection import interfaces
-from schemas.base import Schema
-from schemas.code_change import Version
+from agents.selection import interfaces, whole
+from schemas.base import Schema, digest_of
+from schemas.code_change import CodeChange, Edit, Version
 from schemas.evidence import Ruling
+from schemas.review import ReviewFinding
+from schemas.specification import Specification
 from schemas.test_report import Failure
 
-__all__ = ["rule"]
+__all__ = ["review", "rule"]
+
+MAX_FINDINGS = 8
+
+
+class _Flaw(Schema):
+    criterion: str
+    why: str = Field(min_length=1, max_length=400)
+    line: str = Field(max_length=1_000)
+    instead: str = Field(max_length=1_000)
+
+
+class _Flaws(Schema):
+    findings: list[_Flaw] = Field(max_length=3)
+
+
+async def review(runner: Runner, context: Context, specification: Specification) -> list[ReviewFinding]:
+    """Return what keeps the milestone's code from its criteria and contracts, each flaw with its exact edit.
+
+    A small model, which can't keep to the form of edits, chooses among the code's own lines instead.
+
+    Raises:
+        AgentFailure: no reply was usable.
+    """
+    code = whole(context)
+    criteria = {f"C{n}": c.statement for n, c in enumerate(context.milestone.acceptance_criteria, 1)}
+    criteria |= {"contracts": "does what the contracts say", "rules": "keeps the rules for code"}
+    variables = {
+        **context.variables("critic"),
+        **interfaces(context, without=code),
+        "labelled": criteria,
+        "contracts": specification.contracts,
+        "evidence": context.evidence,
+        "code": code,
+        "mark": f"CODE-{digest_of(code)[:12]}",
+    }
+    if runner.model("critic").traits.step == "function":
+        return await runner.ask(_by_line(context, variables, code, criteria))
+
+    def parse(text: str) -> list[ReviewFinding]:
+        found = [finding for fence in fences(text) for finding in _findings(fence, code, criteria)]
+        if not found and "no finding" not in text.lower():
+            raise ValueError("there is no block with a finding; if nothing is wrong, answer: No findings.")
+        return found[:MAX_FINDINGS]
+
+    return await runner.ask(Task("critic", "review", variables, parse, max_tokens=3_000, sample=context.sample))
+
+
+def _findings(fence: Fence, code: Mapping[str, str], criteria: Mapping[str, str]) -> list[ReviewFinding]:
+    """Return the findings of one block: one for each REMOVE/ADD pair."""
+    path = path_of(fence.info)
+    named = re.search(r"criterion=(\S+)", fence.info)
+    if named is None or named[1] not in criteria:
+        raise ValueError(f"a block has no criterion={'|'.join(criteria)} behind its ticks: {fence.info[:80]!r}")
+    message = " ".join(fence.content.partition("<<<<<")[0].split())[:400]
+    pairs = blocks_of(fence)
+    if not message or not pairs:
+        raise ValueError(f"{path}: a finding needs a sentence that says why, and a REMOVE/ADD block")
+    edits = [Edit(path=path, remove=remove, add=add) for remove, add in pairs]
+    return [_finding(edit, message, criteria[named[1]], code) for edit in edits]
+
+
+def _finding(edit: Edit, message: str, criterion: str, code: Mapping[str, str]) -> ReviewFinding:
+    """Return the finding, at the line where its edit applies.
+
+    Raises:
+        ValueError: the edit does not apply to ``code``, or changes nothing.
+    """
+    before = code.get(edit.path, "").split("\n")
+    after = apply(CodeChange(edits=[edit]), code).files[edit.path].split("\n")
+    changed = next((n for n, (a, b) in enumerate(zip_longest(before, after), 1) if a != b), None)
+    if changed is None:
+        raise ValueError(f"{edit.path}: an edit changes nothing: {edit.remove.strip()[:80]!r}")
+    line = min(changed, len(before))
+    return ReviewFinding(path=edit.path, line=line, criterion=criterion, message=message, edit=edit)
+
+
+def _by_line(
+    context: Context, variables: Mapping[str, object], code: Mapping[str, str], criteria: Mapping[str, str]
+) -> Task[list[ReviewFinding]]:
+    """Ask for flaws of single lines."""
+    lines = lines_of(code)
+    schema = schema_of(_Flaws)
+    schema["$defs"]["_Flaw"]["properties"] |= {"line": {"enum": list(lines)}, "criterion": {"enum": list(criteria)}}
+    read = json_as(_Flaws)
+
+    def parse(text: str) -> list[ReviewFinding]:
+        found = []
+        for flaw in read(text).findings:
+            edit = edit_of(lines[flaw.line], flaw.line, flaw.instead) if flaw.line in lines else None
+            if edit is not None and flaw.criterion in criteria:
+                found.append(_finding(edit, flaw.why, criteria[flaw.criterion], code))
+        return found
+
+    return Task("critic", "lines", variables, parse, max_tokens=300, schema=schema, sample=context.sample)
 
 
 class _Reply(Schema):

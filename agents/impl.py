@@ -60,6 +60,7 @@ async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint:
         "planned": blueprint.architecture.files,
         "files": whole(context),
         **interfaces(context, without=whole(context)),
+        "findings": context.findings,
         "failures": context.evidence.failures[:MAX_FACTS] if context.evidence else [],
         "gaps": context.evidence.gaps[:MAX_FACTS] if context.evidence else [],
     }

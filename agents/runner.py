@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -52,8 +53,8 @@ class Task(Generic[T]):
 
 
 class Runner:
-    """Runs tasks of one run. `models` maps each agent to its model, `higher` those that have one to that of the
-    next tier."""
+    """Runs tasks of one run. `models` maps each agent to its model, `higher` those that have one to that of the next
+    tier, `packages` those from elsewhere to the package that their template lies in."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Runner:
         observer: Observer,
         brief: str,
         higher: Mapping[str, Model] = MappingProxyType({}),
+        packages: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._models = models
         self._higher = higher
@@ -70,6 +72,7 @@ class Runner:
         self._budget = budget
         self._observer = observer
         self._brief = brief
+        self._packages = packages
 
     def model(self, agent: str) -> Model:
         """Return the model that plays ``agent``."""
@@ -82,8 +85,9 @@ class Runner:
 
     def escalated(self) -> Runner:
         """Return a runner whose agents have models of the next tier, where there is one."""
-        models = {**self._models, **self._higher}
-        return Runner(models, self._journal, self._budget, self._observer, self._brief)
+        runner = copy(self)
+        runner._models = {**self._models, **self._higher}
+        return runner
 
     async def ask(self, task: Task[T]) -> T:
         """Return the validated answer to ``task``: of several, the first.
@@ -98,7 +102,8 @@ class Runner:
     async def _answers(self, task: Task[T]) -> list[T]:
         """Return the usable answers to one call, at least one."""
         model = self.model(task.agent)
-        messages = [Message(role="user", content=render(task.agent, task.step, task.variables))]
+        package = self._packages.get(task.agent, "agents.prompts")
+        messages = [Message(role="user", content=render(task.agent, task.step, task.variables, package))]
         for correction in range(task.corrections + 1):
             request = self._request(task, model, messages)
             record = await self._reply(request, model)

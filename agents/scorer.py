@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field
 
+from agents.by_line import edit_of, lines_of
 from agents.edits import apply, blocks_of
 from agents.parsing import Fence, fences, json_as, schema_of
 from agents.programs import ProgramTask
@@ -59,21 +60,15 @@ class _ByLine(Schema):
 
 def _by_line(variables: Mapping[str, object], program: str, sample: int) -> Task[Scoring]:
     """Ask for flaws of single lines; the schema admits no line but those that are there, each once."""
-    lines = program.splitlines()
-    single = [line for line in lines if line.strip() and lines.count(line) == 1]
+    single = list(lines_of({PROGRAM: program}))
     schema = schema_of(_ByLine)
-    schema["$defs"]["_Flaw"]["properties"]["line"] = {"enum": single[:200]}
+    schema["$defs"]["_Flaw"]["properties"]["line"] = {"enum": single}
     read = json_as(_ByLine)
 
     def parse(text: str) -> Scoring:
         reply = read(text)
-        edits = []
-        for flaw in reply.flaws:
-            indent = flaw.line[: len(flaw.line) - len(flaw.line.lstrip())]
-            add = "\n".join(indent + part.strip("\n").removeprefix(indent) for part in flaw.instead.split("\n"))
-            if flaw.line in single and add.split() != flaw.line.split():
-                edit = Edit(path=PROGRAM, remove=flaw.line, add=add)
-                edits.append(ScoredEdit(edit=edit, points=float(flaw.points)))
+        found = [(edit_of(PROGRAM, f.line, f.instead), f.points) for f in reply.flaws if f.line in single]
+        edits = [ScoredEdit(edit=edit, points=float(points)) for edit, points in found if edit is not None]
         return Scoring(reason=reply.reason, edits=edits, said=float(reply.score))
 
     return Task("scorer", "lines", variables, parse, max_tokens=400, schema=schema, sample=sample)

@@ -21,6 +21,7 @@ from schemas.evaluation import Evaluation
 from schemas.evidence import Evidence, Ruling
 from schemas.idea import AcceptanceCheck
 from schemas.milestone import Milestone
+from schemas.review import FinishingPass, ReviewFinding
 from schemas.routing import Move
 from schemas.specification import Specification
 
@@ -56,6 +57,8 @@ class Work:
     rulings: list[Ruling] = field(default_factory=list)
     base: Mapping[str, str] = field(default_factory=dict)
     """The project as it was before the milestone."""
+    findings: Sequence[ReviewFinding] = ()
+    """What the Critic found in them."""
     nearby: frozenset[str] = frozenset()
     """Paths of the milestones that this one depends on."""
     turns: Counter[str] = field(default_factory=Counter)
@@ -110,6 +113,9 @@ class Attempt:
     """Whether it came to something better than all attempts before it."""
     evaluation: Evaluation | None = None
     """The verdict on `facts`; None where there is none yet."""
+    findings: Sequence[ReviewFinding] = ()
+    """What the Critic found last."""
+    passes: list[FinishingPass] = field(default_factory=list)
     commit: str | None = None
     """That of `files`."""
 
@@ -123,6 +129,7 @@ class Attempt:
             focus=self._focus(),
             nearby=self.work.nearby,
             evidence=self.facts,
+            findings=self.findings,
             history={agent: self.team.memory.view(agent, self.milestone.id) for agent in SIGHT},
             third_party=self.team.laboratory.environment.modules(),
         )

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,14 +14,17 @@ import yaml
 from platformdirs import user_cache_path
 from pydantic import TypeAdapter, ValidationError
 
+from agents.finishing import FinishingAgent, installed_agents
 from agents.memory import Memory
 from agents.ports import Model
 from agents.prompts.render import render
+from agents.refactorer import refactor
 from agents.runner import Runner
 from orchestrator.budget import RunBudget
-from orchestrator.config import AGENTS, ATTEMPTS, Settings
+from orchestrator.config import AGENTS, ATTEMPTS, Settings, agent_names
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import Environment
+from orchestrator.evidence.static import certain_errors
 from orchestrator.journal.events import EventLog, seconds_of_sittings
 from orchestrator.journal.journal import RunJournal
 from orchestrator.journal.store import RecordStore
@@ -41,7 +45,7 @@ Progress = Callable[[int, int, str], None]
 """Bytes so far, bytes in all, what is being done."""
 
 _CHEAP = ("evaluator", "critic", "scorer", "memory")
-_ESCALATE = ("spec", "arch", "tester", "impl", "generator", "refiner")
+_ESCALATE = ("spec", "arch", "tester", "impl", "refactorer", "generator", "refiner")
 """Who makes things. Who judges them stays: verdicts of two judges could not be compared."""
 
 
@@ -74,7 +78,9 @@ def build_models(settings: Settings, progress: Progress) -> Models:
     """
     backend = settings.effective_backend()
     if backend == "scripted":
-        return Models(dict.fromkeys(AGENTS, _scripted(settings)), "Playing a script instead of asking a model.")
+        return Models(
+            dict.fromkeys(agent_names(settings), _scripted(settings)), "Playing a script instead of asking a model."
+        )
     if backend == "embedded":
         return _embedded(settings, progress)
     return _anthropic(settings) if backend == "anthropic" else _server(settings)
@@ -91,7 +97,7 @@ def _anthropic(settings: Settings) -> Models:
     key = settings.anthropic.api_key
     if key is None:
         raise InputError("backend anthropic: set ANTHROPIC_API_KEY (in the environment or in .env)")
-    names = {agent: _role(settings, agent) for agent in AGENTS}
+    names = {agent: _role(settings, agent) for agent in agent_names(settings)}
     higher = {agent: name for agent in _ESCALATE if (name := _next_tier(settings, names[agent]))}
     built = {
         name: AnthropicModel(
@@ -129,7 +135,7 @@ def _server(settings: Settings) -> Models:
         raise InputError(
             "backend openai: name the server's model: MILEPOST_OPENAI_MODEL, or openai.model in milepost.toml"
         )
-    names = {agent: settings.roles.get(agent) or server.model or "" for agent in AGENTS}
+    names = {agent: settings.roles.get(agent) or server.model or "" for agent in agent_names(settings)}
     if "" in names.values():
         raise InputError("backend openai: set openai.model, the model of every agent that [roles] does not name")
     higher = {agent: server.higher for agent in _ESCALATE if server.higher not in (None, names[agent])}
@@ -165,7 +171,7 @@ def _embedded(settings: Settings, progress: Progress) -> Models:
         path, threads=threads, context_tokens=settings.embedded.context_tokens, parallel=settings.embedded.parallel
     )
     why = "No key is set: using" if settings.backend == "auto" else "Using"
-    return Models(dict.fromkeys(AGENTS, model), f"{why} the embedded local model {path.stem}.")
+    return Models(dict.fromkeys(agent_names(settings), model), f"{why} the embedded local model {path.stem}.")
 
 
 def _scripted(settings: Settings) -> Model:
@@ -242,7 +248,16 @@ def build_team(
     events = EventLog(files.events)
     keys = (settings.anthropic.api_key, settings.openai.api_key)
     journal = RunJournal(store, events, tuple(k.get_secret_value() for k in keys if k))
-    runner = Runner(models.by_agent, journal, budget, watcher, render("brief", brief, {"idea": idea}), models.higher)
+    finishing = _finishing(settings, models)
+    runner = Runner(
+        models.by_agent,
+        journal,
+        budget,
+        watcher,
+        render("brief", brief, {"idea": idea}),
+        models.higher,
+        {agent.name: agent.package for agent in finishing},
+    )
     window = settings.memory.window_tokens
     if window is None:
         window = 500 if models.by_agent["impl"].traits.step == "function" else 4_000
@@ -252,6 +267,8 @@ def build_team(
         info=info,
         runner=runner,
         memory=Memory(runner, window),
+        finishing=finishing,
+        review=_wanted(settings.review, models.by_agent["critic"]),
         budget=budget,
         events=events,
         project=Project(files.project),
@@ -261,3 +278,15 @@ def build_team(
         rules=settings.controller,
         judge_repeats=settings.judge.repeats,
     )
+
+
+def _wanted(switch: str, model: Model) -> bool:
+    return switch == "on" or (switch == "auto" and model.traits.step == "project")
+
+
+def _finishing(settings: Settings, models: Models) -> list[FinishingAgent]:
+    """Return who goes over accepted work, in this order."""
+    about = "goes over accepted code for quality, without changing what it does"
+    own = [FinishingAgent("refactorer", about, partial(refactor, lint=certain_errors))]
+    others = installed_agents(AGENTS).values() if settings.extensions else ()
+    return [*(own if _wanted(settings.refactor, models.by_agent["refactorer"]) else []), *others]

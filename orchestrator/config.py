@@ -13,15 +13,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
+from agents.finishing import installed_agents
 from agents.ports import Price
 from schemas.base import Schema
 from schemas.errors import InputError
 from schemas.idea import Limits
 
-__all__ = ["AGENTS", "ATTEMPTS", "Loaded", "Settings", "load_settings", "read_env_file"]
+__all__ = ["AGENTS", "ATTEMPTS", "Loaded", "Settings", "agent_names", "load_settings", "read_env_file"]
 
 ATTEMPTS = 3
 """Per milestone, where neither the idea nor a setting says otherwise."""
+
+Switch = Literal["auto", "on", "off"]
 
 AGENTS = (
     "planner",
@@ -31,6 +34,8 @@ AGENTS = (
     "impl",
     "evaluator",
     "critic",
+    "refactorer",
+    "router",
     "generator",
     "scorer",
     "refiner",
@@ -184,6 +189,12 @@ class Settings(Schema):
     judge: JudgeSettings = JudgeSettings()
     controller: ControllerSettings = ControllerSettings()
     memory: MemorySettings = MemorySettings()
+    review: Switch = "auto"
+    """Whether the Critic reviews the code of each attempt; ``auto``: if its model goes by projects."""
+    refactor: Switch = "auto"
+    """Whether the Refactorer goes over accepted work; ``auto``: if its model goes by projects."""
+    extensions: bool = True
+    """Whether the agents of other packages are used."""
     refine: RefineSettings = RefineSettings()
 
     def effective_backend(self) -> Literal["anthropic", "embedded", "openai", "scripted"]:
@@ -198,6 +209,11 @@ class Settings(Schema):
             mode="json", exclude={"anthropic": {"api_key"}, "openai": {"api_key"}}
         )
         return {**dumped, "backend": self.effective_backend()}
+
+
+def agent_names(settings: Settings) -> tuple[str, ...]:
+    """Return the names of all agents that ``settings`` put to use."""
+    return (*AGENTS, *(installed_agents(AGENTS) if settings.extensions else ()))
 
 
 @dataclass(frozen=True)
@@ -242,8 +258,9 @@ def load_settings(
             dotted = ".".join(str(p) for p in e["loc"])
             problems.append(f"{sources.get(dotted, file)}: {dotted}: {_said(e['type'], e['msg'], dotted)}")
         raise InputError(*problems) from None
+    known = agent_names(settings)
     problems += [
-        f"roles.{agent}: no such agent; known: {', '.join(AGENTS)}" for agent in settings.roles if agent not in AGENTS
+        f"roles.{agent}: no such agent; known: {', '.join(known)}" for agent in settings.roles if agent not in known
     ]
     if problems:
         raise InputError(*problems)
@@ -298,7 +315,7 @@ def _names() -> dict[str, str]:
                 names[f"MILEPOST_{name}_{sub}".upper()] = f"{name}.{sub}"
         elif name not in ("roles", "prices"):
             names[f"MILEPOST_{name}".upper()] = name
-    for agent in AGENTS:
+    for agent in (*AGENTS, *installed_agents(AGENTS)):
         names[f"MILEPOST_ROLES_{agent}".upper()] = f"roles.{agent}"
     return names
 

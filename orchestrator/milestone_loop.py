@@ -11,14 +11,12 @@ from orchestrator.attempt import Attempt, Work
 from orchestrator.controller import next_move
 from orchestrator.memory import attempt_entry, milestone_entry
 from orchestrator.routing import FIXED, ROLES
+from orchestrator.stages import UNREADABLE, finish
 from orchestrator.team import Team
 from schemas.errors import AgentFailure
 from schemas.milestone import AttemptRecord, Milestone, Status
 
 __all__ = ["run_milestone"]
-
-UNREADABLE = (ValueError, SyntaxError, RecursionError, MemoryError, OverflowError)
-"""What code that is made so that it can't be read raises in whoever reads it."""
 
 
 async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Callable[[Milestone], None]) -> Milestone:
@@ -37,7 +35,9 @@ async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Call
         files = work.afresh() if move == "resample" else dict(work.files)
         with structlog.contextvars.bound_contextvars(milestone=milestone.id, attempt=number):
             team.events.write("attempt_started", move=move)
-            attempt = Attempt(team, milestone, work, number, move, runner, dict(files), work.evidence)
+            attempt = Attempt(
+                team, milestone, work, number, move, runner, dict(files), work.evidence, findings=work.findings
+            )
             record = await _attempt(attempt)
             await _remember(team, namespace("loop", milestone.id), attempt_entry(attempt, record, files))
         milestone = _changed(note, milestone, attempts=[*milestone.attempts, record], feedback=_feedback(record))
@@ -63,6 +63,9 @@ async def _attempt(attempt: Attempt) -> AttemptRecord:
             attempt.work.turns[role] += 1
             for stage in ROLES[role].stages:
                 await stage(attempt)
+        for agent in attempt.team.finishing:
+            if attempt.evaluation is not None and attempt.evaluation.passed:
+                await finish(attempt, agent)
     except (AgentFailure, *UNREADABLE) as failure:
         attempt.team.events.write("attempt_failed", level="warning", reason=str(failure)[:500])
         return AttemptRecord(number=attempt.number, move=attempt.move, failure=str(failure)[:1000])
@@ -76,6 +79,8 @@ async def _attempt(attempt: Attempt) -> AttemptRecord:
         strength=facts.strength if facts else None,
         untested=attempt.work.untested,
         evaluation=attempt.evaluation,
+        findings=list(attempt.findings),
+        passes=attempt.passes,
     )
 
 

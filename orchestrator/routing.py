@@ -29,7 +29,7 @@ ROLES: Mapping[str, Role] = {
     ),
     "engineer": Role("writes the code, or mends what the facts point at", (stages.implement,)),
     "test_runner": Role("runs tests, checks and program, and says what fails", (stages.measure,)),
-    "critic": Role("judges the code as it was measured", (stages.judge,)),
+    "critic": Role("reviews the code and judges it, as it was measured", (stages.review, stages.judge)),
 }
 
 FIXED = ("architect", "engineer", "test_runner", "critic")

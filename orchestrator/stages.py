@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from agents import arch, critic, evaluator, impl, spec, tester
 from agents.context import Context
 from agents.edits import apply
+from agents.finishing import FinishingAgent
 from orchestrator.attempt import Attempt
 from orchestrator.evidence.static import certain_errors, misuses, tidy
 from orchestrator.rubric import evaluate
-from schemas.errors import AgentFailure
+from schemas.errors import AgentFailure, MilepostError
+from schemas.evaluation import Dimension, Evaluation
 from schemas.evidence import Evidence, Ruling
+from schemas.review import FinishingPass
 
-__all__ = ["MAX_RULINGS", "design", "implement", "judge", "measure", "specify", "write_tests"]
+__all__ = [
+    "MAX_RULINGS",
+    "UNREADABLE",
+    "design",
+    "finish",
+    "implement",
+    "judge",
+    "measure",
+    "review",
+    "specify",
+    "write_tests",
+]
 
 T = TypeVar("T")
+
+UNREADABLE = (ValueError, SyntaxError, RecursionError, MemoryError, OverflowError)
+"""What code that is made so that it can't be read raises in whoever reads it."""
 
 MAX_RULINGS = 8
 """How many failing tests of one attempt are brought before the Critic."""
@@ -87,12 +105,23 @@ async def measure(attempt: Attempt) -> None:
     attempt.measured, attempt.evaluation = True, None
 
 
+async def review(attempt: Attempt) -> None:
+    """Have the Critic say what is wrong with the code, each flaw with its edit, where that is wanted."""
+    attempt.findings = []
+    if attempt.team.review:
+        specification = _ready(attempt.work.specification)
+        try:
+            attempt.findings = await critic.review(attempt.runner, attempt.context("critic"), specification)
+        except AgentFailure as error:
+            attempt.team.events.write("no_review", level="warning", reason=str(error)[:300])
+    attempt.work.findings = attempt.findings
+
+
 async def judge(attempt: Attempt) -> None:
     """Have the judge's opinion, and compute the verdict from it and from the facts."""
     team, work, facts = attempt.team, attempt.work, _ready(attempt.facts)
-    opinions = await evaluator.judge(attempt.runner, attempt.context("critic"), facts, team.judge_repeats)
     before = (work.best, work.evidence) if work.best and work.evidence else None
-    evaluation = attempt.evaluation = evaluate(opinions, facts, before)
+    evaluation = attempt.evaluation = await _verdict(attempt, attempt.context("critic"), facts, before)
     attempt.better |= work.keep_best(attempt.files, facts, evaluation)
     team.events.write(
         "evaluated",
@@ -106,6 +135,63 @@ async def judge(attempt: Attempt) -> None:
         commit=attempt.commit,
         tests=facts.generated.total,
     )
+
+
+async def finish(attempt: Attempt, agent: FinishingAgent) -> None:
+    """Have ``agent`` go over accepted work; what it changes is kept only if nothing measured or judged gets worse.
+
+    Whatever goes wrong here, a limit included, costs the pass and not what was accepted.
+    """
+    try:
+        kept, reason = await _finished(attempt, agent)
+    except MilepostError as failure:
+        kept, reason = False, str(failure)[:300]
+    except Exception as error:  # it may be somebody else's code
+        kept, reason = False, f"{type(error).__name__}: {error}"[:300]
+    attempt.passes.append(FinishingPass(agent=agent.name, kept=kept, reason=reason))
+    attempt.team.events.write("finishing_pass", agent=agent.name, kept=kept, reason=reason)
+
+
+async def _finished(attempt: Attempt, agent: FinishingAgent) -> tuple[bool, str]:
+    team, context = attempt.team, attempt.context(agent.name)
+    change = await agent.work(attempt.runner, context)
+    files = {path: tidy(path, source) for path, source in apply(change, attempt.files).files.items()}
+    paths = sorted(path for path in {*files, *attempt.files} if files.get(path) != attempt.files.get(path))
+    if not paths:
+        return False, "it had nothing to change"
+    if tests := [path for path in paths if path.startswith("tests/")]:
+        return False, f"it changed tests: {tests[0]}"
+    before, verdict = _ready(attempt.facts), _ready(attempt.evaluation)
+    facts = await team.laboratory.scrutinise(attempt.subject(files))
+    if lost := _lost(before, facts):
+        return False, lost
+    if any(path.endswith(".py") for path in paths):
+        evaluation = await _verdict(attempt, replace(context, files=files, evidence=facts), facts, (verdict, before))
+        fell = [d.value for d in Dimension if evaluation.breakdown[d] < verdict.breakdown[d]]
+        if fell or not evaluation.passed:
+            return False, f"{fell[0] if fell else 'the score'} fell"
+        verdict = evaluation
+    attempt.files, attempt.facts, attempt.evaluation = files, facts, verdict
+    team.project.replace(files)
+    attempt.commit = team.project.commit(f"{attempt.milestone.id}: {agent.name}")
+    return True, f"changed {', '.join(paths)}"
+
+
+def _lost(before: Evidence, after: Evidence) -> str:
+    """Say what was there before and is no longer: a test that passes, above all."""
+    if after.counting_failures:
+        return after.counting_failures[0][:300]
+    passed = {r.id for r in before.generated.results if r.outcome == "passed"}
+    gone = sorted(passed - {r.id for r in after.generated.results if r.outcome == "passed"})
+    if gone:
+        return f"{gone[0]} passes no longer"
+    return after.contract_gaps[0] if len(after.contract_gaps) > len(before.contract_gaps) else ""
+
+
+async def _verdict(
+    attempt: Attempt, context: Context, facts: Evidence, before: tuple[Evaluation, Evidence] | None
+) -> Evaluation:
+    return evaluate(await evaluator.judge(attempt.runner, context, facts, attempt.team.judge_repeats), facts, before)
 
 
 async def _rulings(attempt: Attempt, context: Context, evidence: Evidence) -> list[Ruling]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from agents.finishing import FinishingAgent
 from agents.memory import Memory
 from agents.ports import Observer
 from agents.runner import Runner
@@ -46,4 +48,8 @@ class Team:
     attempts: int
     rules: ControllerSettings
     memory: Memory
+    finishing: Sequence[FinishingAgent] = ()
+    """Who goes over accepted work."""
+    review: bool = False
+    """Whether the Critic reviews the code of each attempt."""
     judge_repeats: int = 1

@@ -10,6 +10,7 @@ from schemas.base import Line, Schema, Text
 from schemas.evaluation import Evaluation
 from schemas.evidence import Strength
 from schemas.idea import MAX_MILESTONES
+from schemas.review import FinishingPass, ReviewFinding
 from schemas.routing import Move
 from schemas.test_report import TestReport
 
@@ -51,6 +52,10 @@ class AttemptRecord(Schema):
     untested: list[str] = Field(default_factory=list)
     """Interfaces that the Test agent gave no usable test for, each with why."""
     evaluation: Evaluation | None = None
+    findings: list[ReviewFinding] = Field(default_factory=list)
+    """What the Critic found in the code."""
+    passes: list[FinishingPass] = Field(default_factory=list)
+    """What became of the passes over it, once it was accepted."""
     failure: str | None = None
     """Why the attempt has no evaluation, e.g. an agent gave nothing usable."""
 

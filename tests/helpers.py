@@ -88,7 +88,8 @@ def go(
     """
     loaded, text = load_idea(idea)
     none = {"mutants": 0}  # they have tests of their own
-    values = Settings.model_validate({"cache": os.environ["MILEPOST_CACHE"], "sandbox": none, **settings})
+    base = {"cache": os.environ["MILEPOST_CACHE"], "sandbox": none, "review": "off", "refactor": "off"}
+    values = Settings.model_validate({**base, **settings})
     model: Model = ScriptedModel(script) if isinstance(script, list) else script
     models = Models(dict.fromkeys(AGENTS, model), "", higher or {})
     files = RunFiles(workspace, name)

@@ -33,7 +33,8 @@ def milepost(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 def scripted(folder: Path, script: object = None) -> dict[str, str]:
     path = folder / "script.yaml"
     path.write_text(yaml.safe_dump([line.model_dump() for line in RETRY] if script is None else script))
-    none = {"MILEPOST_SANDBOX_MUTANTS": "0"}  # they have tests of their own
+    # What is off has tests of its own.
+    none = {"MILEPOST_SANDBOX_MUTANTS": "0", "MILEPOST_REVIEW": "off", "MILEPOST_REFACTOR": "off"}
     return {"MILEPOST_BACKEND": "scripted", "MILEPOST_SCRIPT": str(path), **none}
 
 

@@ -136,7 +136,8 @@ def test_kill_9_of_the_real_program_and_resume(workspace: Path) -> None:
     script = workspace / "script.yaml"
     half = [line.model_dump() for line in RETRY[:6]]
     script.write_text(yaml.safe_dump(half))
-    environment = {**os.environ, "MILEPOST_BACKEND": "scripted", "MILEPOST_SCRIPT": str(script)}
+    off = {"MILEPOST_REVIEW": "off", "MILEPOST_REFACTOR": "off"}
+    environment = {**os.environ, "MILEPOST_BACKEND": "scripted", "MILEPOST_SCRIPT": str(script), **off}
     command = [sys.executable, "-m", "orchestrator"]
     process = subprocess.Popen(
         [*command, "run", str(GREETER), "--run-name", "k"], env=environment, stdout=subprocess.DEVNULL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.report.totals import totals
@@ -25,14 +25,14 @@ def compile_report(team: Team, ledger: Ledger, evidence: Evidence | None, stoppe
     milestones = list(ledger.milestones.values())
     acceptance = _acceptance(team, milestones, evidence)
     risks = _risks(team, milestones, evidence, acceptance)
-    debt = _debt(evidence, milestones)
+    files = team.project.files() if team.project.path.is_dir() else {}
+    debt = _debt(evidence, milestones, files)
     verdict: Literal["accepted", "not accepted", "stopped"] = "not accepted"
     if stopped_by is not None:
         verdict = "stopped"
     elif _proven(team, milestones, evidence, acceptance):
         verdict = "accepted"
     agents = totals(team)
-    files = team.project.files() if team.project.path.is_dir() else {}
     return FinalReport(
         run=team.files.name,
         idea=team.idea.name,
@@ -170,7 +170,7 @@ def _why(milestone: Milestone) -> str:
     return (feedback[0] if feedback else f"status: {milestone.status.value}")[:300].split("\n")[0]
 
 
-def _debt(evidence: Evidence | None, milestones: list[Milestone]) -> list[Item]:
+def _debt(evidence: Evidence | None, milestones: list[Milestone], files: Mapping[str, str]) -> list[Item]:
     """Shortcuts taken, future improvements."""
     debt = []
     if evidence is not None:
@@ -183,6 +183,12 @@ def _debt(evidence: Evidence | None, milestones: list[Milestone]) -> list[Item]:
         last = m.attempts[-1].evaluation if m.attempts else None
         if last is not None and m.status is Status.ACCEPTED:
             debt += [Item(title=f"{m.id}: the judge's advice", evidence=line[:300]) for line in last.feedback[:4]]
+        if m.status is Status.ACCEPTED:
+            debt += [
+                Item(title=f"{m.id}: the Critic's finding", evidence=str(finding))
+                for finding in m.attempts[-1].findings
+                if finding.edit.remove in files.get(finding.path, "")
+            ]
         if m.status is Status.ACCEPTED and len(m.attempts) > 1:
             debt.append(
                 Item(title=f"{m.id} took {len(m.attempts)} attempts", evidence="its code was mended, not designed anew")
