@@ -21,6 +21,7 @@ SIGHT: Mapping[str, Sequence[str]] = {
     "impl": ("loop",),
     "critic": ("loop",),
     "evaluator": ("loop",),
+    "router": ("project", "loop", "agent"),
     "scorer": ("loop",),
     "refiner": ("loop",),
     "generator": ("loop",),
@@ -29,16 +30,16 @@ SIGHT: Mapping[str, Sequence[str]] = {
 least of all, who must not know the code that its tests will try.
 
 ``project`` holds the milestones of the run, ``loop`` the attempts at the milestone, or the rounds of the program, that
-is worked on.
+is worked on, ``agent`` what the agent itself did.
 """
 
 SUMMARY_TOKENS = 200
 """So long may a summary be."""
 
 
-def namespace(kind: str, loop: str = "") -> str:
-    """Return the name of the namespace ``kind`` of `SIGHT`: each loop has one of its own."""
-    return f"loop {loop}".strip() if kind == "loop" else kind
+def namespace(kind: str, loop: str = "", agent: str = "") -> str:
+    """Return the name of the namespace ``kind`` of `SIGHT`: each loop and each agent has one of its own."""
+    return {"loop": f"loop {loop}".strip(), "agent": f"agent {agent}"}.get(kind, kind)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Memory:
     def view(self, agent: str, loop: str = "") -> str:
         """Return what ``agent`` may see while ``loop`` is worked on, as text for a prompt; empty where there is
         nothing."""
-        places = (namespace(kind, loop) for kind in SIGHT.get(agent, ()))
+        places = (namespace(kind, loop, agent) for kind in SIGHT.get(agent, ()))
         return "\n\n".join(filter(None, map(self._shown, places)))
 
     def sizes(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -73,6 +73,8 @@ class Runner:
         self._observer = observer
         self._brief = brief
         self._packages = packages
+        self._advice = ""
+        self._unadvised: Collection[str] = ()
 
     def model(self, agent: str) -> Model:
         """Return the model that plays ``agent``."""
@@ -89,6 +91,13 @@ class Runner:
         runner._models = {**self._models, **self._higher}
         return runner
 
+    def advised(self, message: str, without: Collection[str]) -> Runner:
+        """Return a runner that adds ``message`` to the prompts of all agents but those ``without``."""
+        runner = copy(self)
+        runner._advice = render("router", "note", {"message": message})
+        runner._unadvised = without
+        return runner
+
     async def ask(self, task: Task[T]) -> T:
         """Return the validated answer to ``task``: of several, the first.
 
@@ -103,7 +112,10 @@ class Runner:
         """Return the usable answers to one call, at least one."""
         model = self.model(task.agent)
         package = self._packages.get(task.agent, "agents.prompts")
-        messages = [Message(role="user", content=render(task.agent, task.step, task.variables, package))]
+        prompt = render(task.agent, task.step, task.variables, package)
+        if self._advice and task.agent not in self._unadvised:
+            prompt = f"{prompt}\n\n{self._advice}"
+        messages = [Message(role="user", content=prompt)]
         for correction in range(task.corrections + 1):
             request = self._request(task, model, messages)
             record = await self._reply(request, model)

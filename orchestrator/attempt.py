@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from agents.context import Context
@@ -22,11 +23,14 @@ from schemas.evidence import Evidence, Ruling
 from schemas.idea import AcceptanceCheck
 from schemas.milestone import Milestone
 from schemas.review import FinishingPass, ReviewFinding
-from schemas.routing import Move
+from schemas.routing import Hop, Move
 from schemas.specification import Specification
 
 __all__ = ["Attempt", "Work"]
 
+
+UNADVISED = frozenset({"tester", "evaluator"})
+"""Who is told nothing by the router: tests must come from the specification, and verdicts from the facts."""
 
 BLAMING = 8
 """So many failing tests are looked at to see which files they point at."""
@@ -47,6 +51,8 @@ class Work:
     blueprint: Blueprint | None = None
     designed: Specification | None = None
     """The specification that `blueprint` was made from."""
+    prepared: bool = False
+    """Whether interfaces and tests are ready for code."""
     tested: bool = False
     """Whether the interfaces of `blueprint` have tests."""
     untested: list[str] = field(default_factory=list)
@@ -86,7 +92,7 @@ class Work:
         }
         if broken or not evidence.generated.total:  # what can't even be collected, or counts for nothing
             self.files = {p: s for p, s in files.items() if p not in broken}
-            self.tested = False
+            self.tested = self.prepared = False
         return merit > before
 
 
@@ -116,8 +122,28 @@ class Attempt:
     findings: Sequence[ReviewFinding] = ()
     """What the Critic found last."""
     passes: list[FinishingPass] = field(default_factory=list)
+    route: list[Hop] = field(default_factory=list)
+    """Whose turns were taken."""
+    merits: list[tuple[int, ...]] = field(default_factory=list)
+    """That of the facts at the beginning, and after each measurement."""
+    failure: Exception | None = None
+    """Why the last turn that failed did."""
     commit: str | None = None
     """That of `files`."""
+
+    def __post_init__(self) -> None:
+        if self.facts is not None:
+            self.merits.append(self.facts.merit)
+
+    @contextmanager
+    def advised(self, message: str) -> Iterator[None]:
+        """Let the makers that are asked meanwhile see ``message``."""
+        plain = self.runner
+        self.runner = plain.advised(message, UNADVISED) if message else plain
+        try:
+            yield
+        finally:
+            self.runner = plain
 
     def context(self, role: str) -> Context:
         """Return what an agent of ``role`` may see."""

@@ -82,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run generated code unconfined, with all your rights; written into the run's record and the report",
     )
+    routed = argparse.ArgumentParser(add_help=False)
+    routed.add_argument("--routing", choices=("fixed", "planner"), help="who says which agent is next (default fixed)")
     for name, kind, what in (
         ("usd", float, "US dollars"),
         ("tokens", int, "tokens"),
@@ -95,13 +97,13 @@ def _parser() -> argparse.ArgumentParser:
             name, help=what, description=what[0].upper() + what[1:] + ".", parents=[common, *parents], epilog=_EXIT
         )
 
-    command = add("run", "turn an idea into a prototype", running)
+    command = add("run", "turn an idea into a prototype", running, routed)
     command.add_argument("idea", type=Path, metavar="IDEA", help="idea file (YAML)")
     command.add_argument("--run-name", metavar="NAME", help="default: <idea>-<date>-<n>")
     command.add_argument(
         "--reuse", metavar="RUN", help="use the replies of an earlier run again where nothing has changed"
     )
-    command = add("resume", "take up a run where it stopped; nothing paid for is asked again", running)
+    command = add("resume", "take up a run where it stopped; nothing paid for is asked again", running, routed)
     command.add_argument("run", metavar="RUN", help="a run's name, or 'last'")
     command = add("refine", "write one program, score it and refine it until it is good enough", running)
     command.add_argument("prompt", metavar="PROMPT_OR_FILE", help="what the program shall do, or a file that says it")

@@ -44,7 +44,7 @@ __all__ = ["Progress", "build_models", "build_sandbox", "build_team", "cache_fol
 Progress = Callable[[int, int, str], None]
 """Bytes so far, bytes in all, what is being done."""
 
-_CHEAP = ("evaluator", "critic", "scorer", "memory")
+_CHEAP = ("evaluator", "critic", "scorer", "memory", "router")
 _ESCALATE = ("spec", "arch", "tester", "impl", "refactorer", "generator", "refiner")
 """Who makes things. Who judges them stays: verdicts of two judges could not be compared."""
 
@@ -275,6 +275,7 @@ def build_team(
         laboratory=Laboratory(sandbox, environment, store, settings.sandbox.test_seconds, settings.sandbox.mutants),
         watcher=watcher,
         attempts=settings.attempts or limits.attempts or ATTEMPTS,
+        routing=settings.routing,
         rules=settings.controller,
         judge_repeats=settings.judge.repeats,
     )

@@ -173,6 +173,8 @@ class Settings(Schema):
     """``auto``: anthropic where a key is set, otherwise embedded."""
     attempts: int | None = Field(default=None, ge=1, le=20)
     """Per milestone; None: as many as the idea allows, or `ATTEMPTS`."""
+    routing: Literal["fixed", "planner"] = "fixed"
+    """Who says which agent is next in an attempt: the fixed order, or the router."""
     cache: Path | None = None
     """Folder of the model and of environments; None: the user's cache folder."""
     script: Path | None = None

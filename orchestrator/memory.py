@@ -10,7 +10,7 @@ from orchestrator.attempt import Attempt, Work
 from schemas.milestone import AttemptRecord, Milestone
 from schemas.refinement import Round
 
-__all__ = ["attempt_entry", "milestone_entry", "round_entry", "said"]
+__all__ = ["attempt_entry", "milestone_entry", "round_entry", "route_entry", "said"]
 
 BRIEF_LINES = 30
 """So many lines of a change are remembered once a newer one is there."""
@@ -52,6 +52,15 @@ def milestone_entry(milestone: Milestone, work: Work) -> Entry:
     decided = [f"Decided: {t.choice}: {t.rationale}" for t in plan.technology[:2]] if plan else []
     open_ends = [f"Left open: {line[:200]}" for line in (last.feedback[:2] if last else [])]
     return Entry(title, "\n".join(filter(None, [files, *decided, *open_ends])), files)
+
+
+def route_entry(attempt: Attempt, record: AttemptRecord) -> Entry:
+    """Return what the router remembers of a route that it led an attempt on."""
+    verdict = record.evaluation
+    came = f"score {verdict.score:.2f}, {'passed' if verdict.passed else 'not passed'}" if verdict else "no verdict"
+    way = " → ".join(hop.agent for hop in record.route)
+    turns = [f"{hop.agent}: {hop.result[:150]}" for hop in record.route]
+    return Entry(f"{attempt.milestone.id}, attempt {record.number}: {way}: {came}", "\n".join(turns), "")
 
 
 def round_entry(done: Round, before: Round | None) -> Entry:

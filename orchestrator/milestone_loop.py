@@ -9,9 +9,9 @@ import structlog
 from agents.memory import Entry, namespace
 from orchestrator.attempt import Attempt, Work
 from orchestrator.controller import next_move
-from orchestrator.memory import attempt_entry, milestone_entry
-from orchestrator.routing import FIXED, ROLES
-from orchestrator.stages import UNREADABLE, finish
+from orchestrator.memory import attempt_entry, milestone_entry, route_entry
+from orchestrator.routing import walk
+from orchestrator.stages import UNREADABLE
 from orchestrator.team import Team
 from schemas.errors import AgentFailure
 from schemas.milestone import AttemptRecord, Milestone, Status
@@ -40,6 +40,8 @@ async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Call
             )
             record = await _attempt(attempt)
             await _remember(team, namespace("loop", milestone.id), attempt_entry(attempt, record, files))
+            if team.routing == "planner":
+                await _remember(team, namespace("agent", agent="router"), route_entry(attempt, record))
         milestone = _changed(note, milestone, attempts=[*milestone.attempts, record], feedback=_feedback(record))
         if record.evaluation is not None and record.evaluation.passed and record.commit is not None:
             team.project.tag(f"accepted-{milestone.id}", record.commit)
@@ -59,20 +61,15 @@ async def _remember(team: Team, where: str, entry: Entry) -> None:
 async def _attempt(attempt: Attempt) -> AttemptRecord:
     """Run one attempt; an agent that gives nothing usable fails it."""
     try:
-        for role in FIXED:
-            attempt.work.turns[role] += 1
-            for stage in ROLES[role].stages:
-                await stage(attempt)
-        for agent in attempt.team.finishing:
-            if attempt.evaluation is not None and attempt.evaluation.passed:
-                await finish(attempt, agent)
+        await walk(attempt)
     except (AgentFailure, *UNREADABLE) as failure:
         attempt.team.events.write("attempt_failed", level="warning", reason=str(failure)[:500])
-        return AttemptRecord(number=attempt.number, move=attempt.move, failure=str(failure)[:1000])
+        return AttemptRecord(number=attempt.number, move=attempt.move, route=attempt.route, failure=str(failure)[:1000])
     facts = attempt.facts
     return AttemptRecord(
         number=attempt.number,
         move=attempt.move,
+        route=attempt.route,
         better=attempt.better,
         commit=attempt.commit,
         tests=facts.generated if facts else None,

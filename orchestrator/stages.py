@@ -56,7 +56,7 @@ async def design(attempt: Attempt) -> None:
         specification = _ready(work.specification)
         context = attempt.context("architect")
         work.blueprint = await arch.design(attempt.runner, context, specification, misuses, work.designed)
-        work.designed, work.tested = specification, False
+        work.designed, work.tested, work.prepared = specification, False, False
         attempt.files |= work.blueprint.skeletons
         work.files = dict(attempt.files)
 
@@ -70,6 +70,7 @@ async def write_tests(attempt: Attempt) -> None:
         tests = await tester.write_tests(attempt.runner, context, specification, blueprint, misuses)
         attempt.files = apply(tests.change, attempt.files).files
         work.files, work.untested, work.tested = dict(attempt.files), tests.untested, bool(tests.change.writes)
+    work.prepared = True
 
 
 async def implement(attempt: Attempt) -> None:
@@ -103,6 +104,7 @@ async def measure(attempt: Attempt) -> None:
     work.collected |= collected
     attempt.facts = evidence.model_copy(update={"rulings": rulings, "vanished": vanished})
     attempt.measured, attempt.evaluation = True, None
+    attempt.merits.append(attempt.facts.merit)
 
 
 async def review(attempt: Attempt) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from agents.finishing import FinishingAgent
 from agents.memory import Memory
@@ -46,6 +46,7 @@ class Team:
     laboratory: Laboratory
     watcher: Watcher
     attempts: int
+    routing: Literal["fixed", "planner"]
     rules: ControllerSettings
     memory: Memory
     finishing: Sequence[FinishingAgent] = ()

@@ -11,7 +11,7 @@ from schemas.evaluation import Evaluation
 from schemas.evidence import Strength
 from schemas.idea import MAX_MILESTONES
 from schemas.review import FinishingPass, ReviewFinding
-from schemas.routing import Move
+from schemas.routing import Hop, Move
 from schemas.test_report import TestReport
 
 __all__ = ["AttemptRecord", "Criterion", "Milestone", "Plan", "Status"]
@@ -43,6 +43,8 @@ class AttemptRecord(Schema):
     number: int = Field(ge=1)
     move: Move = "generate"
     """How it began."""
+    route: list[Hop] = Field(default_factory=list)
+    """Whose turns were taken."""
     better: bool = False
     """Whether it came to something better than all before it."""
     commit: str | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console
 
@@ -19,7 +21,7 @@ __all__ = ["logs_command"]
 
 
 def logs_command(options: argparse.Namespace) -> ExitCode:
-    """List agent calls, show one whole, or verify the log."""
+    """List agent calls and the decisions of planned routes, show a call whole, or verify the log."""
     files = open_run(options.workspace, options.run)
     store = RecordStore(files.logs)
     if options.verify:
@@ -34,24 +36,29 @@ def logs_command(options: argparse.Namespace) -> ExitCode:
     console = Console()
     shown = 0
     for event in read_events(files.events):
-        if event.get("event") != "agent_call" or any(event.get(n) != v for n, v in wanted.items()):
+        if event.get("event") not in ("agent_call", "route") or any(event.get(n) != v for n, v in wanted.items()):
             continue
         shown += 1
         if options.json:
             sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
             continue
-        console.print(
-            f"{event['timestamp'][:19]}Z {event.get('milestone') or '-':<4} {event.get('attempt') or '-'} "
-            f"{event['agent']:<9} {event['outcome']:<14} {event['duration_ms'] / 1000:7.1f}s "
-            f"{event['gen_ai.usage.output_tokens']:>6} out  "
-            f"{(event.get('call') or '')[:12]:<12} {harmless(event['output'][:60])}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        console.print(_line(event), markup=False, highlight=False, soft_wrap=True)
     if not shown and not options.json:
         console.print("No call fits." if wanted else "No calls yet.")
     return ExitCode.OK
+
+
+def _line(event: Mapping[str, Any]) -> str:
+    """Return an agent call, or a decision of a planned route, as one line."""
+    place = f"{event['timestamp'][:19]}Z {event.get('milestone') or '-':<4} {event.get('attempt') or '-'} "
+    if event["event"] == "route":
+        said = f": {event['message']}" if event["message"] else ""
+        return f"{place}router → {event['next_agent']} ({event['source']}) {harmless(event['reason'] + said)[:160]}"
+    return (
+        f"{place}{event['agent']:<10} {event['outcome']:<14} {event['duration_ms'] / 1000:7.1f}s "
+        f"{event['gen_ai.usage.output_tokens']:>6} out  "
+        f"{(event.get('call') or '')[:12]:<12} {harmless(event['output'][:60])}"
+    )
 
 
 def _show(files: RunFiles, store: RecordStore, digest: str, *, as_json: bool) -> ExitCode:

@@ -24,6 +24,7 @@ def settings_for(
     environment = {**read_env_file(Path(".env")), **read_env_file(beside / ".env"), **os.environ}
     flags = {
         "backend": getattr(options, "backend", None),
+        "routing": getattr(options, "routing", None),
         "attempts": getattr(options, "attempts", None),
         **{f"refine.{n}": getattr(options, n, None) for n in ("min_score", "max_refinements")},
         # ``milepost resume RUN`` has a ``run`` of another kind.

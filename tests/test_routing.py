@@ -1,0 +1,220 @@
+"""The planner-driven route: what the router sees, what it may decide, and that no answer of its ends a run badly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.models.scripted import ScriptedModel, ScriptedReply
+from agents.ports import Model
+from orchestrator.journal.events import read_events
+from orchestrator.transitions import MAX_HOPS
+from schemas.errors import ExitCode
+from tests.helpers import Done, go
+from tests.messages_server import messages_server
+from tests.replies import (
+    BAD_CORE,
+    CORE,
+    FIRST,
+    GOOD,
+    MEND,
+    NO_CHANGE,
+    PLAN,
+    SECOND,
+    SMALL,
+    SMALL_STEPS,
+    files,
+    judgement,
+    ruling,
+    script,
+)
+from tests.test_cli import milepost, scripted
+
+
+def to(agent: str, message: str = "", reason: str = "it is the best step") -> tuple[str, str]:
+    return "router", json.dumps({"reason": reason, "next_agent": agent, "message": message})
+
+
+def plan(tmp_path: Path, model: list[ScriptedReply] | Model, **settings: Any) -> Done:
+    return go(tmp_path, model, routing="planner", **settings)
+
+
+def route(done: Done, milestone: int = 0, attempt: int = 0) -> list[str]:
+    return [hop.agent for hop in done.report.milestones[milestone].attempts[attempt].route]
+
+
+START = (("planner", PLAN), *FIRST)
+WRONG = ("impl", files({"greeter/core.py": BAD_CORE}))
+RIGHT = ("impl", files({"greeter/core.py": CORE}))
+
+
+def test_where_all_goes_well_nobody_has_to_be_asked(tmp_path: Path) -> None:
+    done = plan(tmp_path, list(GOOD))
+    assert (done.code, route(done)) == (ExitCode.OK, ["architect", "engineer", "test_runner", "critic"])
+    assert {h.source for h in done.report.milestones[0].attempts[0].route} == {"only choice"}
+
+
+def test_the_router_sends_failing_code_back_within_the_attempt(tmp_path: Path) -> None:
+    lines = [*START, WRONG, to("engineer", "refuse empty names"), ("impl", MEND), ("evaluator", judgement()), *SECOND]
+    model = ScriptedModel(script(*lines))
+    done = plan(tmp_path, model)
+    turns = ["architect", "engineer", "test_runner", "engineer", "test_runner", "critic"]
+    assert (done.code, route(done), len(done.report.milestones[0].attempts)) == (ExitCode.OK, turns, 1)
+    told = [r.agent for r in model.requests if "refuse empty names" in r.messages[0].content]
+    assert told == ["impl"]
+
+
+def test_it_sees_the_whole_state_as_one_json_object(tmp_path: Path) -> None:
+    model = ScriptedModel(script(*START, WRONG, to("engineer"), ("impl", MEND), ("evaluator", judgement()), *SECOND))
+    plan(tmp_path, model)
+    (asked,) = [r for r in model.requests if r.agent == "router"]
+    text = asked.messages[0].content
+    state = json.JSONDecoder().raw_decode(text, text.index("{"))[0]
+    assert state["measured"]["tests"] == "1 of 2 pass"
+    assert list(state["possible"]) == ["architect", "engineer", "critic"]
+    assert state["impossible"]["finish"] == "nothing was judged yet"
+    assert state["turns"][-1].startswith("test_runner: 1 of 2 tests pass")
+    assert asked.output_schema is not None
+    assert asked.output_schema["properties"]["next_agent"]["enum"] == ["architect", "engineer", "critic"]
+
+
+def test_it_can_go_back_to_the_architect_and_finish_early(tmp_path: Path) -> None:
+    lines = [*START, WRONG, to("critic"), ("evaluator", judgement()), to("finish")]
+    lines += [to("architect"), ("spec", NO_CHANGE), to("engineer"), ("impl", MEND), ("evaluator", judgement()), *SECOND]
+    done = plan(tmp_path, script(*lines))
+    assert done.code is ExitCode.OK
+    assert route(done) == ["architect", "engineer", "test_runner", "critic"]
+    assert route(done, attempt=1) == ["architect", "engineer", "test_runner", "critic"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (to("refactorer")[1], "there is no 'refactorer'"),
+        (to("test_runner")[1], "this code was run already"),
+        (to("finish")[1], "nothing was judged yet"),
+        ("engineer, please", "no JSON object"),
+        ('{"next_agent": "engineer"}', "Field required"),
+        ('{"next_agent": 7, "reason": [], "message": null}', "valid string"),
+    ],
+)
+def test_an_illegal_or_malformed_answer_is_told_why_and_may_be_mended(answer: str, why: str, tmp_path: Path) -> None:
+    lines = [*START, WRONG, ("router", answer), to("engineer"), ("impl", MEND), ("evaluator", judgement()), *SECOND]
+    model = ScriptedModel(script(*lines))
+    done = plan(tmp_path, model)
+    second = [r for r in model.requests if r.agent == "router"][1]
+    assert why in second.messages[-1].content
+    assert (done.code, len(done.report.milestones[0].attempts)) == (ExitCode.OK, 1)
+
+
+def test_a_router_that_never_makes_sense_is_replaced_by_the_fixed_order(tmp_path: Path) -> None:
+    nonsense = ScriptedReply(agent="router", reply="I am a teapot", repeat=True)
+    lines = [*START, WRONG, ("evaluator", judgement()), ("spec", NO_CHANGE), ("impl", MEND), ("evaluator", judgement())]
+    done = plan(tmp_path, [nonsense, *script(*lines, *SECOND)])
+    assert done.code is ExitCode.OK
+    assert route(done) == ["architect", "engineer", "test_runner", "critic"]
+    assert {h.source for a in done.report.milestones[0].attempts for h in a.route} == {"only choice", "fallback"}
+
+
+def test_an_endless_route_is_cut_off(tmp_path: Path) -> None:
+    """A router that always sends for the engineer, who never mends anything."""
+    again = [ScriptedReply(agent="router", reply=to("engineer")[1], repeat=True)]
+    same = [ScriptedReply(agent="impl", reply=WRONG[1], repeat=True)]
+    lines = script(*START, ("evaluator", judgement()))
+    done = plan(tmp_path, [*again, *same, *lines], attempts=1)
+    turns = route(done)
+    assert done.code is ExitCode.NOT_ACCEPTED
+    assert turns.count("engineer") == 3  # its first, and two that bettered nothing
+    assert len(turns) <= MAX_HOPS
+    assert turns[-1] == "critic"
+
+
+def test_a_role_that_fails_twice_is_not_sent_for_again(tmp_path: Path) -> None:
+    bad = [ScriptedReply(agent="impl", reply="nothing", repeat=True)]
+    done = plan(tmp_path, [*bad, *script(*START)], attempts=1)
+    (attempt,) = done.report.milestones[0].attempts
+    assert done.code is ExitCode.NOT_ACCEPTED
+    assert route(done) == ["architect", "engineer", "engineer"]
+    assert "the impl agent's reply is invalid" in (attempt.failure or "")
+
+
+def test_each_decision_is_in_the_log(tmp_path: Path) -> None:
+    lines = [
+        *START,
+        WRONG,
+        to("engineer", "mend it", "a test fails"),
+        ("impl", MEND),
+        ("evaluator", judgement()),
+        *SECOND,
+    ]
+    done = plan(tmp_path, script(*lines))
+    events = [e for e in read_events(done.files.events) if e["event"] == "route" and e["milestone"] == "M1"]
+    assert [e["hop"] for e in events] == [1, 2, 3, 4, 5, 6]
+    fourth = events[3]
+    assert (fourth["next_agent"], fourth["message"], fourth["reason"], fourth["source"]) == (
+        "engineer",
+        "mend it",
+        "a test fails",
+        "router",
+    )
+
+
+def test_the_router_remembers_the_routes_that_it_took(tmp_path: Path) -> None:
+    bad = SECOND[4][1].replace("return 2", "return 3")
+    lines = [*START, WRONG, to("engineer"), ("impl", MEND), ("evaluator", judgement())]
+    lines += [
+        *SECOND[:4],
+        ("impl", bad),
+        ("critic", ruling("code")),
+        to("engineer"),
+        SECOND[4],
+        ("evaluator", judgement()),
+    ]
+    model = ScriptedModel(script(*lines))
+    assert plan(tmp_path, model).code is ExitCode.OK
+    last = [r for r in model.requests if r.agent == "router"][-1].messages[0].content
+    assert "M1, attempt 1: architect → engineer → test_runner → engineer → test_runner → critic: score" in last
+
+
+def test_what_was_approved_may_be_refactored_or_finished(tmp_path: Path) -> None:
+    lines = [*START, RIGHT, ("evaluator", judgement()), to("refactorer"), ("refactorer", "Nothing to do."), *SECOND]
+    done = plan(tmp_path, script(*lines, to("finish")), refactor="on")
+    assert done.code is ExitCode.OK
+    assert [route(done, n)[-1] for n in (0, 1)] == ["refactorer", "critic"]
+
+
+def test_a_small_model_goes_the_same_way(tmp_path: Path) -> None:
+    lines = [*SMALL_STEPS[:9], *script(to("engineer")), SMALL_STEPS[10]]
+    model = ScriptedModel([*lines, *script(("evaluator", judgement())), *SMALL_STEPS[-5:]], traits=SMALL)
+    done = plan(tmp_path, model)
+    assert (done.code, len(done.report.milestones[0].attempts)) == (ExitCode.OK, 1)
+
+
+def test_the_command_runs_it_through_the_real_sdk(workspace: Path) -> None:
+    lines = [*START, WRONG, to("engineer"), ("impl", MEND), ("evaluator", judgement()), *SECOND]
+    off = {"MILEPOST_REVIEW": "off", "MILEPOST_REFACTOR": "off", "MILEPOST_SANDBOX_MUTANTS": "0"}
+    with messages_server([ScriptedReply(agent="any", reply=reply) for _, reply in lines], []) as server:
+        done = milepost(
+            "run",
+            str(Path(__file__).parent / "data" / "greeter.yaml"),
+            "--routing",
+            "planner",
+            ANTHROPIC_API_KEY="a-key-for-tests",
+            ANTHROPIC_BASE_URL=server.url,
+            **off,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "router → engineer" in milepost("logs").stdout
+
+
+def test_the_routing_of_a_run_holds_on_resume(workspace: Path) -> None:
+    settings = scripted(workspace, [line.model_dump() for line in GOOD])
+    idea = str(Path(__file__).parent / "data" / "greeter.yaml")
+    milepost("run", idea, "--routing", "planner", "--run-name", "r", "--max-calls", "3", **settings)
+    done = milepost("resume", "r", "--max-calls", "99", **settings)
+    assert "ACCEPTED" in done.stdout
+    record = json.loads((workspace / "generated_projects" / "r" / "report.json").read_text())
+    assert record["milestones"][0]["attempts"][0]["route"][0]["source"] == "only choice"
