@@ -48,6 +48,7 @@ def json_as(model: type[M]) -> Callable[[str], M]:
             raise ValueError("the reply holds no JSON object")
         try:
             value = json.loads(text[start : end + 1])
+            json.dumps(value, ensure_ascii=False).encode()  # an escape can stand for half a character: "\\ud800"
         except (ValueError, RecursionError) as error:
             raise ValueError(f"the reply is not valid JSON: {error}") from None
         try:

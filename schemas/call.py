@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from schemas.base import Schema, digest_of
 
@@ -92,15 +92,23 @@ class Usage(Schema):
         )
 
 
+def _encodable(text: str) -> str:
+    """Replace what UTF-8 can't hold (halves of surrogate pairs): a reply that can't be kept is lost."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+Encodable = Annotated[str, AfterValidator(_encodable)]
+
+
 class ModelReply(Schema):
     """What came back."""
 
-    text: str
+    text: Encodable
     stop_reason: StopReason
     usage: Usage
     model: str
     """The model that the backend says answered."""
-    alternatives: list[str] = Field(default_factory=list)
+    alternatives: list[Encodable] = Field(default_factory=list)
     """The other replies, where more than one was asked for; `usage` counts them all."""
 
 
