@@ -79,8 +79,8 @@ def _satisfied(attempt: Attempt) -> str | None:
     facts, verdict = attempt.facts, attempt.evaluation
     if verdict is not None:
         return "it passed" if verdict.passed else None
-    if attempt.measured and facts is not None and not facts.counting_failures and not facts.gaps:
-        return "nothing that was measured is wrong; the critic has not judged it yet"
+    if attempt.measured and facts is not None and not (facts.counting_failures or facts.contract_gaps):
+        return "nothing that was measured forbids a pass; the critic has not judged it yet"
     return None
 
 
