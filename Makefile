@@ -26,7 +26,7 @@ run: setup ## turn IDEA (default: examples/text_stats.yaml) into a prototype
 	@$(BIN)/milepost run $(IDEA)
 
 test: setup ## all tests, with coverage, in 3 processes: much of the time they wait for others
-	$(BIN)/python -m pytest --cov --cov-report=term -q -n 3 --dist loadgroup
+	$(BIN)/python -m pytest --cov --cov-report=term -q -n 3
 
 lint: setup ## formatting, style, types
 	$(BIN)/ruff format --check .

@@ -11,21 +11,32 @@ from typing import Any
 import pytest
 import structlog
 from hypothesis import settings
+from xdist.scheduler.loadscope import LoadScopeScheduling
+
+from tests.confined import KINDS
 
 # Machines are shared and noisy: no test fails for its time.
 settings.register_profile("milepost", deadline=None)
 settings.load_profile("milepost")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share something costly in one process; the others run wherever there is room."""
-    for item in items:
-        if isinstance(item, pytest.Function):
-            shared = [d[-1].argname for d in item._fixtureinfo.name2fixturedefs.values() if d[-1].scope == "module"]
-            if shared:
-                given = item.callspec.params if hasattr(item, "callspec") else {}
-                which = "-".join(str(given[name]) for name in shared if name in given)
-                item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{which}"))
+class _InOneProcess(LoadScopeScheduling):  # type: ignore[misc]  # xdist's schedulers have no types
+    """Keeps tests that share something costly in one process; the others run wherever there is room."""
+
+    shared = ("context_bound", "extension", "hostile_judge", "run", "trace")
+    """Modules with a fixture for all of their tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module, _, test = nodeid.partition("::")
+        name = Path(module).stem.removeprefix("test_")
+        if name == "attacks":  # what came of all attacks is shared by those in one kind of sandbox
+            return next((str(kind) for kind in KINDS if f"[{kind}" in test), nodeid)
+        return name if name in self.shared else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Share the tests out as above (xdist's own groups are lost on pytest 9.2, whose node ids it can't change)."""
+    return _InOneProcess(config, log)
 
 
 @pytest.fixture(autouse=True)
