@@ -150,7 +150,8 @@ def _filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
 def _write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str] = ()) -> Task[str]:
     """Ask for one function, of which the model sees the interface only, and ``facts`` on what was written before."""
     module = interface(context.code[symbol.path])
-    stub = _definition(module, symbol.name)
+    # A class that has code already, and lacks a method, is shown as it is: all of it is written again.
+    stub = symbol.source if _begun(symbol.source) else _definition(module, symbol.name)
     variables = {
         **context.variables("impl"),
         "symbol": replace(symbol, source=stub),
@@ -172,6 +173,12 @@ def _mend(context: Context, blame: _Blame, lint: Lint, sample: int) -> Task[str]
         "facts": blame.facts,
     }
     return _task("mend", variables, context, symbol, lint, sample, _head(interface(symbol.source)))
+
+
+def _begun(source: str) -> bool:
+    node = parse_module(source, "symbol").body[-1]
+    methods = [n for n in getattr(node, "body", []) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return isinstance(node, ast.ClassDef) and len(stubs("symbol", "\n".join(map(ast.unparse, methods)))) < len(methods)
 
 
 def _head(stub: str) -> str:

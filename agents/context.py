@@ -30,6 +30,8 @@ class Context:
     """Paths of the milestones that this one builds on."""
     evidence: Evidence | None = None
     """What was measured on `files`, if that was done."""
+    feedback: Sequence[str] = ()
+    """The evaluation's feedback on `files`; where there was none, why the last attempt came to nothing."""
     findings: Sequence[ReviewFinding] = ()
     """What the Critic found in `files`, or in those of the attempt before."""
     third_party: frozenset[str] = frozenset()
@@ -42,11 +44,6 @@ class Context:
     def sample(self) -> int:
         """Which sample of a question this turn asks for: where one is put again, another reply is wanted."""
         return self.turn - 1
-
-    @property
-    def feedback(self) -> list[str]:
-        """The last evaluation's feedback; empty on the first attempt."""
-        return self.milestone.feedback or []
 
     @property
     def checks(self) -> list[AcceptanceCheck]:

@@ -61,6 +61,8 @@ async def review(runner: Runner, context: Context, specification: Specification)
         "mark": f"CODE-{digest_of(code)[:12]}",
     }
     if runner.model("critic").traits.step == "function":
+        if not lines_of(code):
+            return []
         return await runner.ask(_by_line(context, variables, code, criteria))
 
     def parse(text: str) -> list[ReviewFinding]:
@@ -78,8 +80,9 @@ def _findings(fence: Fence, code: Mapping[str, str], criteria: Mapping[str, str]
     named = re.search(r"criterion=(\S+)", fence.info)
     if named is None or named[1] not in criteria:
         raise ValueError(f"a block has no criterion={'|'.join(criteria)} behind its ticks: {fence.info[:80]!r}")
-    message = " ".join(fence.content.partition("<<<<<")[0].split())[:400]
-    pairs = blocks_of(fence)
+    said, sign, rest = fence.content.partition("<<<<<")
+    message = " ".join(said.split())[:400]
+    pairs = blocks_of(Fence(fence.info, sign + rest))
     if not message or not pairs:
         raise ValueError(f"{path}: a finding needs a sentence that says why, and a REMOVE/ADD block")
     edits = [Edit(path=path, remove=remove, add=add) for remove, add in pairs]

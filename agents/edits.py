@@ -22,6 +22,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import PurePosixPath
 
 from agents.parsing import Fence, fences, parse_module, path_of
 from schemas.architecture import safe_path
@@ -29,7 +30,11 @@ from schemas.code_change import CodeChange, Edit, FileWrite, Move
 
 __all__ = ["Applied", "apply", "blocks_of", "change_from"]
 
-_BLOCK = re.compile(r"^<{5,} REMOVE\n(?P<remove>.*?)^={5,}\n(?P<add>.*?)^>{5,} ADD$", re.M | re.S)
+_BEGIN = re.compile(r"<{5,9} ?REMOVE[ \t]*")
+_END = re.compile(r">{5,9} ?ADD[ \t]*")
+_DIVIDER = re.compile(r"={5,9}[ \t]*")
+_COMPARED = 1_000
+"""So many lines of a file are looked at for those that come nearest."""
 _SHOWN = 3
 """Candidate places that an error names."""
 _NEAR = 0.6
@@ -62,7 +67,8 @@ def change_from(text: str, files: Mapping[str, str]) -> CodeChange:
             moves.append(_move(fence.info))
             continue
         path = path_of(fence.info)
-        blocks = blocks_of(fence)
+        begins = fence.content.lstrip("\n").split("\n")[0]
+        blocks = blocks_of(fence) if kind == "edit" or _BEGIN.fullmatch(begins) else []
         if kind == "delete":
             deletes.append(path)
         elif kind == "edit" and not blocks:
@@ -81,15 +87,45 @@ def change_from(text: str, files: Mapping[str, str]) -> CodeChange:
 
 
 def blocks_of(fence: Fence) -> list[tuple[str, str]]:
-    """Return the REMOVE and ADD texts that a fence holds, without their last line feeds.
+    """Return the REMOVE and ADD texts that a fence holds, without their last line feeds; none where it holds no block.
 
     Raises:
-        ValueError: an empty REMOVE text, which would stand everywhere.
+        ValueError: a block is not whole or can't be told apart, something stands outside of the blocks, or a REMOVE
+            text is empty and would stand everywhere.
     """
-    blocks = [(b["remove"].rstrip("\n"), b["add"].rstrip("\n")) for b in _BLOCK.finditer(fence.content)]
-    if any(not remove.strip() for remove, _ in blocks):
-        raise ValueError("a REMOVE text is empty: repeat the line that the new ones shall stand behind")
+    lines = fence.content.split("\n")
+    if not any(_BEGIN.fullmatch(line) for line in lines):
+        return []
+    blocks: list[tuple[str, str]] = []
+    inside: list[str] | None = None
+    for number, line in enumerate(lines, 1):
+        if _BEGIN.fullmatch(line):
+            if inside is not None:
+                raise ValueError(f"line {number} of a block begins another one before >>>>>>> ADD has ended it")
+            inside = []
+        elif inside is not None and _END.fullmatch(line):
+            blocks.append(_halves(inside))
+            inside = None
+        elif inside is not None:
+            inside.append(line)
+        elif line.strip():
+            raise ValueError(f"this stands outside of the REMOVE/ADD blocks: {line.strip()[:80]!r}")
+    if inside is not None:
+        raise ValueError("a REMOVE/ADD block is not ended by >>>>>>> ADD")
     return blocks
+
+
+def _halves(lines: Sequence[str]) -> tuple[str, str]:
+    """Return what stands before and behind the line that divides a block: ``=======``, else the only one like it."""
+    exact = [n for n, line in enumerate(lines) if line.rstrip() == "=" * 7]
+    found = exact or [n for n, line in enumerate(lines) if _DIVIDER.fullmatch(line)]
+    if len(found) != 1:
+        why = "no line =======" if not found else f"{len(found)} lines that could be its ======="
+        raise ValueError(f"a REMOVE/ADD block has {why} between the two texts: send the file whole instead")
+    remove, add = "\n".join(lines[: found[0]]).rstrip("\n"), "\n".join(lines[found[0] + 1 :]).rstrip("\n")
+    if not remove.strip():
+        raise ValueError("a REMOVE text is empty: repeat the line that the new ones shall stand behind")
+    return remove, add
 
 
 def _move(info: str) -> Move:
@@ -118,6 +154,10 @@ def apply(change: CodeChange, files: Mapping[str, str]) -> Applied:
         edits = [edit for edit in change.edits if edit.path == path]
         result[path], odd = _edited(path, result[path], edits)
         tolerated += odd
+    for path in result:
+        folder = next((p for p in map(str, PurePosixPath(path).parents) if p in result), None)
+        if folder is not None:
+            raise ValueError(f"{folder} can't be both a file and the folder of {path}")
     return Applied(result, tolerated)
 
 
@@ -237,21 +277,30 @@ def _ambiguous(path: str, source: str, edit: Edit, places: Sequence[int]) -> str
 
 def _absent(path: str, source: str, edit: Edit) -> str:
     """Say that the REMOVE text is nowhere, and which lines come nearest."""
-    wanted = edit.remove.split("\n")
-    lines = source.split("\n")
-    starts = range(max(1, len(lines) - len(wanted) + 1))
-    matcher = difflib.SequenceMatcher(b=edit.remove.strip(), autojunk=False)
-
-    def alike(start: int) -> float:
-        matcher.set_seq1("\n".join(lines[start : start + len(wanted)]).strip())
-        return matcher.ratio() if matcher.quick_ratio() >= _NEAR else 0.0
-
-    best = max(starts, key=alike) if len(source) < 60_000 and len(edit.remove) < 4_000 else 0
     said = f"{path}: the REMOVE text that begins {_beginning(edit)!r} is there 0 times, not once"
-    if not source.strip() or alike(best) < _NEAR:
+    start = _nearest([line.strip() for line in source.split("\n")], [line.strip() for line in edit.remove.split("\n")])
+    if start is None:
         return f"{said}; repeat existing lines exactly"
-    shown = "\n".join(lines[best : best + max(len(wanted), 1)])
-    return f"{said}. Nearest, from line {best + 1} on:\n{shown[:600]}"
+    shown = "\n".join(source.split("\n")[start : start + edit.remove.count("\n") + 1])
+    return f"{said}. Nearest, from line {start + 1} on:\n{shown[:600]}"
+
+
+def _nearest(lines: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """Return where most of ``wanted`` stands line by line, else the line that is most like its first one.
+
+    Bounded by `_COMPARED`: models get texts wrong every day, and long ones too.
+    """
+    lines, wanted = lines[:_COMPARED], wanted[:100]
+
+    def equal(start: int) -> int:
+        return sum(1 for a, b in zip(lines[start:], wanted, strict=False) if a == b and a)
+
+    best = max(range(len(lines)), key=equal)
+    if equal(best):
+        return best
+    first = next((line for line in wanted if line), "")[:200]
+    near = difflib.get_close_matches(first, [line[:200] for line in lines], n=1, cutoff=_NEAR)
+    return next(n for n, line in enumerate(lines) if line[:200] == near[0]) if near else None
 
 
 def _beginning(edit: Edit) -> str:

@@ -44,7 +44,7 @@ def installed_agents(taken: Collection[str]) -> dict[str, FinishingAgent]:
         where = f"agent {entry.name!r} of {entry.dist.name if entry.dist else entry.value}"
         try:
             loaded = entry.load()
-        except Exception as error:  # whatever somebody else's module raises
+        except (Exception, SystemExit) as error:  # whatever somebody else's module raises
             raise InputError(f"{where}: can't be loaded: {type(error).__name__}: {error}") from error
         if not isinstance(loaded, FinishingAgent):
             raise InputError(f"{where}: is no agents.finishing.FinishingAgent but a {type(loaded).__name__}")

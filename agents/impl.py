@@ -29,11 +29,14 @@ async def implement(
 
 
 async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint: Lint) -> Implementation:
-    before = dict(context.files)
+    before, shown = dict(context.files), whole(context)
     unfinished = any(stubs(path, source) for path, source in context.code.items())
 
     def parse(text: str) -> Implementation:
         change = change_from(text, before)
+        blind = [w.path for w in change.writes if w.path in before and w.path not in shown]
+        if blind:
+            raise ValueError(f"{blind[0]} was not shown whole, so it can't be sent whole: leave it as it is")
         tests = [path for path in change.paths if path.startswith("tests/")]
         if tests:
             raise ValueError(f"{tests[0]}: tests can't be changed by the implementation")
@@ -58,8 +61,8 @@ async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint:
     variables = {
         **context.variables("impl"),
         "planned": blueprint.architecture.files,
-        "files": whole(context),
-        **interfaces(context, without=whole(context)),
+        "files": shown,
+        **interfaces(context, without=shown),
         "findings": context.findings,
         "failures": context.evidence.failures[:MAX_FACTS] if context.evidence else [],
         "gaps": context.evidence.gaps[:MAX_FACTS] if context.evidence else [],

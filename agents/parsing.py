@@ -16,7 +16,17 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.architecture import safe_path
 
-__all__ = ["Fence", "fences", "files_from", "json_as", "parse_module", "path_of", "python_from", "schema_of"]
+__all__ = [
+    "MAX_REPLY",
+    "Fence",
+    "fences",
+    "files_from",
+    "json_as",
+    "parse_module",
+    "path_of",
+    "python_from",
+    "schema_of",
+]
 
 M = TypeVar("M", bound=BaseModel)
 

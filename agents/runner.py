@@ -80,10 +80,9 @@ class Runner:
         """Return the model that plays ``agent``."""
         return self._models[agent]
 
-    @property
-    def can_escalate(self) -> bool:
-        """Whether there is a next tier for any agent."""
-        return bool(self._higher)
+    def can_escalate(self, *agents: str) -> bool:
+        """Whether there is a next tier for one of ``agents``."""
+        return any(agent in self._higher for agent in agents)
 
     def escalated(self) -> Runner:
         """Return a runner whose agents have models of the next tier, where there is one."""
@@ -121,8 +120,11 @@ class Runner:
             record = await self._reply(request, model)
             values: list[T] = []
             errors: list[str] = []
+            cut = record.reply.stop_reason in ("max_tokens", "context_exceeded") and model.traits.step == "project"
             for text in (record.reply.text, *record.reply.alternatives):
                 try:
+                    if cut and text.count("```") % 2:  # what is left may well make sense, and lack the rest
+                        raise ValueError("it was cut off before its last block ended: write less")
                     values.append(task.parse(text))
                 except ValueError as error:
                     errors.append(str(error))

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from agents.by_line import edit_of, lines_of
 from agents.edits import apply, blocks_of
-from agents.parsing import Fence, fences, json_as, schema_of
+from agents.parsing import MAX_REPLY, Fence, fences, json_as, schema_of
 from agents.programs import ProgramTask
 from agents.runner import Runner, Task
 from schemas.base import Schema, digest_of
@@ -18,8 +18,9 @@ from schemas.refinement import PROGRAM, ScoredEdit, Scoring
 
 __all__ = ["score"]
 
-_SCORE = re.compile(r"^\W*Score\W*?\s*(\d+(?:\.\d+)?)(?:\s*/\s*10)?\W*$", re.M | re.I)
-_REASON = re.compile(r"^\W*Reason\W*?\s+(.+?)(?=\n\s*\n|\n```|\n\W*Score|\Z)", re.M | re.I | re.S)
+_SCORE = re.compile(r"[^\w\n]{0,9}Score[^\w\n]{0,9}(\d+(?:\.\d+)?)(?:\s*/\s*10)?[^\w\n]{0,9}", re.I)
+"""A whole line; read line by line, so that no text makes it slow."""
+_REASON = re.compile(r"[^\w\n]{0,9}Reason[^\w\n]{1,9}(.*)", re.I)
 
 
 async def score(runner: Runner, task: ProgramTask, program: str, facts: Sequence[str]) -> Scoring:
@@ -62,7 +63,10 @@ def _by_line(variables: Mapping[str, object], program: str, sample: int) -> Task
     """Ask for flaws of single lines; the schema admits no line but those that are there, each once."""
     single = list(lines_of({PROGRAM: program}))
     schema = schema_of(_ByLine)
-    schema["$defs"]["_Flaw"]["properties"]["line"] = {"enum": single}
+    if single:
+        schema["$defs"]["_Flaw"]["properties"]["line"] = {"enum": single}
+    else:
+        schema["properties"]["flaws"]["maxItems"] = 0
     read = json_as(_ByLine)
 
     def parse(text: str) -> Scoring:
@@ -75,8 +79,11 @@ def _by_line(variables: Mapping[str, object], program: str, sample: int) -> Task
 
 
 def _scoring(text: str, program: str) -> Scoring:
-    reason, number = _REASON.search(text), _SCORE.findall(text)
-    if reason is None:
+    if len(text) > MAX_REPLY:
+        raise ValueError(f"the reply is longer than {MAX_REPLY} characters")
+    reason = _reason(text.split("\n"))
+    number = [match[1] for line in text.split("\n") if (match := _SCORE.fullmatch(line.strip()))]
+    if not reason:
         raise ValueError("there is no line that begins with 'Reason:'")
     if not number:
         raise ValueError("there is no line 'Score:' with a number from 0 to 10")
@@ -88,7 +95,20 @@ def _scoring(text: str, program: str) -> Scoring:
         raise ValueError(
             f"Score: {said:g}, but no edit says what to change: write the REMOVE/ADD blocks, or 10 if nothing is wrong"
         )
-    return Scoring(reason=" ".join(reason[1].split())[:1_000], edits=edits, said=said)
+    return Scoring(reason=" ".join(reason.split())[:1_000], edits=edits, said=said)
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """Return what stands behind ``Reason:``, up to an empty line, a fence or the score."""
+    for number, line in enumerate(lines):
+        if match := _REASON.fullmatch(line.strip()):
+            ends = (n for n, more in enumerate(lines[number + 1 :]) if _ends_reason(more.strip()))
+            return "\n".join([match[1], *lines[number + 1 : number + 1 + next(ends, len(lines))]])
+    return ""
+
+
+def _ends_reason(line: str) -> bool:
+    return not line or line.startswith("```") or _SCORE.fullmatch(line) is not None
 
 
 def _scored(fence: Fence, program: str) -> list[ScoredEdit]:

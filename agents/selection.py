@@ -18,14 +18,24 @@ __all__ = ["interfaces", "whole"]
 INTERFACE_TOKENS = 1_500
 """So much room do interfaces get together; what does not fit is named only."""
 
+WHOLE_TOKENS = 24_000
+"""So much room do files get that are shown whole: some thirty of the longest that the rubric likes."""
+
 NAME_TOKENS = 300
 """So much room does the list of the other modules' names get."""
 
 
 def whole(context: Context) -> dict[str, str]:
     """Return the files to be shown as they are: those that the milestone adds or changes, and those that the facts
-    point at; all of the project's code where that is nothing."""
-    return {path: source for path, source in context.code.items() if path in context.focus} or context.code
+    point at; all of the project's code where that is nothing. What does not fit `WHOLE_TOKENS` is left out."""
+    files = {p: s for p, s in context.files.items() if p in context.focus and not p.startswith("tests/") and s.strip()}
+    shown: dict[str, str] = {}
+    room = WHOLE_TOKENS
+    for path, source in (files or context.code).items():
+        if (size := estimated_tokens(source)) <= room:
+            shown[path] = source
+            room -= size
+    return shown
 
 
 def interfaces(context: Context, also: Collection[str] = (), without: Collection[str] = ()) -> dict[str, object]:
@@ -39,10 +49,10 @@ def interfaces(context: Context, also: Collection[str] = (), without: Collection
     required = _paths(context, context.required)
     imported = _paths(context, _imports(context, [*own, *without]))
     nearby = [path for path in code if path in context.nearby]
-    shown: dict[str, str] = {}
+    shown = {path: interface(code[path]) for path in own}  # what is worked on is never left out
     room = INTERFACE_TOKENS
-    for path in dict.fromkeys([*own, *required, *imported, *nearby]):
-        if path in code:
+    for path in dict.fromkeys([*required, *imported, *nearby]):
+        if path in code and path not in shown:
             skeleton = interface(code[path])
             room -= (size := estimated_tokens(skeleton))
             if room >= 0:
@@ -53,7 +63,11 @@ def interfaces(context: Context, also: Collection[str] = (), without: Collection
 
 
 def _paths(context: Context, modules: Iterable[str]) -> list[str]:
-    return [path for module in modules if (path := module_path(module, list(context.code)))]
+    """Return the files of ``modules``, and behind a package those that it takes its names from."""
+    paths = [path for module in modules if (path := module_path(module, list(context.code)))]
+    packages = [path for path in paths if path.endswith("/__init__.py")]
+    behind = [path for m in _imports(context, packages) if (path := module_path(m, list(context.code)))]
+    return [*paths, *behind]
 
 
 def _imports(context: Context, paths: Iterable[str]) -> list[str]:

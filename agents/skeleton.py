@@ -122,7 +122,8 @@ def merge(existing: str, skeleton: str) -> str:
         elif _is_stub(node) and _changed(old, node):
             lines = result.split("\n")
             start, end = span(old)
-            lines[start:end] = ast.unparse(node).split("\n")
+            both = isinstance(old, ast.ClassDef) and isinstance(node, ast.ClassDef)
+            lines[start:end] = (_merged_class(old, node) if both else ast.unparse(node)).split("\n")
             result = "\n".join(lines)
     defined = top_names(old_tree)
     constants = [n for n in new_tree.body if isinstance(n, ast.Assign | ast.AnnAssign) and not (assigned(n) & defined)]
@@ -131,6 +132,30 @@ def merge(existing: str, skeleton: str) -> str:
     if not any(is_guard(n) for n in old_tree.body):
         result += "".join("\n\n" + ast.unparse(n) + "\n" for n in new_tree.body if is_guard(n))
     return result
+
+
+def _merged_class(old: Definition, new: Definition) -> str:
+    """Return the class ``old`` with the methods and attributes that ``new`` adds, and its changed methods as stubs."""
+    assert isinstance(old, ast.ClassDef) and isinstance(new, ast.ClassDef)  # noqa: S101  (as the caller saw)
+    known, attributes = _methods(old), {name for n in old.body for name in _bound(n)}
+    body = list(old.body)
+    for node in new.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            before = known.get((node.name, _role(node) == "setter"))
+            if before is None:
+                body.append(node)
+            elif _is_stub(node) and _changed(before, node):
+                body[body.index(before)] = node
+        elif not _bound(node) <= attributes:
+            body.insert(1 if ast.get_docstring(old) is not None else 0, node)
+    if ast.get_docstring(new) is not None:
+        body = [new.body[0], *(body[1:] if ast.get_docstring(old) is not None else body)]
+    merged = ast.ClassDef(old.name, new.bases or old.bases, new.keywords or old.keywords, body, old.decorator_list)
+    return ast.unparse(ast.fix_missing_locations(merged))
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    return assigned(node) if isinstance(node, ast.Assign | ast.AnnAssign) else set()
 
 
 def signature_gaps(path: str, skeleton: str, source: str) -> list[str]:

@@ -11,7 +11,7 @@ from agents.names import Definition, assigned, with_imports
 from agents.parsing import files_from, parse_module, python_from
 from agents.ports import Misuses
 from agents.runner import Runner, Task
-from agents.skeleton import Symbol, stubs
+from agents.skeleton import Symbol, interface, stubs
 from schemas.architecture import Blueprint
 from schemas.code_change import CodeChange, FileWrite, WrittenTests
 from schemas.errors import AgentFailure
@@ -83,7 +83,8 @@ async def _at_once(runner: Runner, context: Context, specification: Specificatio
     variables = {
         **context.variables("tester"),
         "specification": specification,
-        "skeletons": blueprint.skeletons,
+        # A file that was there before has code in it; tests are written without knowing it.
+        "skeletons": {p: interface(s) if p.endswith(".py") else s for p, s in blueprint.skeletons.items()},
         "prefix": prefix,
         "taken": sorted(path for path in context.files if path.startswith(prefix)),
     }

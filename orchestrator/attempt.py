@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 
 from agents.context import Context
 from agents.memory import SIGHT
-from agents.names import Definition
-from agents.parsing import parse_module
+from agents.names import imported_names, names_used
 from agents.runner import Runner
+from agents.skeleton import interface, merge, module_path
 from orchestrator.evidence.collect import Subject
 from orchestrator.evidence.static import tidy
 from orchestrator.team import Team
 from schemas.architecture import Blueprint
 from schemas.code_change import Version
+from schemas.errors import MilepostError
 from schemas.evaluation import Evaluation
 from schemas.evidence import Evidence, Ruling
 from schemas.idea import AcceptanceCheck
@@ -25,6 +26,7 @@ from schemas.milestone import Milestone
 from schemas.review import FinishingPass, ReviewFinding
 from schemas.routing import Hop, Move
 from schemas.specification import Specification
+from schemas.test_report import Failure
 
 __all__ = ["Attempt", "Work"]
 
@@ -33,7 +35,9 @@ UNADVISED = frozenset({"tester", "evaluator"})
 """Who is told nothing by the router: tests must come from the specification, and verdicts from the facts."""
 
 BLAMING = 8
-"""So many failing tests are looked at to see which files they point at."""
+"""So many failing tests are looked at to see which files they point at …"""
+MAX_BLAMED = 6
+"""… and so many files are taken from them."""
 
 
 @dataclass
@@ -65,25 +69,38 @@ class Work:
     """The project as it was before the milestone."""
     findings: Sequence[ReviewFinding] = ()
     """What the Critic found in them."""
+    stopped: MilepostError | None = None
+    """What ends the run once the milestone is recorded."""
     nearby: frozenset[str] = frozenset()
     """Paths of the milestones that this one depends on."""
     turns: Counter[str] = field(default_factory=Counter)
     """Role → how often it has worked on this milestone."""
 
     def afresh(self) -> dict[str, str]:
-        """Return the project as it was before the milestone, with the interfaces and the tests that it has now."""
+        """Return the project as it was before the milestone, with the interfaces and the tests that it has now; of
+        what the milestone itself has written, the interfaces only."""
         skeletons = self.blueprint.skeletons if self.blueprint else {}
+        fresh = {
+            path: merge(self.base.get(path, ""), interface(source)) if path.endswith(".py") else source
+            for path, source in skeletons.items()
+        }
         tests = {path: source for path, source in self.files.items() if path.startswith("tests/")}
-        return {**self.base, **skeletons, **tests}
+        return {**self.base, **fresh, **tests}
 
-    def keep_best(self, files: dict[str, str], evidence: Evidence, evaluation: Evaluation) -> bool:
+    def keep_best(
+        self,
+        files: dict[str, str],
+        evidence: Evidence,
+        evaluation: Evaluation,
+        findings: Sequence[ReviewFinding] = (),
+    ) -> bool:
         """Let the next attempt start from the better of this and the best so far, of equals from this; return whether
         this is really better."""
         before = _merit(self.evidence, self.best) if self.evidence and self.best else ()
         merit = _merit(evidence, evaluation)
         if merit < before:
             return False
-        self.files, self.evidence, self.best = dict(files), evidence, evaluation
+        self.files, self.evidence, self.best, self.findings = dict(files), evidence, evaluation, findings
         code = [p for p in files if p.endswith(".py") and not p.startswith("tests/")]
         broken = {
             f.test
@@ -131,6 +148,13 @@ class Attempt:
     commit: str | None = None
     """That of `files`."""
 
+    def changed(self, files: Mapping[str, str]) -> None:
+        """Go on with ``files``. What was measured and judged was another state, unless they are the same."""
+        if files != self.files:
+            self.files = dict(files)
+            self.written = self.measured = False
+            self.evaluation = None
+
     def __post_init__(self) -> None:
         if self.facts is not None:
             self.merits.append(self.facts.merit)
@@ -155,19 +179,36 @@ class Attempt:
             focus=self._focus(),
             nearby=self.work.nearby,
             evidence=self.facts,
+            feedback=self._feedback(),
             findings=self.findings,
             history={agent: self.team.memory.view(agent, self.milestone.id) for agent in SIGHT},
             third_party=self.team.laboratory.environment.modules(),
         )
 
+    def _feedback(self) -> list[str]:
+        verdict = self.evaluation or self.work.best
+        return verdict.feedback if verdict else self.milestone.feedback or []
+
     def _focus(self) -> set[str]:
         """Return the paths that the milestone adds or changes, and those that the facts point at."""
         changed = {path for path, source in self.files.items() if self.work.base.get(path) != source}
-        planned = self.work.blueprint.skeletons if self.work.blueprint else {}
+        blueprint = self.work.blueprint
+        planned = [*blueprint.skeletons, *(f.path for f in blueprint.architecture.files)] if blueprint else []
         failures = self.facts.failures[:BLAMING] if self.facts else []
-        told = "\n".join(f"{f.location}\n{f.error}\n{f.source}" for f in failures)
-        blamed = {path for path, source in self.files.items() if path.endswith(".py") and _named(path, source, told)}
-        return {*changed, *planned, *blamed}
+        blamed = dict.fromkeys(path for failure in failures for path in self._blamed(failure))
+        return {*changed, *planned, *list(blamed)[:MAX_BLAMED]}
+
+    def _blamed(self, failure: Failure) -> list[str]:
+        """Return the files that a failing test points at: those in its trace, and those that it imports and uses."""
+        told = f"{failure.location}\n{failure.error}"
+        found = [path for path in self.files if path.endswith(".py") and re.search(rf"\b{re.escape(path)}\b", told)]
+        try:
+            home = self.files.get(failure.test.partition("::")[0], failure.source)
+            used = names_used(failure.source)
+            modules = [m for m, names in imported_names(home).items() if not names or names & used]
+        except ValueError:
+            return found
+        return [*found, *(path for module in modules if (path := module_path(module, self.files)))]
 
     def subject(self, files: dict[str, str]) -> Subject:
         """Return ``files`` as what the milestone would come to."""
@@ -179,15 +220,6 @@ class Attempt:
             blueprint=self.work.blueprint,
             quarantined=self.work.quarantined,
         )
-
-
-def _named(path: str, source: str, told: str) -> bool:
-    """Whether ``told`` names the file or something that it defines."""
-    try:
-        names = [node.name for node in parse_module(source, path).body if isinstance(node, Definition)]
-    except ValueError:
-        names = []
-    return path in told or any(re.search(rf"\b{re.escape(name)}\b", told) for name in names)
 
 
 def _merit(evidence: Evidence, evaluation: Evaluation) -> tuple[float, ...]:

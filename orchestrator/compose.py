@@ -21,7 +21,7 @@ from agents.prompts.render import render
 from agents.refactorer import refactor
 from agents.runner import Runner
 from orchestrator.budget import RunBudget
-from orchestrator.config import AGENTS, ATTEMPTS, Settings, agent_names
+from orchestrator.config import ATTEMPTS, RESERVED, Settings, agent_names
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import Environment
 from orchestrator.evidence.static import certain_errors
@@ -171,7 +171,8 @@ def _embedded(settings: Settings, progress: Progress) -> Models:
         path, threads=threads, context_tokens=settings.embedded.context_tokens, parallel=settings.embedded.parallel
     )
     why = "No key is set: using" if settings.backend == "auto" else "Using"
-    return Models(dict.fromkeys(agent_names(settings), model), f"{why} the embedded local model {path.stem}.")
+    roles = " It plays every role: [roles] is for other backends." if settings.roles else ""
+    return Models(dict.fromkeys(agent_names(settings), model), f"{why} the embedded local model {path.stem}.{roles}")
 
 
 def _scripted(settings: Settings) -> Model:
@@ -289,5 +290,5 @@ def _finishing(settings: Settings, models: Models) -> list[FinishingAgent]:
     """Return who goes over accepted work, in this order."""
     about = "goes over accepted code for quality, without changing what it does"
     own = [FinishingAgent("refactorer", about, partial(refactor, lint=certain_errors))]
-    others = installed_agents(AGENTS).values() if settings.extensions else ()
+    others = installed_agents(RESERVED).values() if settings.extensions else ()
     return [*(own if _wanted(settings.refactor, models.by_agent["refactorer"]) else []), *others]

@@ -42,6 +42,9 @@ AGENTS = (
     "memory",
 )
 
+RESERVED = (*AGENTS, "architect", "engineer", "test_runner", "finish", "brief", "corrections", "parts")
+"""Names that no agent of another package may have: of agents, of the roles of a route, and of templates."""
+
 
 def _header_safe(key: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~]+", key.get_secret_value()):
@@ -215,7 +218,7 @@ class Settings(Schema):
 
 def agent_names(settings: Settings) -> tuple[str, ...]:
     """Return the names of all agents that ``settings`` put to use."""
-    return (*AGENTS, *(installed_agents(AGENTS) if settings.extensions else ()))
+    return (*AGENTS, *(installed_agents(RESERVED) if settings.extensions else ()))
 
 
 @dataclass(frozen=True)
@@ -278,6 +281,8 @@ def _from_environment(environment: Mapping[str, str], problems: list[str]) -> li
             given.append((_ALIASES[name], text, f"environment {name}"))
         elif name in known:
             given.append((known[name], text, f"environment {name}"))
+        elif role := re.fullmatch(r"MILEPOST_ROLES_([A-Z0-9_]+)", name):  # perhaps another package's agent
+            given.append((f"roles.{role[1].lower()}", text, f"environment {name}"))
         elif name.startswith("MILEPOST_"):
             near = difflib.get_close_matches(name, known, n=1)
             problems.append(f"environment {name}: no such setting" + (f"; did you mean {near[0]}?" if near else ""))
@@ -317,7 +322,7 @@ def _names() -> dict[str, str]:
                 names[f"MILEPOST_{name}_{sub}".upper()] = f"{name}.{sub}"
         elif name not in ("roles", "prices"):
             names[f"MILEPOST_{name}".upper()] = name
-    for agent in (*AGENTS, *installed_agents(AGENTS)):
+    for agent in AGENTS:
         names[f"MILEPOST_ROLES_{agent}".upper()] = f"roles.{agent}"
     return names
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
-from agents.memory import Entry
+from agents.memory import Entry, namespace
 from orchestrator.attempt import Attempt, Work
-from schemas.milestone import AttemptRecord, Milestone
+from orchestrator.team import Team
+from schemas.milestone import AttemptRecord, Milestone, Status
 from schemas.refinement import Round
 
-__all__ = ["attempt_entry", "milestone_entry", "round_entry", "route_entry", "said"]
+__all__ = ["remember_attempt", "remember_milestone", "round_entry", "said"]
 
 BRIEF_LINES = 30
 """So many lines of a change are remembered once a newer one is there."""
@@ -54,13 +55,35 @@ def milestone_entry(milestone: Milestone, work: Work) -> Entry:
     return Entry(title, "\n".join(filter(None, [files, *decided, *open_ends])), files)
 
 
-def route_entry(attempt: Attempt, record: AttemptRecord) -> Entry:
+async def remember_attempt(attempt: Attempt, record: AttemptRecord, began: Mapping[str, str]) -> None:
+    """Remember an attempt that was not good enough."""
+    team, loop = attempt.team, attempt.milestone.id
+    await team.memory.remember(namespace("loop", loop), attempt_entry(attempt, record, began))
+    await _remember_route(team, loop, record)
+
+
+async def remember_milestone(team: Team, milestone: Milestone, work: Work) -> None:
+    """Remember a milestone that is over, and the route that led to it."""
+    await team.memory.remember(namespace("project"), milestone_entry(milestone, work))
+    if milestone.status is Status.ACCEPTED:
+        await _remember_route(team, milestone.id, milestone.attempts[-1])
+    else:
+        team.events.write("memory", tokens=team.memory.sizes())
+
+
+async def _remember_route(team: Team, milestone: str, record: AttemptRecord) -> None:
+    if team.routing == "planner":
+        await team.memory.remember(namespace("agent", agent="router"), route_entry(milestone, record))
+    team.events.write("memory", tokens=team.memory.sizes())
+
+
+def route_entry(milestone: str, record: AttemptRecord) -> Entry:
     """Return what the router remembers of a route that it led an attempt on."""
     verdict = record.evaluation
     came = f"score {verdict.score:.2f}, {'passed' if verdict.passed else 'not passed'}" if verdict else "no verdict"
     way = " → ".join(hop.agent for hop in record.route)
     turns = [f"{hop.agent}: {hop.result[:150]}" for hop in record.route]
-    return Entry(f"{attempt.milestone.id}, attempt {record.number}: {way}: {came}", "\n".join(turns), "")
+    return Entry(f"{milestone}, attempt {record.number}: {way}: {came}", "\n".join(turns), "")
 
 
 def round_entry(done: Round, before: Round | None) -> Entry:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import structlog
 
-from agents.memory import Entry, namespace
 from orchestrator.attempt import Attempt, Work
 from orchestrator.controller import next_move
-from orchestrator.memory import attempt_entry, milestone_entry, route_entry
+from orchestrator.memory import remember_attempt
 from orchestrator.routing import walk
 from orchestrator.stages import UNREADABLE
 from orchestrator.team import Team
@@ -25,9 +24,9 @@ async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Call
     ``note`` is told of every change, so that a run that is stopped has lost no attempt.
     """
     milestone = _changed(note, milestone, status=Status.RUNNING)
-    runner = team.runner
+    runner, higher = team.runner, team.runner.can_escalate("spec", "arch", "tester", "impl")
     for number in range(1, team.attempts + 1):
-        move = next_move(milestone.attempts, team.rules, higher=team.runner.can_escalate)
+        move = next_move(milestone.attempts, team.rules, higher=higher)
         if move is None:
             team.watcher.note(f"{milestone.id}: {team.rules.patience} attempts in a row brought nothing better")
             break
@@ -39,33 +38,24 @@ async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Call
                 team, milestone, work, number, move, runner, dict(files), work.evidence, findings=work.findings
             )
             record = await _attempt(attempt)
-            await _remember(team, namespace("loop", milestone.id), attempt_entry(attempt, record, files))
-            if team.routing == "planner":
-                await _remember(team, namespace("agent", agent="router"), route_entry(attempt, record))
         milestone = _changed(note, milestone, attempts=[*milestone.attempts, record], feedback=_feedback(record))
         if record.evaluation is not None and record.evaluation.passed and record.commit is not None:
             team.project.tag(f"accepted-{milestone.id}", record.commit)
-            milestone = _changed(note, milestone, status=Status.ACCEPTED, feedback=None)
-            break
-    if milestone.status is not Status.ACCEPTED:
-        milestone = _changed(note, milestone, status=Status.FAILED)
-    await _remember(team, "project", milestone_entry(milestone, work))
-    return milestone
-
-
-async def _remember(team: Team, where: str, entry: Entry) -> None:
-    await team.memory.remember(where, entry)
-    team.events.write("memory", tokens=team.memory.sizes())
+            return _changed(note, milestone, status=Status.ACCEPTED, feedback=None)
+        with structlog.contextvars.bound_contextvars(milestone=milestone.id, attempt=number):
+            await remember_attempt(attempt, record, files)
+    return _changed(note, milestone, status=Status.FAILED)
 
 
 async def _attempt(attempt: Attempt) -> AttemptRecord:
     """Run one attempt; an agent that gives nothing usable fails it."""
+    failure = None
     try:
         await walk(attempt)
-    except (AgentFailure, *UNREADABLE) as failure:
-        attempt.team.events.write("attempt_failed", level="warning", reason=str(failure)[:500])
-        return AttemptRecord(number=attempt.number, move=attempt.move, route=attempt.route, failure=str(failure)[:1000])
-    facts = attempt.facts
+    except (AgentFailure, *UNREADABLE) as error:
+        failure = str(error)[:1000]
+        attempt.team.events.write("attempt_failed", level="warning", reason=failure[:500])
+    facts = attempt.facts if attempt.measured else None
     return AttemptRecord(
         number=attempt.number,
         move=attempt.move,
@@ -78,6 +68,7 @@ async def _attempt(attempt: Attempt) -> AttemptRecord:
         evaluation=attempt.evaluation,
         findings=list(attempt.findings),
         passes=attempt.passes,
+        failure=None if attempt.evaluation else failure or "it came to no verdict",
     )
 
 

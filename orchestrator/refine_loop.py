@@ -48,7 +48,7 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
     """Write a program for ``prompt`` and refine it, filling ``rounds``; return whether it reached the bar."""
     memory = Memory(team.runner, settings.window_tokens if settings.history else 0)
     for number in range(1, settings.max_refinements + 2):
-        move = next_move(rounds.tried, team.rules, higher=team.runner.can_escalate)
+        move = next_move(rounds.tried, team.rules, higher=team.runner.can_escalate("generator", "refiner"))
         if move is None:
             team.watcher.note(f"Stopped: {team.rules.patience} attempts in a row brought nothing better.")
             break
@@ -65,11 +65,11 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
         before = rounds.best
         rounds.done.append(done)
         rounds.tried.append(done)
-        await memory.remember("loop", round_entry(done, before))
-        team.events.write("memory", tokens=memory.sizes())
         team.watcher.note(f"Attempt {number} ({done.move}): {said(done)}")
         if done.score is not None and done.score >= settings.min_score:
             return True
+        await memory.remember("loop", round_entry(done, before))
+        team.events.write("memory", tokens=memory.sizes())
     return False
 
 

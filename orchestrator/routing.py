@@ -11,7 +11,7 @@ from agents.router import decide
 from orchestrator import stages
 from orchestrator.attempt import Attempt
 from orchestrator.transitions import FINISH, MAX_HOPS, possible, result_of, state_of
-from schemas.errors import AgentFailure
+from schemas.errors import AgentFailure, LimitReached, Unavailable
 from schemas.routing import Hop
 
 __all__ = ["FIXED", "ROLES", "Role", "walk"]
@@ -68,7 +68,8 @@ async def walk(attempt: Attempt) -> None:
 
 async def _turn(attempt: Attempt, hop: Hop) -> None:
     agent = next((a for a in attempt.team.finishing if a.name == hop.agent), None)
-    with attempt.advised(hop.message):
+    # Who rules on tests is told nothing either.
+    with attempt.advised("" if hop.agent == "test_runner" else hop.message):
         if agent is not None:
             await stages.finish(attempt, agent)
         else:
@@ -81,12 +82,14 @@ async def _fixed(attempt: Attempt) -> Hop | None:
     if taken < len(FIXED):
         return Hop(agent=FIXED[taken], source="fixed")
     left = attempt.team.finishing[taken - len(FIXED) :]
-    passed = attempt.evaluation is not None and attempt.evaluation.passed
+    passed = attempt.evaluation is not None and attempt.evaluation.passed and attempt.work.stopped is None
     return Hop(agent=left[0].name, source="fixed") if left and passed else None
 
 
 async def _planned(attempt: Attempt) -> Hop | None:
     """Ask the router, unless only one is possible; nobody is asked any more at the cap."""
+    if attempt.work.stopped is not None:
+        return None
     rules = possible(attempt)
     free = [role for role, why in rules.items() if why is None]
     if not free:
@@ -101,6 +104,11 @@ async def _planned(attempt: Attempt) -> Hop | None:
         decision = await decide(attempt.runner, state, rules, attempt.number - 1)
     except AgentFailure as failure:
         return _fallback(attempt, free, str(failure)[:300])
+    except (LimitReached, Unavailable) as stop:
+        if attempt.evaluation is None or not attempt.evaluation.passed:
+            raise
+        attempt.work.stopped = stop  # what passed is recorded first
+        return None
     return _hop(Hop(agent=decision.next_agent, source="router", reason=decision.reason, message=decision.message))
 
 

@@ -14,6 +14,7 @@ import structlog
 
 from orchestrator.attempt import Work
 from orchestrator.evidence.collect import Subject
+from orchestrator.memory import remember_milestone
 from orchestrator.milestone_loop import run_milestone
 from orchestrator.planning import make_plan
 from orchestrator.report.compile import compile_report
@@ -125,6 +126,9 @@ async def _milestones(team: Team, plan: Plan, ledger: Ledger) -> None:
             # What was accepted stays clean; where nothing was, the best attempt is what there is to show.
             team.project.replace(ledger.files or work.files)
             team.project.commit(f"{milestone.id} was not accepted")
+        if work.stopped is not None:
+            raise work.stopped
+        await remember_milestone(team, result, work)
 
 
 def _note(team: Team, ledger: Ledger, milestone: Milestone) -> None:

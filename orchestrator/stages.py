@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
@@ -13,7 +14,7 @@ from agents.finishing import FinishingAgent
 from orchestrator.attempt import Attempt
 from orchestrator.evidence.static import certain_errors, misuses, tidy
 from orchestrator.rubric import evaluate
-from schemas.errors import AgentFailure, MilepostError
+from schemas.errors import AgentFailure, LimitReached, MilepostError, Unavailable
 from schemas.evaluation import Dimension, Evaluation
 from schemas.evidence import Evidence, Ruling
 from schemas.review import FinishingPass
@@ -57,7 +58,7 @@ async def design(attempt: Attempt) -> None:
         context = attempt.context("architect")
         work.blueprint = await arch.design(attempt.runner, context, specification, misuses, work.designed)
         work.designed, work.tested, work.prepared = specification, False, False
-        attempt.files |= work.blueprint.skeletons
+        attempt.changed({**attempt.files, **work.blueprint.skeletons})
         work.files = dict(attempt.files)
 
 
@@ -68,7 +69,7 @@ async def write_tests(attempt: Attempt) -> None:
         specification, blueprint = _ready(work.specification), _ready(work.blueprint)
         context = attempt.context("architect")
         tests = await tester.write_tests(attempt.runner, context, specification, blueprint, misuses)
-        attempt.files = apply(tests.change, attempt.files).files
+        attempt.changed(apply(tests.change, attempt.files).files)
         work.files, work.untested, work.tested = dict(attempt.files), tests.untested, bool(tests.change.writes)
     work.prepared = True
 
@@ -83,12 +84,13 @@ async def implement(attempt: Attempt) -> None:
     made = await impl.implement(attempt.runner, context, _ready(attempt.work.blueprint), certain_errors, examine)
     for line in made.tolerated:
         team.events.write("edit_tolerated", place=line)
-    applied = apply(made.change, attempt.files).files
-    attempt.files = {path: tidy(path, source) for path, source in applied.items()}
-    attempt.versions, attempt.written = made.versions, True
-    attempt.measured, attempt.evaluation = False, None
-    team.project.replace(attempt.files)
-    attempt.commit = team.project.commit(f"{attempt.milestone.id}, attempt {attempt.number}: {attempt.milestone.title}")
+    files = {path: tidy(path, source) for path, source in apply(made.change, attempt.files).files.items()}
+    team.project.replace(files)
+    commit = team.project.commit(f"{attempt.milestone.id}, attempt {attempt.number}: {attempt.milestone.title}")
+    if files == attempt.files and attempt.measured and attempt.facts:
+        attempt.merits.append(attempt.facts.merit)  # it bettered nothing
+    attempt.changed(files)
+    attempt.versions, attempt.written, attempt.commit = made.versions, True, commit
 
 
 async def measure(attempt: Attempt) -> None:
@@ -116,7 +118,6 @@ async def review(attempt: Attempt) -> None:
             attempt.findings = await critic.review(attempt.runner, attempt.context("critic"), specification)
         except AgentFailure as error:
             attempt.team.events.write("no_review", level="warning", reason=str(error)[:300])
-    attempt.work.findings = attempt.findings
 
 
 async def judge(attempt: Attempt) -> None:
@@ -124,7 +125,7 @@ async def judge(attempt: Attempt) -> None:
     team, work, facts = attempt.team, attempt.work, _ready(attempt.facts)
     before = (work.best, work.evidence) if work.best and work.evidence else None
     evaluation = attempt.evaluation = await _verdict(attempt, attempt.context("critic"), facts, before)
-    attempt.better |= work.keep_best(attempt.files, facts, evaluation)
+    attempt.better |= work.keep_best(attempt.files, facts, evaluation, attempt.findings)
     team.events.write(
         "evaluated",
         passed=evaluation.passed,
@@ -142,16 +143,28 @@ async def judge(attempt: Attempt) -> None:
 async def finish(attempt: Attempt, agent: FinishingAgent) -> None:
     """Have ``agent`` go over accepted work; what it changes is kept only if nothing measured or judged gets worse.
 
-    Whatever goes wrong here, a limit included, costs the pass and not what was accepted.
+    Whatever goes wrong here costs the pass and not what was accepted. What ends the run, a limit or a lost model, ends
+    it once the milestone is recorded: then the next sitting takes the same way.
     """
+    files = dict(attempt.files)
     try:
         kept, reason = await _finished(attempt, agent)
-    except MilepostError as failure:
-        kept, reason = False, str(failure)[:300]
-    except Exception as error:  # it may be somebody else's code
-        kept, reason = False, f"{type(error).__name__}: {error}"[:300]
+    except (LimitReached, Unavailable) as stop:
+        attempt.work.stopped = stop
+        return
+    except (Exception, SystemExit, asyncio.CancelledError) as error:  # it may be somebody else's code
+        if isinstance(error, asyncio.CancelledError) and _being_cancelled():
+            raise
+        kept, reason = False, (str(error) if isinstance(error, MilepostError) else f"{type(error).__name__}: {error}")
+        attempt.team.project.replace(files)
+    reason = reason[:300]
     attempt.passes.append(FinishingPass(agent=agent.name, kept=kept, reason=reason))
     attempt.team.events.write("finishing_pass", agent=agent.name, kept=kept, reason=reason)
+
+
+def _being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _finished(attempt: Attempt, agent: FinishingAgent) -> tuple[bool, str]:
@@ -173,9 +186,9 @@ async def _finished(attempt: Attempt, agent: FinishingAgent) -> tuple[bool, str]
         if fell or not evaluation.passed:
             return False, f"{fell[0] if fell else 'the score'} fell"
         verdict = evaluation
-    attempt.files, attempt.facts, attempt.evaluation = files, facts, verdict
     team.project.replace(files)
-    attempt.commit = team.project.commit(f"{attempt.milestone.id}: {agent.name}")
+    commit = team.project.commit(f"{attempt.milestone.id}: {agent.name}")
+    attempt.files, attempt.facts, attempt.evaluation, attempt.commit = files, facts, verdict, commit
     return True, f"changed {', '.join(paths)}"
 
 

@@ -232,3 +232,41 @@ def test_only_whole_numbers_from_1_to_5_are_scores(score: str) -> None:
     reasons, scores = ", ".join(f'"{n}": "r"' for n in names), ", ".join(f'"{n}": {score}' for n in names)
     with pytest.raises(ValueError, match=r"scores\.correctness"):
         json_as(Judgement)(f'{{"reasons": {{{reasons}}}, "feedback": [], "scores": {{{scores}}}}}')
+
+
+BLOCK = "<<<<<<< REMOVE\none\n=======\n1\n>>>>>>> ADD\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (BLOCK + "<<<<<<< REMOVE\ntwo\n=======\n2\n>>>>>>> REPLACE\n", "not ended by"),
+        (BLOCK + "<<<<<<< REMOVE\ntwo\n=======\n2", "not ended by"),
+        (BLOCK + "and so on\n", "outside of the REMOVE/ADD blocks"),
+        ("<<<<<<< REMOVE\none\n" + BLOCK, "begins another one"),
+        ("<<<<<<< REMOVE\none\n>>>>>>> ADD\n", "no line ======="),
+        ("<<<<<<< REMOVE\na\n=======\nb\n=======\nc\n>>>>>>> ADD\n", "2 lines that could be"),
+    ],
+)
+def test_a_block_that_is_not_whole_spoils_the_reply(content: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        change_from(f"```edit path=a.txt\n{content}```", {"a.txt": "one\ntwo\n"})
+
+
+def test_a_heading_that_is_underlined_does_not_divide_a_block() -> None:
+    block = "<<<<<<< REMOVE \nTitle\n=====\n=======\nHeading\n=========\n>>>>>>> ADD\t\n"
+    change = change_from(f"```edit path=a.md\n{block}```", {"a.md": "Title\n=====\n\ntext\n"})
+    assert apply(change, {"a.md": "Title\n=====\n\ntext\n"}).files == {"a.md": "Heading\n=========\n\ntext\n"}
+
+
+@pytest.mark.parametrize("path", ["pkg/mod.py/data.txt", "pkg"])
+def test_a_file_can_not_be_a_folder_too(path: str) -> None:
+    with pytest.raises(ValueError, match="both a file and the folder"):
+        change_from(f"```text path={path}\nx\n```", {"pkg/mod.py": "x = 1\n"})
+
+
+def test_a_long_text_that_is_nowhere_is_refused_with_what_comes_nearest() -> None:
+    source = "".join(f"    value_{n} = compute({n}) + offset\n" for n in range(2_000))
+    remove = "".join(f"    value_{n} = computed({n}) - offset\n" for n in range(100))
+    with pytest.raises(ValueError, match="Nearest, from line 1 on"):
+        apply(CodeChange(edits=[Edit(path="a.py", remove=remove, add="x")]), {"a.py": source})

@@ -69,8 +69,8 @@ def test_the_router_may_send_for_it(workspace: Path, installed: dict[str, str]) 
 
 
 def test_it_can_be_given_a_model_and_switched_off(workspace: Path, installed: dict[str, str]) -> None:
-    assert "MILEPOST_ROLES_DOCS" in milepost("doctor", MILEPOST_ROLES_DOCS="cheap", **installed).stdout
-    assert "no such setting" in milepost("doctor", MILEPOST_ROLES_DOCS="cheap").stderr
+    assert "roles.docs" in milepost("doctor", MILEPOST_ROLES_DOCS="cheap", **installed).stdout
+    assert "roles.docs: no such agent" in milepost("doctor", MILEPOST_ROLES_DOCS="cheap").stderr
     settings = {**scripted(workspace, [line.model_dump() for line in GOOD]), **installed}
     assert milepost("run", str(GREETER), **settings, MILEPOST_EXTENSIONS="false").returncode == 0
 
@@ -80,11 +80,11 @@ def test_it_can_be_given_a_model_and_switched_off(workspace: Path, installed: di
     [
         ("raise RuntimeError('broken')", "can't be loaded: RuntimeError: broken"),
         ("AGENT = 7", "is no agents.finishing.FinishingAgent but a int"),
-        ("from agents.finishing import FinishingAgent\nAGENT = FinishingAgent('impl', '', print)", "is taken"),
-        (
-            "from agents.finishing import FinishingAgent\nAGENT = FinishingAgent('A b', '', print)",
-            "is taken, or is not",
-        ),
+        (f"{IMPORT}AGENT = FinishingAgent('impl', '', print)", "its name 'impl' is taken"),
+        (f"{IMPORT}AGENT = FinishingAgent('engineer', '', print)", "its name 'engineer' is taken"),
+        (f"{IMPORT}AGENT = FinishingAgent('parts', '', print)", "its name 'parts' is taken"),
+        (f"{IMPORT}AGENT = FinishingAgent('A b', '', print)", "is not made of a-z, 0-9 and _"),
+        ("raise SystemExit(7)", "can't be loaded: SystemExit: 7"),
     ],
 )
 def test_one_that_can_not_be_used_is_named(workspace: Path, code: str, words: str) -> None:
@@ -98,3 +98,5 @@ def test_one_that_can_not_be_used_is_named(workspace: Path, code: str, words: st
     assert "agent 'x' of broken: " in done.stderr
     assert words in done.stderr
     assert [path.name for path in workspace.iterdir()] == ["site"]
+    settings = scripted(workspace, [line.model_dump() for line in GOOD])
+    assert milepost("doctor", **settings, PYTHONPATH=str(site), MILEPOST_EXTENSIONS="false").returncode == 0

@@ -14,6 +14,7 @@ from agents.critic import review
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.refactorer import refactor
 from orchestrator.evidence.static import certain_errors
+from orchestrator.workspace.project import Project
 from schemas.errors import ExitCode, InvalidOutput
 from schemas.evidence import Evidence
 from schemas.review import ReviewFinding
@@ -100,7 +101,7 @@ SLOPPY = CORE.replace('    return f"Hello, {name.strip()}!"', AWKWARD)
 TIDIED = edit("greeter/core.py", AWKWARD, '    return f"Hello, {name.strip()}!"')
 
 
-def refactored(tmp_path: Path, reply: str, *more: tuple[str, str]) -> Done:
+def refactored(tmp_path: Path, reply: str, *more: tuple[str, str], after: tuple[tuple[str, str], ...] = ()) -> Done:
     lines = [
         ("planner", PLAN),
         *FIRST,
@@ -109,6 +110,7 @@ def refactored(tmp_path: Path, reply: str, *more: tuple[str, str]) -> Done:
         *[("refactorer", reply)] * 3,
         *more,
         *SECOND,
+        *after,
     ]
     replies = [*script(*lines), ScriptedReply(agent="refactorer", reply="Nothing to do.", repeat=True)]
     # A reply that is used up at once leaves two more; the second milestone takes them, and none fits its files.
@@ -143,7 +145,7 @@ def test_a_pass_that_changes_nothing_for_the_worse_is_kept_and_committed(tmp_pat
 def test_a_pass_that_makes_anything_worse_is_not_kept(
     reply: str, opinions: tuple[tuple[str, str], ...], why: str, tmp_path: Path
 ) -> None:
-    done = refactored(tmp_path, reply, *opinions)
+    done = refactored(tmp_path, reply, *opinions, after=opinions)
     (first, *_) = done.report.milestones[0].attempts[0].passes
     assert (done.code, first.kept, why in first.reason) == (ExitCode.OK, False, True), first.reason
     assert done.git("show", "accepted-M1:greeter/core.py") == SLOPPY
@@ -153,8 +155,8 @@ def test_a_limit_costs_the_pass_and_not_what_was_accepted(tmp_path: Path) -> Non
     lines = [("planner", PLAN), *FIRST, ("impl", files({"greeter/core.py": CORE})), ("evaluator", judgement()), NOTHING]
     done = go(tmp_path, script(*lines), refactor="on", limits={"calls": 7})
     assert done.report.milestones[0].status.value == "accepted"
-    assert not done.report.milestones[0].attempts[0].passes[0].kept
-    assert done.code is ExitCode.LIMIT
+    assert (done.code, done.report.milestones[0].attempts[0].passes) == (ExitCode.LIMIT, [])
+    assert done.git("show", "delivered:greeter/core.py") == CORE
 
 
 def test_what_the_critic_found_is_in_the_next_prompt_and_in_the_report(tmp_path: Path) -> None:
@@ -188,3 +190,21 @@ def test_a_small_model_rewrites_one_function(tmp_path: Path) -> None:
     context = Context(IDEA, MILESTONE, turn=1, files={"calc.py": RIGHT, "tests/test_calc.py": CORE_TESTS})
     change = asyncio.run(refactor(runner_for(model), context, certain_errors))
     assert [w.content for w in change.writes] == [better]
+
+
+@pytest.mark.parametrize("error", [OSError("the disk is full"), SystemExit(3), asyncio.CancelledError(), KeyError("x")])
+def test_whatever_a_pass_raises_leaves_what_was_accepted(
+    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Project.commit
+
+    def commit(self: Project, message: str, tag: str | None = None) -> str:
+        if message.endswith(": refactorer"):
+            raise error
+        return real(self, message, tag)
+
+    monkeypatch.setattr(Project, "commit", commit)
+    done = refactored(tmp_path, TIDIED, ("evaluator", judgement()), after=(("evaluator", judgement()),))
+    (first, *_) = done.report.milestones[0].attempts[0].passes
+    assert (done.code, first.kept) == (ExitCode.OK, False)
+    assert done.git("show", "delivered:greeter/core.py") == SLOPPY

@@ -23,6 +23,7 @@ from tests.replies import (
     MAIN,
     MAIN_SKELETON,
     MAIN_TESTS,
+    MEND,
     NO_CHANGE,
     PLAN,
     SMALL,
@@ -37,6 +38,14 @@ from tests.test_refine import FINE, GOOD, run
 from tests.test_routing import to
 
 LARGE = Traits(step="project", context_tokens=200_000, max_output_tokens=16_000)
+FINDING = """```finding path=greeter/core.py criterion=rules
+It is thin.
+<<<<<<< REMOVE
+\"\"\"Greetings.\"\"\"
+=======
+\"\"\"Greetings, by name.\"\"\"
+>>>>>>> ADD
+```"""
 EACH = 125
 """So many spoilt replies in each of the four ways to run."""
 
@@ -62,6 +71,11 @@ def spoilt(lot: random.Random, text: str) -> str:
         lambda: "x" * 1_000_000,
         lambda: text * 40,
         lambda: "[" * 5_000,
+        lambda: "\n" * 300_000,
+        lambda: "<<<<<<< REMOVE\n" * 9_000,
+        lambda: text.replace(">>>>>>> ADD", ">>>>>>> REPLACE", 1),
+        lambda: text.replace("=======", "=====\n=======\n======="),
+        lambda: text.replace("<<<<<<< REMOVE\n", "<<<<<<< REMOVE\nno such line\n"),
         lambda: '{"a":' * 3_000 + "1" + "}" * 3_000,
         lambda: text.replace(":", ": NaN,", 1),
         lambda: re.sub(r"\d", "9" * 400, text, count=1),
@@ -108,11 +122,11 @@ class Sloppy:
             if "Plan the architecture" in prompt
             else (files({path: skeleton}) if large else f"```python\ndef {name}(name: str) -> str:"),
             "tester": files({f"tests/test_{'m2' if second else 'm1'}_unit.py": tests}) if large else python(tests),
-            "impl": files({path: code}) if large else python(code),
-            "critic": ruling("code") if "This generated test fails" in prompt else "No findings.",
+            "impl": (MEND if "Mend this with" in prompt else files({path: code})) if large else python(code),
+            "critic": ruling("code") if "This generated test fails" in prompt else FINDING,
             "evaluator": judgement(),
             "router": to(self._lot.choice(["engineer", "architect", "critic", "finish"]))[1],
-            "refactorer": "Nothing to do.",
+            "refactorer": f"{FINDING}".replace("finding", "edit").replace("It is thin.\n", ""),
             "memory": "much was tried",
             "generator": python(GOOD),
             "refiner": python(GOOD),

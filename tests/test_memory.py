@@ -26,9 +26,9 @@ def requests(done: Done, agent: str) -> list[str]:
     return [r.messages[0].content for r in model.requests if r.agent == agent]
 
 
-def test_judge_impl_and_spec_are_told_of_the_attempt_before_and_what_it_changed(tmp_path: Path) -> None:
+def test_judge_and_impl_are_told_of_the_attempt_before_and_what_it_changed(tmp_path: Path) -> None:
     done = go(tmp_path, list(RETRY))
-    for agent, number in (("evaluator", 1), ("impl", 1), ("spec", 1)):
+    for agent, number in (("evaluator", 1), ("impl", 1)):
         text = requests(done, agent)[number]
         assert "Attempt 1 (generate): score" in text
         assert "the judge gave correctness 5" in text
@@ -44,9 +44,10 @@ def test_the_next_milestone_is_told_what_came_of_the_one_before_and_nothing_of_i
     assert "Attempt 1" not in text
 
 
-def test_the_test_agent_is_told_of_no_attempt(tmp_path: Path) -> None:
+def test_who_writes_contracts_and_tests_is_told_of_no_attempt(tmp_path: Path) -> None:
     assert "tester" not in SIGHT
-    assert not any("Attempt" in text for text in requests(go(tmp_path, list(RETRY)), "tester"))
+    done = go(tmp_path, list(RETRY))
+    assert not any("Attempt" in text for agent in ("tester", "spec") for text in requests(done, agent))
 
 
 def test_without_a_window_nothing_is_told(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_without_a_window_nothing_is_told(tmp_path: Path) -> None:
 def test_its_sizes_are_in_the_log(tmp_path: Path) -> None:
     done = go(tmp_path, list(RETRY))
     sizes: list[dict[str, Any]] = [e["tokens"] for e in read_events(done.files.events) if e["event"] == "memory"]
-    assert [sorted(s) for s in sizes[-1:]] == [["loop M1", "loop M2", "project"]]
+    assert [sorted(s) for s in sizes[-1:]] == [["loop M1", "project"]]
     assert all(0 < tokens <= 4_000 for tokens in sizes[-1].values())
 
 
@@ -76,3 +77,8 @@ def test_what_is_shown_never_exceeds_the_window_and_its_newest_entry_is_there(gi
         assert estimated_tokens(view) <= WINDOW + 30  # the marks of what was cut
         assert entry.title in view
         assert memory.view("impl", "M2") == ""
+
+
+def test_a_summary_that_can_not_be_had_costs_no_attempt(tmp_path: Path) -> None:
+    done = go(tmp_path, list(RETRY[:7]), memory={"window_tokens": 250}, attempts=1)
+    assert [len(m.attempts) for m in done.report.milestones][:1] == [1]

@@ -24,7 +24,7 @@ from schemas.call import ModelReply, ModelRequest
 from schemas.errors import ExitCode, Unavailable
 from schemas.milestone import Status
 from tests.helpers import GREETER, go
-from tests.replies import BAD_CORE, GOOD, MAIN, RETRY, files, judgement, script
+from tests.replies import GOOD, MAIN, RETRY, files, judgement, script
 
 
 def test_a_finished_run_that_is_resumed_asks_nothing_and_comes_to_the_same_report(workspace: Path) -> None:
@@ -158,7 +158,9 @@ def test_kill_9_of_the_real_program_and_resume(workspace: Path) -> None:
 
 def test_what_a_limit_cut_short_is_not_delivered(workspace: Path) -> None:
     """The second milestone breaks the first one's code; before it can be mended, the limit is reached."""
-    broken = files({"greeter/core.py": BAD_CORE, "greeter/__main__.py": MAIN})
+    check = '    if not name.strip():\n        raise ValueError("the name is empty")'
+    spoilt = f"```edit path=greeter/core.py\n<<<<<<< REMOVE\n{check}\n=======\n>>>>>>> ADD\n```\n"
+    broken = spoilt + files({"greeter/__main__.py": MAIN})
     done = go(workspace, [*GOOD[:-2], *script(("impl", broken), ("evaluator", judgement()))], limits={"calls": 13})
     assert (done.code, [m.status for m in done.report.milestones]) == (
         ExitCode.LIMIT,

@@ -18,18 +18,22 @@ from tests.messages_server import messages_server
 from tests.replies import (
     BAD_CORE,
     CORE,
+    CORE_SKELETON,
     FIRST,
     GOOD,
+    MAIN,
     MEND,
     NO_CHANGE,
     PLAN,
     SECOND,
     SMALL,
     SMALL_STEPS,
+    arch,
     files,
     judgement,
     ruling,
     script,
+    spec,
 )
 from tests.test_cli import milepost, scripted
 
@@ -218,3 +222,94 @@ def test_the_routing_of_a_run_holds_on_resume(workspace: Path) -> None:
     assert "ACCEPTED" in done.stdout
     record = json.loads((workspace / "generated_projects" / "r" / "report.json").read_text())
     assert record["milestones"][0]["attempts"][0]["route"][0]["source"] == "only choice"
+
+
+REVISED = json.dumps(
+    {"reason": "it must shout too", "contracts": json.loads(spec("shout", "Returns it loud."))["contracts"]}
+)
+WIDER = CORE_SKELETON + '\n\ndef shout(name: str) -> str:\n    """Return it loud."""\n    ...\n'
+LOUD = "from greeter.core import shout\n\n\ndef test_shout() -> None:\n    assert shout('a') == 'A'\n"
+REDESIGN = (
+    ("spec", REVISED),
+    ("arch", arch("greeter/core.py")),
+    ("arch", files({"greeter/core.py": WIDER})),
+    ("tester", files({"tests/test_m1_second.py": LOUD})),
+)
+BODY = 'return f"Hello'
+
+
+def asked(model: ScriptedModel, agent: str) -> list[str]:
+    return [r.messages[0].content for r in model.requests if r.agent == agent]
+
+
+def test_the_test_agent_sees_no_code_even_where_there_is_some(tmp_path: Path) -> None:
+    model = ScriptedModel(script(*START, WRONG, to("architect", "see the code"), *REDESIGN))
+    plan(tmp_path, model, attempts=1)
+    assert "def shout" in asked(model, "tester")[1]
+    assert not any(BODY in text or "see the code" in text for text in asked(model, "tester"))
+
+
+def test_what_the_architect_changed_is_written_and_run_before_it_is_judged(tmp_path: Path) -> None:
+    loud = CORE + '\n\ndef shout(name: str) -> str:\n    """Return it loud."""\n    return name.upper()\n'
+    lines = [*START, WRONG, to("architect"), *REDESIGN, ("impl", files({"greeter/core.py": loud}))]
+    done = plan(tmp_path, script(*lines, ("evaluator", judgement()), *SECOND))
+    assert done.code is ExitCode.OK
+    assert route(done)[3:] == ["architect", "engineer", "test_runner", "critic"]
+
+
+def test_resampling_begins_from_interfaces_even_after_a_redesign(tmp_path: Path) -> None:
+    bad = BAD_CORE + '\n\ndef shout(name: str) -> str:\n    """Return it loud."""\n    return name\n'
+    lines = [*START, WRONG, ("evaluator", judgement(5)), *REDESIGN, ("impl", files({"greeter/core.py": bad}))]
+    model = ScriptedModel(
+        script(*lines, *[("critic", ruling("code"))] * 2, ("evaluator", judgement(1)), ("spec", NO_CHANGE))
+    )
+    done = go(tmp_path, model, attempts=3)
+    assert [a.move for a in done.report.milestones[0].attempts[:2]] == ["generate", "refine"]
+    fresh = asked(model, "impl")[2].split("The files to work on:")[1].split("Earlier code failed")[0]
+    assert (BODY in fresh, fresh.count("raise NotImplementedError")) == (False, 2)
+    assert "Earlier code failed" in asked(model, "impl")[2]
+
+
+@pytest.mark.parametrize("routing", ["fixed", "planner"])
+def test_what_ends_a_run_after_a_pass_does_not_cost_the_milestone_and_resume_asks_nothing_twice(
+    routing: str, tmp_path: Path
+) -> None:
+    """The model is lost when the Refactorer, or the router, is to be asked about work that passed."""
+    first = go(tmp_path, script(*START, RIGHT, ("evaluator", judgement())), refactor="on", routing=routing)
+    assert first.code is ExitCode.UNAVAILABLE
+    assert first.report.milestones[0].status.value == "accepted"
+    assert first.git("show", "delivered:greeter/core.py") == CORE
+    nothing = ("refactorer", "Nothing to do.")
+    more = (to("refactorer"), nothing, *SECOND, to("finish")) if routing == "planner" else (nothing, *SECOND, nothing)
+    model = ScriptedModel(script(*more))
+    again = go(tmp_path, model, resume=True, refactor="on", routing=routing)
+    assert (again.code, [r.agent for r in model.requests]) == (ExitCode.OK, [agent for agent, _ in more])
+
+
+def test_a_file_that_the_plan_names_is_shown_whole(tmp_path: Path) -> None:
+    both = arch("greeter/__main__.py", "greeter/core.py")
+    lines = [*START, RIGHT, ("evaluator", judgement()), SECOND[0], ("arch", both), *SECOND[2:]]
+    model = ScriptedModel(script(*lines))
+    assert go(tmp_path, model).code is ExitCode.OK
+    assert BODY in asked(model, "impl")[1]
+
+
+def test_a_file_that_was_not_shown_can_not_be_sent_whole(tmp_path: Path) -> None:
+    blind = files({"greeter/__main__.py": MAIN, "greeter/core.py": BAD_CORE})
+    model = ScriptedModel(script(*START, RIGHT, ("evaluator", judgement()), *SECOND[:4], ("impl", blind), *SECOND[4:]))
+    assert go(tmp_path, model).code is ExitCode.OK
+    told = [r.messages[-1].content for r in model.requests if r.agent == "impl"][-1]
+    assert "greeter/core.py was not shown whole" in told
+
+
+def test_feedback_is_that_on_the_files_that_are_shown(tmp_path: Path) -> None:
+    """The second attempt is worse, so the third goes on from the first, with what was said of the first."""
+    worse = BAD_CORE.replace("Hello, ", "Bye, ")
+    edit = f"```edit path=greeter/core.py\n<<<<<<< REMOVE\n{BAD_CORE}=======\n{worse}>>>>>>> ADD\n```"
+    other = judgement(1).replace("say more in the docstring", "say less")
+    lines = [*START, WRONG, ("evaluator", judgement(5)), ("spec", NO_CHANGE), ("impl", edit), ("evaluator", other)]
+    model = ScriptedModel(script(*lines, ("spec", NO_CHANGE), ("impl", MEND), ("evaluator", judgement()), *SECOND))
+    done = go(tmp_path, model, controller={"resample": False})
+    assert done.code is ExitCode.OK
+    before = asked(model, "impl")[2].split("Earlier attempts")[0]
+    assert ("say more in the docstring" in before, "say less" in before) == (True, False)

@@ -197,3 +197,15 @@ def test_a_table_of_helpers_is_filled_in_below_them() -> None:
 
 def test_a_method_that_does_nothing_does_not_make_a_class_a_stub() -> None:
     assert stubs("h.py", "class H:\n    def get(self): return 1\n    def log(self): pass\n") == []
+
+
+def test_a_class_keeps_its_code_where_a_skeleton_adds_a_method() -> None:
+    one, two = "    def one(self) -> int:\n        return 1\n", "    def two(self) -> int:\n        return 2\n"
+    store = f"class Store:\n    size = 3\n\n{one}\n{two}"
+    wish = "class Store:\n    def two(self, by: int) -> int: ...\n    def three(self) -> int: ...\n"
+    merged = merge(store, interface(wish))
+    assert "size = 3" in merged
+    assert "return 1" in merged
+    assert "return 2" not in merged
+    assert merged.count("raise NotImplementedError") == 2
+    assert [symbol.name for symbol in stubs("m.py", merged)] == ["Store"]
