@@ -20,7 +20,7 @@ from schemas.evidence import Evidence
 from schemas.review import ReviewFinding
 from schemas.specification import Specification
 from schemas.test_report import TestReport
-from tests.helpers import Done, go
+from tests.helpers import Done, go, measured
 from tests.model_calls import runner_for
 from tests.replies import (
     BAD_CORE,
@@ -101,7 +101,19 @@ SLOPPY = CORE.replace('    return f"Hello, {name.strip()}!"', AWKWARD)
 TIDIED = edit("greeter/core.py", AWKWARD, '    return f"Hello, {name.strip()}!"')
 
 
-def refactored(tmp_path: Path, reply: str, *more: tuple[str, str], after: tuple[tuple[str, str], ...] = ()) -> Done:
+@pytest.fixture(scope="module")
+def sloppy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """The logs of a run on the same code: what it measured holds whatever is made of it."""
+    return (*measured(), refactored(tmp_path_factory.mktemp("sloppy"), "Nothing to do.", ()).files.logs)
+
+
+def refactored(
+    tmp_path: Path,
+    reply: str,
+    known: tuple[Path, ...],
+    *more: tuple[str, str],
+    after: tuple[tuple[str, str], ...] = (),
+) -> Done:
     lines = [
         ("planner", PLAN),
         *FIRST,
@@ -114,11 +126,13 @@ def refactored(tmp_path: Path, reply: str, *more: tuple[str, str], after: tuple[
     ]
     replies = [*script(*lines), ScriptedReply(agent="refactorer", reply="Nothing to do.", repeat=True)]
     # A reply that is used up at once leaves two more; the second milestone takes them, and none fits its files.
-    return go(tmp_path, replies, refactor="on")
+    return go(tmp_path, ScriptedModel(replies, name=tmp_path.name), refactor="on", reuse=known)
 
 
-def test_a_pass_that_changes_nothing_for_the_worse_is_kept_and_committed(tmp_path: Path) -> None:
-    done = refactored(tmp_path, TIDIED, ("evaluator", judgement()))
+def test_a_pass_that_changes_nothing_for_the_worse_is_kept_and_committed(
+    tmp_path: Path, sloppy: tuple[Path, ...]
+) -> None:
+    done = refactored(tmp_path, TIDIED, sloppy, ("evaluator", judgement()))
     attempt = done.report.milestones[0].attempts[0]
     assert (done.code, attempt.passes[0].kept, attempt.passes[0].reason) == (
         ExitCode.OK,
@@ -143,9 +157,9 @@ def test_a_pass_that_changes_nothing_for_the_worse_is_kept_and_committed(tmp_pat
     ids=["breaks a check", "a dimension falls", "undefined name", "touches a test", "signature", "no edit", "nothing"],
 )
 def test_a_pass_that_makes_anything_worse_is_not_kept(
-    reply: str, opinions: tuple[tuple[str, str], ...], why: str, tmp_path: Path
+    reply: str, opinions: tuple[tuple[str, str], ...], why: str, tmp_path: Path, sloppy: tuple[Path, ...]
 ) -> None:
-    done = refactored(tmp_path, reply, *opinions, after=opinions)
+    done = refactored(tmp_path, reply, sloppy, *opinions, after=opinions)
     (first, *_) = done.report.milestones[0].attempts[0].passes
     assert (done.code, first.kept, why in first.reason) == (ExitCode.OK, False, True), first.reason
     assert done.git("show", "accepted-M1:greeter/core.py") == SLOPPY
@@ -194,7 +208,7 @@ def test_a_small_model_rewrites_one_function(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [OSError("the disk is full"), SystemExit(3), asyncio.CancelledError(), KeyError("x")])
 def test_whatever_a_pass_raises_leaves_what_was_accepted(
-    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: BaseException, tmp_path: Path, sloppy: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Project.commit
 
@@ -204,7 +218,7 @@ def test_whatever_a_pass_raises_leaves_what_was_accepted(
         return real(self, message, tag)
 
     monkeypatch.setattr(Project, "commit", commit)
-    done = refactored(tmp_path, TIDIED, ("evaluator", judgement()), after=(("evaluator", judgement()),))
+    done = refactored(tmp_path, TIDIED, sloppy, ("evaluator", judgement()), after=(("evaluator", judgement()),))
     (first, *_) = done.report.milestones[0].attempts[0].passes
     assert (done.code, first.kept) == (ExitCode.OK, False)
     assert done.git("show", "delivered:greeter/core.py") == SLOPPY

@@ -15,7 +15,7 @@ from orchestrator.journal.events import read_events, verify
 from orchestrator.workspace.layout import RunFiles
 from schemas.call import ModelReply, ModelRequest, Usage
 from schemas.errors import ExitCode
-from tests.helpers import go
+from tests.helpers import go, measured
 from tests.replies import (
     CORE,
     CORE_SKELETON,
@@ -89,9 +89,8 @@ def spoilt(lot: random.Random, text: str) -> str:
 class Sloppy:
     """Knows every answer, and spoils six of ten."""
 
-    name = "sloppy/model"
-
     def __init__(self, seed: int, traits: Traits) -> None:
+        self.name = f"sloppy/{seed}"  # so that no reply of another one is used again
         self.traits = traits
         self.spoilt = 0
         self._lot = random.Random(seed)
@@ -148,10 +147,12 @@ def recorded(files: RunFiles) -> list[str]:
 )
 def test_a_pipeline_run_ends_in_a_recorded_outcome(routing: str, traits: Traits, tmp_path: Path) -> None:
     total = seed = 0
+    known = measured()
     while total < EACH:
         seed += 1
         model = Sloppy(seed, traits)
-        done = go(tmp_path, model, name=f"run-{seed}", routing=routing, review="on", refactor="on")
+        done = go(tmp_path, model, name=f"run-{seed}", routing=routing, review="on", refactor="on", reuse=known)
+        known = (*known, done.files.logs)
         assert recorded(done.files) == []
         assert done.code in (ExitCode.OK, ExitCode.NOT_ACCEPTED), (seed, done.report.stopped_by)
         total += model.spoilt
