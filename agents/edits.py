@@ -67,8 +67,7 @@ def change_from(text: str, files: Mapping[str, str]) -> CodeChange:
             moves.append(_move(fence.info))
             continue
         path = path_of(fence.info)
-        begins = fence.content.lstrip("\n").split("\n")[0]
-        blocks = blocks_of(fence) if kind == "edit" or _BEGIN.fullmatch(begins) else []
+        blocks = blocks_of(fence)
         if kind == "delete":
             deletes.append(path)
         elif kind == "edit" and not blocks:
@@ -94,8 +93,10 @@ def blocks_of(fence: Fence) -> list[tuple[str, str]]:
             text is empty and would stand everywhere.
     """
     lines = fence.content.split("\n")
-    if not any(_BEGIN.fullmatch(line) for line in lines):
+    if not any(_BEGIN.fullmatch(line.strip()) for line in lines):
         return []
+    if not any(_BEGIN.fullmatch(line) for line in lines):
+        raise ValueError("the marks <<<<<<< REMOVE, ======= and >>>>>>> ADD stand at the beginning of a line")
     blocks: list[tuple[str, str]] = []
     inside: list[str] | None = None
     for number, line in enumerate(lines, 1):

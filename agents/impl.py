@@ -29,12 +29,13 @@ async def implement(
 
 
 async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint: Lint) -> Implementation:
-    before, shown = dict(context.files), whole(context)
+    before, shown = dict(context.files), whole(context, code_only=False)
     unfinished = any(stubs(path, source) for path, source in context.code.items())
 
     def parse(text: str) -> Implementation:
         change = change_from(text, before)
-        blind = [w.path for w in change.writes if w.path in before and w.path not in shown]
+        sent = {w.path: w.content.strip() for w in change.writes if before.get(w.path, "").strip()}
+        blind = [path for path, content in sent.items() if path not in shown and content != before[path].strip()]
         if blind:
             raise ValueError(f"{blind[0]} was not shown whole, so it can't be sent whole: leave it as it is")
         tests = [path for path in change.paths if path.startswith("tests/")]

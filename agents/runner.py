@@ -120,11 +120,13 @@ class Runner:
             record = await self._reply(request, model)
             values: list[T] = []
             errors: list[str] = []
-            cut = record.reply.stop_reason in ("max_tokens", "context_exceeded") and model.traits.step == "project"
+            # What is left of several files may well make sense, and lack the rest.
+            cut = record.reply.stop_reason in ("max_tokens", "context_exceeded")
+            cut = cut and model.traits.step == "project" and task.schema is None
             for text in (record.reply.text, *record.reply.alternatives):
                 try:
-                    if cut and text.count("```") % 2:  # what is left may well make sense, and lack the rest
-                        raise ValueError("it was cut off before its last block ended: write less")
+                    if cut:
+                        raise ValueError("it was cut off: write less")
                     values.append(task.parse(text))
                 except ValueError as error:
                     errors.append(str(error))

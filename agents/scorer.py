@@ -18,9 +18,9 @@ from schemas.refinement import PROGRAM, ScoredEdit, Scoring
 
 __all__ = ["score"]
 
-_SCORE = re.compile(r"[^\w\n]{0,9}Score[^\w\n]{0,9}(\d+(?:\.\d+)?)(?:\s*/\s*10)?[^\w\n]{0,9}", re.I)
+_SCORE = re.compile(r"[^\w\n]{0,9}Score[*_ ]*[:=]?[*_ ]*(\d+(?:\.\d+)?)(?: ?(?:/|out of) ?10)?[*_. ]*", re.I)
 """A whole line; read line by line, so that no text makes it slow."""
-_REASON = re.compile(r"[^\w\n]{0,9}Reason[^\w\n]{1,9}(.*)", re.I)
+_REASON = re.compile(r"[^\w\n]{0,9}Reason(?:[^\w\n]{1,9}(.*))?", re.I)
 
 
 async def score(runner: Runner, task: ProgramTask, program: str, facts: Sequence[str]) -> Scoring:
@@ -81,8 +81,9 @@ def _by_line(variables: Mapping[str, object], program: str, sample: int) -> Task
 def _scoring(text: str, program: str) -> Scoring:
     if len(text) > MAX_REPLY:
         raise ValueError(f"the reply is longer than {MAX_REPLY} characters")
-    reason = _reason(text.split("\n"))
-    number = [match[1] for line in text.split("\n") if (match := _SCORE.fullmatch(line.strip()))]
+    lines = _outside_fences(text)
+    reason = _reason(lines)
+    number = [match[1] for line in lines if (match := _SCORE.fullmatch(line))]
     if not reason:
         raise ValueError("there is no line that begins with 'Reason:'")
     if not number:
@@ -101,14 +102,25 @@ def _scoring(text: str, program: str) -> Scoring:
 def _reason(lines: Sequence[str]) -> str:
     """Return what stands behind ``Reason:``, up to an empty line, a fence or the score."""
     for number, line in enumerate(lines):
-        if match := _REASON.fullmatch(line.strip()):
-            ends = (n for n, more in enumerate(lines[number + 1 :]) if _ends_reason(more.strip()))
-            return "\n".join([match[1], *lines[number + 1 : number + 1 + next(ends, len(lines))]])
+        if match := _REASON.fullmatch(line):
+            rest = lines[number + 1 :]
+            while not match[1] and rest and not rest[0]:
+                rest = rest[1:]
+            ends = (n for n, more in enumerate(rest) if not more or _SCORE.fullmatch(more))
+            return "\n".join(filter(None, [match[1], *rest[: next(ends, len(rest))]]))
     return ""
 
 
-def _ends_reason(line: str) -> bool:
-    return not line or line.startswith("```") or _SCORE.fullmatch(line) is not None
+def _outside_fences(text: str) -> list[str]:
+    """Return the lines that are no code, stripped; an empty one stands for each fence."""
+    lines, inside = list[str](), False
+    for line in map(str.strip, text.split("\n")):
+        if line.startswith("```"):
+            inside = not inside
+            lines.append("")
+        elif not inside:
+            lines.append(line)
+    return lines
 
 
 def _scored(fence: Fence, program: str) -> list[ScoredEdit]:

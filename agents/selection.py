@@ -25,10 +25,14 @@ NAME_TOKENS = 300
 """So much room does the list of the other modules' names get."""
 
 
-def whole(context: Context) -> dict[str, str]:
+def whole(context: Context, *, code_only: bool = True) -> dict[str, str]:
     """Return the files to be shown as they are: those that the milestone adds or changes, and those that the facts
-    point at; all of the project's code where that is nothing. What does not fit `WHOLE_TOKENS` is left out."""
-    files = {p: s for p, s in context.files.items() if p in context.focus and not p.startswith("tests/") and s.strip()}
+    point at; all of the project's code where that is nothing. Without ``code_only`` data and texts too.
+
+    What does not fit `WHOLE_TOKENS` is left out.
+    """
+    own = context.code if code_only else {p: s for p, s in context.files.items() if not p.startswith("tests/")}
+    files = {path: source for path, source in own.items() if path in context.focus and source.strip()}
     shown: dict[str, str] = {}
     room = WHOLE_TOKENS
     for path, source in (files or context.code).items():

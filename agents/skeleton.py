@@ -120,11 +120,10 @@ def merge(existing: str, skeleton: str) -> str:
         if old is None:
             result = _append(result, parse_module(result, "module"), ast.unparse(node))
         elif _is_stub(node) and _changed(old, node):
-            lines = result.split("\n")
-            start, end = span(old)
-            both = isinstance(old, ast.ClassDef) and isinstance(node, ast.ClassDef)
-            lines[start:end] = (_merged_class(old, node) if both else ast.unparse(node)).split("\n")
-            result = "\n".join(lines)
+            if isinstance(old, ast.ClassDef) and isinstance(node, ast.ClassDef):
+                result = _with_class(result, old, node)
+            else:
+                result = _spliced(result, [(*span(old), ast.unparse(node))])
     defined = top_names(old_tree)
     constants = [n for n in new_tree.body if isinstance(n, ast.Assign | ast.AnnAssign) and not (assigned(n) & defined)]
     imports = [n for n in new_tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
@@ -134,28 +133,78 @@ def merge(existing: str, skeleton: str) -> str:
     return result
 
 
-def _merged_class(old: Definition, new: Definition) -> str:
-    """Return the class ``old`` with the methods and attributes that ``new`` adds, and its changed methods as stubs."""
-    assert isinstance(old, ast.ClassDef) and isinstance(new, ast.ClassDef)  # noqa: S101  (as the caller saw)
-    known, attributes = _methods(old), {name for n in old.body for name in _bound(n)}
-    body = list(old.body)
-    for node in new.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            before = known.get((node.name, _role(node) == "setter"))
-            if before is None:
-                body.append(node)
-            elif _is_stub(node) and _changed(before, node):
-                body[body.index(before)] = node
-        elif not _bound(node) <= attributes:
-            body.insert(1 if ast.get_docstring(old) is not None else 0, node)
-    if ast.get_docstring(new) is not None:
-        body = [new.body[0], *(body[1:] if ast.get_docstring(old) is not None else body)]
-    merged = ast.ClassDef(old.name, new.bases or old.bases, new.keywords or old.keywords, body, old.decorator_list)
-    return ast.unparse(ast.fix_missing_locations(merged))
+def _with_class(module: str, old: ast.ClassDef, new: ast.ClassDef) -> str:
+    """Return ``module`` with what ``new`` adds to its class ``old``: attributes, methods, decorators and bases; methods
+    with another signature or docstring become stubs. All other code of the class stays as it is written.
+
+    Where methods share a name (overloads, registered functions), the skeleton takes the class's place.
+    """
+    mine, wished = _members(old), _members(new)
+    one_line = old.body[0].lineno == old.lineno
+    if one_line or len(mine) != len(_nameable(old)) or len(wished) != len(_nameable(new)):
+        return _spliced(module, [(*span(old), ast.unparse(new))])
+    indent = " " * old.body[0].col_offset
+    added = [(isinstance(n, Definition), indented(ast.unparse(n), indent)) for k, n in wished.items() if k not in mine]
+    attributes, methods = [t for method, t in added if not method], [t for method, t in added if method]
+    changes = [
+        (*_lines_of(mine[key]), indented(ast.unparse(node), indent))
+        for key, node in wished.items()
+        if key in mine and _becomes_stub(mine[key], node)
+    ]
+    start, end = span(old)
+    known = [n for n in old.body if isinstance(n, ast.Assign | ast.AnnAssign)] or old.body[:1]
+    behind = isinstance(known[-1], ast.Assign | ast.AnnAssign) or ast.get_docstring(old) is not None
+    at = _lines_of(known[-1])[1 if behind else 0]
+    changes += [(at, at, "\n".join(attributes))] if attributes else []
+    changes += [(end, end, "\n" + "\n\n".join(methods))] if methods else []
+    if (new.decorator_list or new.bases or new.keywords) and _head(new) != _head(old):
+        changes.append((start, _lines_of(old.body[0])[0], _head(new)))
+    return _spliced(module, changes)
 
 
-def _bound(node: ast.stmt) -> set[str]:
-    return assigned(node) if isinstance(node, ast.Assign | ast.AnnAssign) else set()
+def _becomes_stub(old: ast.stmt, new: ast.stmt) -> bool:
+    if not (isinstance(old, Definition) and isinstance(new, Definition)):
+        return False
+    return _is_stub(new) and _changed(old, new)
+
+
+def _lines_of(node: ast.stmt) -> tuple[int, int]:
+    return span(node) if isinstance(node, Definition) else (node.lineno - 1, node.end_lineno or node.lineno)
+
+
+def _head(node: ast.ClassDef) -> str:
+    """Return the lines of a class before its body."""
+    bare = ast.ClassDef(node.name, node.bases, node.keywords, [ast.Pass()], node.decorator_list)
+    return ast.unparse(bare).rpartition("\n")[0]
+
+
+def _nameable(node: ast.ClassDef) -> list[ast.stmt]:
+    return [n for n in node.body if isinstance(n, Definition | ast.Assign | ast.AnnAssign)]
+
+
+def _members(node: ast.ClassDef) -> dict[tuple[str, ...], ast.stmt]:
+    """Return name and, of a method, what its decorators make of it → attribute, method or inner class."""
+    members: dict[tuple[str, ...], ast.stmt] = {}
+    for member in _nameable(node):
+        if isinstance(member, Definition):
+            kinds = (ast.unparse(d).rpartition(".")[2] for d in member.decorator_list)
+            members[(member.name, *(k for k in kinds if k in ("setter", "deleter", "getter", "overload")))] = member
+        elif isinstance(member, ast.Assign | ast.AnnAssign):
+            members[tuple(sorted(assigned(member)))] = member
+    return members
+
+
+def indented(text: str, by: str) -> str:
+    """Return ``text`` with ``by`` before each line that is not empty."""
+    return "\n".join(by + line if line else line for line in text.split("\n"))
+
+
+def _spliced(module: str, changes: list[tuple[int, int, str]]) -> str:
+    """Return ``module`` with each (from, to, text) in place of its lines."""
+    lines = module.split("\n")
+    for start, end, text in sorted(changes, key=lambda change: change[:2], reverse=True):
+        lines[start:end] = text.split("\n")
+    return "\n".join(lines)
 
 
 def signature_gaps(path: str, skeleton: str, source: str) -> list[str]:

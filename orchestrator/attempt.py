@@ -45,7 +45,7 @@ class Work:
     """What the attempts of one milestone hand on to each other."""
 
     files: dict[str, str]
-    """The project to start the next attempt from: that of the best attempt so far."""
+    """The project as the best attempt so far left it; as it was before the milestone, while there is none."""
     checks: Sequence[AcceptanceCheck]
     """Sealed checks that must hold when the milestone is done, those of earlier milestones included."""
     quarantined: tuple[str, ...] = ()
@@ -53,6 +53,12 @@ class Work:
     """Every test that was collected so far, by node id: none may vanish."""
     specification: Specification | None = None
     blueprint: Blueprint | None = None
+    skeletons: dict[str, str] = field(default_factory=dict)
+    """The interfaces of all its blueprints."""
+    kept: dict[str, str] = field(default_factory=dict)
+    """Those of them that `files` was written for."""
+    tests: dict[str, str] = field(default_factory=dict)
+    """Its test files."""
     designed: Specification | None = None
     """The specification that `blueprint` was made from."""
     prepared: bool = False
@@ -76,16 +82,15 @@ class Work:
     turns: Counter[str] = field(default_factory=Counter)
     """Role → how often it has worked on this milestone."""
 
-    def afresh(self) -> dict[str, str]:
-        """Return the project as it was before the milestone, with the interfaces and the tests that it has now; of
-        what the milestone itself has written, the interfaces only."""
-        skeletons = self.blueprint.skeletons if self.blueprint else {}
-        fresh = {
-            path: merge(self.base.get(path, ""), interface(source)) if path.endswith(".py") else source
-            for path, source in skeletons.items()
-        }
-        tests = {path: source for path, source in self.files.items() if path.startswith("tests/")}
-        return {**self.base, **fresh, **tests}
+    def begin(self, *, afresh: bool) -> dict[str, str]:
+        """Return the project to start an attempt from: the best one so far or, ``afresh``, that before the milestone;
+        with the interfaces and the tests that it has now. Code whose interface has not changed is kept."""
+        start = dict(self.base if afresh else self.files)
+        for path, source in self.skeletons.items():
+            if not afresh and self.kept.get(path) == source:
+                continue
+            start[path] = merge(start.get(path, ""), interface(source)) if path.endswith(".py") else source
+        return {**start, **self.tests}
 
     def keep_best(
         self,
@@ -101,6 +106,7 @@ class Work:
         if merit < before:
             return False
         self.files, self.evidence, self.best, self.findings = dict(files), evidence, evaluation, findings
+        self.kept = dict(self.skeletons)
         code = [p for p in files if p.endswith(".py") and not p.startswith("tests/")]
         broken = {
             f.test
@@ -109,6 +115,7 @@ class Work:
         }
         if broken or not evidence.generated.total:  # what can't even be collected, or counts for nothing
             self.files = {p: s for p, s in files.items() if p not in broken}
+            self.tests = {p: s for p, s in self.tests.items() if p not in broken}
             self.tested = self.prepared = False
         return merit > before
 
@@ -129,6 +136,8 @@ class Attempt:
     """What was measured last; on `files` only where `measured`."""
     written: bool = False
     """Whether this attempt has written code."""
+    altered: bool = False
+    """Whether this attempt has changed anything."""
     measured: bool = False
     versions: Sequence[Version] = ()
     """The versions of functions that were tried."""
@@ -151,9 +160,9 @@ class Attempt:
     def changed(self, files: Mapping[str, str]) -> None:
         """Go on with ``files``. What was measured and judged was another state, unless they are the same."""
         if files != self.files:
-            self.files = dict(files)
+            self.files, self.altered = dict(files), True
             self.written = self.measured = False
-            self.evaluation = None
+            self.evaluation = self.commit = None
 
     def __post_init__(self) -> None:
         if self.facts is not None:
@@ -186,14 +195,21 @@ class Attempt:
         )
 
     def _feedback(self) -> list[str]:
-        verdict = self.evaluation or self.work.best
-        return verdict.feedback if verdict else self.milestone.feedback or []
+        """Return what is said against `files`, and why the last attempt came to nothing, if it did."""
+        verdict, attempts = self.evaluation or self.work.best, self.milestone.attempts
+        failed = self.evaluation is None and bool(attempts) and attempts[-1].evaluation is None
+        return [*(verdict.feedback if verdict else []), *((self.milestone.feedback or []) if failed else [])]
+
+    def _blueprint(self) -> Blueprint | None:
+        """Return the blueprint with the interfaces of all of the milestone's designs."""
+        blueprint = self.work.blueprint
+        return blueprint.model_copy(update={"skeletons": self.work.skeletons}) if blueprint else None
 
     def _focus(self) -> set[str]:
         """Return the paths that the milestone adds or changes, and those that the facts point at."""
         changed = {path for path, source in self.files.items() if self.work.base.get(path) != source}
         blueprint = self.work.blueprint
-        planned = [*blueprint.skeletons, *(f.path for f in blueprint.architecture.files)] if blueprint else []
+        planned = [*self.work.skeletons, *(f.path for f in blueprint.architecture.files)] if blueprint else []
         failures = self.facts.failures[:BLAMING] if self.facts else []
         blamed = dict.fromkeys(path for failure in failures for path in self._blamed(failure))
         return {*changed, *planned, *list(blamed)[:MAX_BLAMED]}
@@ -201,11 +217,12 @@ class Attempt:
     def _blamed(self, failure: Failure) -> list[str]:
         """Return the files that a failing test points at: those in its trace, and those that it imports and uses."""
         told = f"{failure.location}\n{failure.error}"
-        found = [path for path in self.files if path.endswith(".py") and re.search(rf"\b{re.escape(path)}\b", told)]
+        python = [path for path in self.files if path.endswith(".py")]
+        found = [path for path in python if re.search(rf"(?<![\w/.-]){re.escape(path)}\b", told)]
         try:
             home = self.files.get(failure.test.partition("::")[0], failure.source)
-            used = names_used(failure.source)
-            modules = [m for m, names in imported_names(home).items() if not names or names & used]
+            used, imports = names_used(failure.source), imported_names(home).items()
+            modules = [m for m, names in imports if not (names and failure.source) or names & used]
         except ValueError:
             return found
         return [*found, *(path for module in modules if (path := module_path(module, self.files)))]
@@ -217,7 +234,7 @@ class Attempt:
             idea=self.team.idea,
             checks=self.work.checks,
             runs_program=self.milestone.runs_program,
-            blueprint=self.work.blueprint,
+            blueprint=self._blueprint(),
             quarantined=self.work.quarantined,
         )
 

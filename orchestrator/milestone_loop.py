@@ -31,7 +31,7 @@ async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Call
             team.watcher.note(f"{milestone.id}: {team.rules.patience} attempts in a row brought nothing better")
             break
         runner = team.runner.escalated() if move == "escalate" else runner
-        files = work.afresh() if move == "resample" else dict(work.files)
+        files = work.begin(afresh=move == "resample")
         with structlog.contextvars.bound_contextvars(milestone=milestone.id, attempt=number):
             team.events.write("attempt_started", move=move)
             attempt = Attempt(

@@ -58,8 +58,9 @@ async def design(attempt: Attempt) -> None:
         context = attempt.context("architect")
         work.blueprint = await arch.design(attempt.runner, context, specification, misuses, work.designed)
         work.designed, work.tested, work.prepared = specification, False, False
+        work.skeletons |= work.blueprint.skeletons
         attempt.changed({**attempt.files, **work.blueprint.skeletons})
-        work.files = dict(attempt.files)
+        attempt.merits = attempt.merits[-1:]  # it is another task now
 
 
 async def write_tests(attempt: Attempt) -> None:
@@ -70,7 +71,8 @@ async def write_tests(attempt: Attempt) -> None:
         context = attempt.context("architect")
         tests = await tester.write_tests(attempt.runner, context, specification, blueprint, misuses)
         attempt.changed(apply(tests.change, attempt.files).files)
-        work.files, work.untested, work.tested = dict(attempt.files), tests.untested, bool(tests.change.writes)
+        work.tests |= {write.path: write.content for write in tests.change.writes}
+        work.untested, work.tested = tests.untested, bool(tests.change.writes)
     work.prepared = True
 
 
@@ -86,16 +88,24 @@ async def implement(attempt: Attempt) -> None:
         team.events.write("edit_tolerated", place=line)
     files = {path: tidy(path, source) for path, source in apply(made.change, attempt.files).files.items()}
     team.project.replace(files)
-    commit = team.project.commit(f"{attempt.milestone.id}, attempt {attempt.number}: {attempt.milestone.title}")
     if files == attempt.files and attempt.measured and attempt.facts:
         attempt.merits.append(attempt.facts.merit)  # it bettered nothing
     attempt.changed(files)
-    attempt.versions, attempt.written, attempt.commit = made.versions, True, commit
+    attempt.versions, attempt.written = made.versions, True
+    _commit(attempt)
+
+
+def _commit(attempt: Attempt) -> None:
+    message = f"{attempt.milestone.id}, attempt {attempt.number}: {attempt.milestone.title}"
+    attempt.commit = attempt.team.project.commit(message)
 
 
 async def measure(attempt: Attempt) -> None:
     """Run everything; where the sealed checks hold and a generated test fails, the Critic rules which is wrong."""
     team, work, context = attempt.team, attempt.work, attempt.context("test_runner")
+    if attempt.commit is None:  # only tests are new
+        team.project.replace(attempt.files)
+        _commit(attempt)
     evidence = await team.laboratory.examine(attempt.subject(attempt.files))
     rulings = await _rulings(attempt, context, evidence) if evidence.holds else []
     work.rulings += rulings

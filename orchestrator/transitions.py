@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agents.skeleton import stubs
 from orchestrator.attempt import Attempt
 from schemas.evaluation import Evaluation
 from schemas.evidence import Evidence
@@ -28,11 +29,7 @@ def possible(attempt: Attempt) -> dict[str, str | None]:
     rules = {
         "architect": _architect(attempt),
         "engineer": _engineer(attempt),
-        "test_runner": "no new code was written in this attempt"
-        if not attempt.written
-        else "this code was run already"
-        if attempt.measured
-        else None,
+        "test_runner": _test_runner(attempt),
         "critic": "the code was not run yet"
         if not attempt.measured or facts is None
         else "it has judged this code already"
@@ -71,6 +68,17 @@ def _engineer(attempt: Attempt) -> str | None:
         return satisfied
     if len(attempt.merits) > STALE and max(attempt.merits[-STALE:]) <= max(attempt.merits[:-STALE]):
         return f"its last {STALE} turns bettered nothing that was measured"
+    return None
+
+
+def _test_runner(attempt: Attempt) -> str | None:
+    if attempt.measured:
+        return "this code was run already"
+    if not (attempt.written or attempt.altered):
+        return "nothing was changed in this attempt"
+    code = {p: s for p, s in attempt.files.items() if p.endswith(".py") and not p.startswith("tests/")}
+    if not attempt.work.prepared or not code or any(stubs(path, source) for path, source in code.items()):
+        return "there is no code yet"
     return None
 
 

@@ -270,3 +270,9 @@ def test_a_long_text_that_is_nowhere_is_refused_with_what_comes_nearest() -> Non
     remove = "".join(f"    value_{n} = computed({n}) - offset\n" for n in range(100))
     with pytest.raises(ValueError, match="Nearest, from line 1 on"):
         apply(CodeChange(edits=[Edit(path="a.py", remove=remove, add="x")]), {"a.py": source})
+
+
+@pytest.mark.parametrize("content", ["Here you are:\n" + BLOCK, "  " + BLOCK.replace("\n", "\n  "), " \nx\n" + BLOCK])
+def test_marks_are_never_written_into_a_file(content: str) -> None:
+    with pytest.raises(ValueError, match="REMOVE"):
+        change_from(f"```markdown path=a.md\n{content}\n```", {"a.md": "one\n"})

@@ -325,3 +325,28 @@ def test_examples_are_run_as_the_shell_would_run_them(tmp_path: Path) -> None:
     acceptance = result.rounds[0].evidence.acceptance
     assert acceptance is not None
     assert [r.outcome for r in acceptance.results] == ["passed", "passed", "passed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "score", "reason"),
+    [
+        ("Reason: It is right.\nScore: 10", 10.0, "It is right."),
+        ("**Reason**: It is right.\n**Score**: 10/10", 10.0, "It is right."),
+        ("## Reason\n\nIt is\nright.\n\nScore: 10 out of 10.", 10.0, "It is right."),
+        ("Reason:\n\nIt is right.\nScore: 10", 10.0, "It is right."),
+        ("Score: 10\nReason: It is right.", 10.0, "It is right."),
+    ],
+)
+def test_the_form_of_a_scoring_is_read_as_people_write_it(
+    reply: str, score: float, reason: str, tmp_path: Path
+) -> None:
+    result, _ = run(tmp_path, script(("generator", python(GOOD)), ("scorer", reply)), max_refinements=0)
+    scoring = result.rounds[0].scoring
+    assert scoring is not None
+    assert (scoring.said, scoring.reason) == (score, reason)
+
+
+@pytest.mark.parametrize("reply", ["Reason: r\nScore: -3", "Reason: r\nScore: .5", "Reason: r\n```\nScore: 10\n```"])
+def test_what_is_no_score_is_none(reply: str, tmp_path: Path) -> None:
+    result, _ = run(tmp_path, script(("generator", python(GOOD)), *[("scorer", reply)] * 3), max_refinements=0)
+    assert result.rounds[0].scoring is None

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import Model
+from orchestrator.attempt import Attempt, Work
 from orchestrator.journal.events import read_events
-from orchestrator.transitions import MAX_HOPS
+from orchestrator.transitions import MAX_HOPS, possible
 from schemas.errors import ExitCode
+from schemas.evidence import Evidence
+from schemas.routing import Hop
+from schemas.test_report import TestReport
 from tests.helpers import Done, go
 from tests.messages_server import messages_server
 from tests.replies import (
@@ -35,6 +43,7 @@ from tests.replies import (
     script,
     spec,
 )
+from tests.test_by_function import MILESTONE
 from tests.test_cli import milepost, scripted
 
 
@@ -313,3 +322,48 @@ def test_feedback_is_that_on_the_files_that_are_shown(tmp_path: Path) -> None:
     assert done.code is ExitCode.OK
     before = asked(model, "impl")[2].split("Earlier attempts")[0]
     assert ("say more in the docstring" in before, "say less" in before) == (True, False)
+
+
+def test_an_empty_file_may_be_sent_whole(tmp_path: Path) -> None:
+    both = files({"greeter/__main__.py": MAIN, "greeter/empty.py": "SIZE = 3\n"})
+    code = files({"greeter/core.py": CORE, "greeter/empty.py": "\n"})
+    lines = [*START, ("impl", code), ("evaluator", judgement()), *SECOND[:4], ("impl", both), SECOND[5]]
+    model = ScriptedModel(script(*lines))
+    assert go(tmp_path, model).code is ExitCode.OK
+
+
+@settings(max_examples=300)
+@given(st.randoms(use_true_random=False))
+def test_there_is_always_somebody_who_can_go_on_until_the_end(lot: random.Random) -> None:
+    """A walk of any choices ends by itself, with a verdict, and never judges what was not run."""
+    attempt = Attempt(Mock(finishing=[]), MILESTONE, Work(files={}, checks=[]), 1, "generate", Mock(), {})
+    version = 0
+    for _ in range(60):
+        free = [role for role, why in possible(attempt).items() if why is None]
+        assert free
+        role = lot.choice(free)
+        if role == "finish":
+            break
+        if role == "architect":
+            changes = not attempt.work.prepared or lot.random() < 0.5
+            attempt.work.prepared = True
+            if changes:
+                version += 1
+                stub = lot.choice(["raise NotImplementedError", "return 1"])
+                attempt.changed({"a.py": f"def f{version}():\n    {stub}\n"})
+                attempt.merits = attempt.merits[-1:]
+        elif role == "engineer":
+            version += 1
+            attempt.changed({"a.py": f"def f():\n    return {version}\n"})
+            attempt.written = True
+        elif role == "test_runner":
+            good = lot.random() < 0.3
+            report = TestReport(total=2, passed=2 if good else lot.randrange(2), failed=0 if good else 1, coverage=90)
+            attempt.facts = Evidence(generated=report, acceptance=None, program=None)
+            attempt.merits.append(attempt.facts.merit)
+            attempt.measured, attempt.evaluation = True, None
+        elif role == "critic":
+            assert attempt.measured
+            attempt.evaluation = Mock(passed=lot.random() < 0.3)
+        attempt.route.append(Hop(agent=role, source="router"))
+    assert attempt.evaluation is not None

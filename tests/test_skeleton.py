@@ -209,3 +209,56 @@ def test_a_class_keeps_its_code_where_a_skeleton_adds_a_method() -> None:
     assert "return 2" not in merged
     assert merged.count("raise NotImplementedError") == 2
     assert [symbol.name for symbol in stubs("m.py", merged)] == ["Store"]
+
+
+DATA = """@dataclass
+class P:
+    \"\"\"A point.\"\"\"
+
+    x: int  # across
+
+    def norm(self) -> int:
+        return abs(self.x)  # noqa: RUF100
+
+    @property
+    def v(self) -> int:
+        return 1
+
+    @v.deleter
+    def v(self) -> None:
+        del self.x
+
+
+AFTER = 1
+"""
+
+
+def test_new_fields_of_a_class_stand_behind_the_old_ones_in_their_order() -> None:
+    merged = merge(DATA, interface("class P:\n    y: int = 0\n    z: int = 1\n    def w(self) -> int: ...\n"))
+    names = [ast.unparse(node.target) for node in ast.walk(ast.parse(merged)) if isinstance(node, ast.AnnAssign)]
+    assert names == ["x", "y", "z"]
+    assert "# across" in merged
+    assert "# noqa: RUF100" in merged
+    assert merged.count("raise NotImplementedError") == 1
+    assert "@v.deleter" in merged
+    assert merged.endswith("AFTER = 1\n")
+
+
+def test_a_class_takes_the_decorators_and_bases_that_a_skeleton_gives_it() -> None:
+    merged = merge(DATA, interface("@dataclass(frozen=True)\nclass P(Base):\n    def w(self) -> int: ...\n"))
+    assert "@dataclass(frozen=True)\nclass P(Base):\n" in merged
+    assert "x: int  # across" in merged
+
+
+@pytest.mark.parametrize(
+    "skeleton",
+    [
+        "class P:\n    @f.register\n    def _(self, a: int): ...\n    @f.register\n    def _(self, a: str): ...\n",
+        "class P:\n    def w(self) -> int: ...\n    def w(self) -> int: ...\n",
+        "class P:\n    class Inner:\n        def m(self) -> int: ...\n",
+        "class P:\n    C = B + 1\n    def w(self) -> int: ...\n",
+    ],
+)
+@pytest.mark.parametrize("existing", [DATA, "class P: pass\n", "class P:\n    B = 1\n    def a(self): return 1\n"])
+def test_merged_classes_are_always_python(existing: str, skeleton: str) -> None:
+    compile(merge(existing, interface(skeleton)), "merged", "exec")

@@ -12,13 +12,14 @@ from rich.console import Console
 
 from orchestrator.commands.settings import settings_for
 from orchestrator.compose import Models, build_models, build_sandbox, build_team, cache_folder
-from orchestrator.config import Loaded, RefineSettings
-from orchestrator.evidence.environment import ensure_environment
+from orchestrator.config import Loaded, RefineSettings, Settings
+from orchestrator.evidence.environment import Environment, ensure_environment
 from orchestrator.refine_loop import Rounds, refine_program
 from orchestrator.report.program import write_program
 from orchestrator.report.totals import totals
 from orchestrator.run_loop import ending, until_stopped
-from orchestrator.team import Team
+from orchestrator.sandbox.port import Sandbox
+from orchestrator.team import Team, Watcher
 from orchestrator.terminal import view_for
 from orchestrator.text import harmless
 from orchestrator.workspace.layout import RunFiles, RunInfo, check_name, new_run
@@ -28,7 +29,7 @@ from schemas.errors import ExitCode, InputError
 from schemas.idea import Idea
 from schemas.refinement import PROGRAM, Refinement
 
-__all__ = ["refine_command", "resume_program"]
+__all__ = ["program_info", "program_team", "refine_command", "resume_program"]
 
 MAX_PROMPT = 60_000
 
@@ -90,19 +91,33 @@ def _go(
         name = getattr(options, "run_name", None)
         files = begun[0] if begun else new_run(options.workspace.absolute(), "program", name)
         with files.locked():
-            info = begun[1] if begun else _info(files, prompt, path, loaded, models)
-            if info.sandboxes[-1:] != [sandbox.name]:
-                info = info.model_copy(update={"sandboxes": [*info.sandboxes, sandbox.name]})
-            files.save(info)
+            info = begun[1] if begun else program_info(files, prompt, path, settings, models)
             view.note(f"Run {files.name}")
-            idea = _idea(prompt, settings.refine)
-            team = build_team(idea, files, info, settings, models, sandbox, environment, view, brief="program")
+            team = program_team(files, info, settings, models, sandbox, environment, view)
             result, code = asyncio.run(until_stopped(_refine(team, prompt, settings.refine), team, models))
     _show(console, result, files, quiet=options.quiet)
     return code
 
 
-def _info(files: RunFiles, prompt: str, path: str, loaded: Loaded, models: Models) -> RunInfo:
+def program_team(
+    files: RunFiles,
+    info: RunInfo,
+    settings: Settings,
+    models: Models,
+    sandbox: Sandbox,
+    environment: Environment,
+    watcher: Watcher,
+) -> Team:
+    """Put together what works on the program of ``info``, and write that down."""
+    if info.sandboxes[-1:] != [sandbox.name]:
+        info = info.model_copy(update={"sandboxes": [*info.sandboxes, sandbox.name]})
+    files.save(info)
+    idea = _idea(info.idea_text, settings.refine)
+    return build_team(idea, files, info, settings, models, sandbox, environment, watcher, brief="program")
+
+
+def program_info(files: RunFiles, prompt: str, path: str, settings: Settings, models: Models) -> RunInfo:
+    """Return the record of a new run for the task ``prompt``."""
     return RunInfo(
         run=files.name,
         kind="program",
@@ -110,7 +125,7 @@ def _info(files: RunFiles, prompt: str, path: str, loaded: Loaded, models: Model
         idea_path=path,
         idea_text=prompt,
         idea_digest=digest_of(prompt),
-        settings=loaded.settings.public(),
+        settings=settings.public(),
         models={agent: model.name for agent, model in models.by_agent.items()},
         sandboxes=[],
     )

@@ -1,0 +1,1 @@
+"""HumanEval, by several ways to solve a problem."""

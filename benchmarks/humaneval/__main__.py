@@ -1,0 +1,115 @@
+"""HumanEval by several ways: python -m benchmarks.humaneval [--arms single,resample,refine] [--sample N --seed S]
+
+Each problem's outcome is appended to RESULTS/<arm>.jsonl as soon as it is there, and not asked again: a run that was
+stopped goes on where it was. `python -m benchmarks.humaneval.report` makes the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.humaneval.arms import ARMS, Bench
+from benchmarks.humaneval.problems import Problem, load, sampled, verdict
+from orchestrator.compose import build_models, build_sandbox, cache_folder
+from orchestrator.config import load_settings
+from orchestrator.evidence.collect import Laboratory
+from orchestrator.evidence.environment import ensure_environment
+from orchestrator.journal.store import RecordStore
+from schemas.errors import AgentFailure
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "humaneval"
+
+
+def main() -> None:
+    """Run what is not there yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--arms", default=",".join(ARMS))
+    parser.add_argument("--sample", type=int, metavar="N", help="so many problems (default: all)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--budget", type=int, default=1_500, help="completion tokens a problem for resampling")
+    parser.add_argument("--minutes", type=float, help="stop after so long; the next run goes on")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--workspace", type=Path, default=Path("humaneval-runs"))
+    options = parser.parse_args()
+    settings = load_settings(Path("milepost.toml"), {}, {}).settings
+    problems = load(cache_folder(settings) / "humaneval")
+    if options.sample:
+        problems = sampled(problems, options.sample, options.seed)
+    environment = ensure_environment(cache_folder(settings), [])
+    sandbox = build_sandbox(settings, environment)
+    models = build_models(settings, lambda *_: None)
+    store = RecordStore(options.workspace.absolute() / "facts")
+    bench = Bench(
+        model=models.by_agent["generator"],
+        settings=settings,
+        sandbox=sandbox,
+        environment=environment,
+        laboratory=Laboratory(sandbox, environment, store, test_seconds=15.0, mutants=0),
+        workspace=options.workspace.absolute(),
+        budget=options.budget,
+    )
+    until = time.monotonic() + 60 * options.minutes if options.minutes else None
+    options.results.mkdir(parents=True, exist_ok=True)
+    asyncio.run(_all(bench, options.arms.split(","), problems, options.results, until))
+
+
+async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: Path, until: float | None) -> None:
+    """Problem by problem through all arms, so that a run that is cut short has compared what it has."""
+    done = {arm: _done(results / f"{arm}.jsonl") for arm in arms}
+    try:
+        for problem in problems:
+            for arm in arms:
+                if until is not None and time.monotonic() > until:
+                    return
+                if problem.name not in done[arm]:
+                    row = await _one(bench, arm, problem)
+                    with (results / f"{arm}.jsonl").open("a", encoding="utf-8") as stream:
+                        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    print(
+                        f"{problem.name} {arm}: {'passed' if row['passed'] else 'failed'}, {row['seconds']} s",
+                        flush=True,
+                    )
+    finally:
+        await bench.model.close()
+
+
+def _done(path: Path) -> set[str]:
+    return (
+        {json.loads(line)["task"] for line in path.read_text(encoding="utf-8").splitlines()} if path.exists() else set()
+    )
+
+
+async def _one(bench: Bench, arm: str, problem: Problem) -> dict[str, object]:
+    began = time.monotonic()
+    try:
+        solution = await ARMS[arm](bench, problem)
+    except AgentFailure as failure:
+        return {"task": problem.name, "passed": False, "error": str(failure)[:300], "seconds": 0, **_when(bench)}
+    seconds = round(time.monotonic() - began, 1)
+    usage = solution.usage
+    return {
+        "task": problem.name,
+        "passed": await verdict(problem, solution.code, bench.laboratory),
+        "seconds": seconds,
+        "calls": solution.calls,
+        "cycles": solution.cycles,
+        "input_tokens": usage.input_tokens + usage.cache_write_tokens,
+        "cached_tokens": usage.cache_read_tokens,
+        "output_tokens": usage.output_tokens,
+        "code": solution.code,
+        "replies": solution.replies,
+        **_when(bench),
+    }
+
+
+def _when(bench: Bench) -> dict[str, str]:
+    return {"model": bench.model.name, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+if __name__ == "__main__":
+    main()
