@@ -1,0 +1,44 @@
+"""The arithmetic of the benchmarks, and what they keep from the arms."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.humaneval.problems import Problem, cleaned, sampled
+from benchmarks.humaneval.report import mcnemar, page, summary, wilson
+
+PROBLEMS = [Problem(f"P/{n}", "x" * (7 * n % 41), f"f{n}", "") for n in range(40)]
+
+
+def rows(*passed: bool) -> dict[str, dict[str, object]]:
+    return {f"P/{n}": {"passed": ok, "model": "m", "at": "2026-01-01"} for n, ok in enumerate(passed)}
+
+
+def test_the_interval_is_that_of_wilson() -> None:
+    assert wilson(117, 164) == pytest.approx((0.640, 0.777), abs=0.001)
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_pairs_are_compared_on_common_problems_by_the_exact_test() -> None:
+    first, second = rows(True, True, False, False, True), rows(True, False, True, True)
+    assert mcnemar(first, second) == (1, 2, 1.0)
+    assert mcnemar(rows(*[True] * 8), rows(*[False] * 8))[2] == pytest.approx(2 / 2**8)
+
+
+def test_a_sample_is_the_same_for_a_seed_and_even_over_lengths() -> None:
+    chosen = sampled(PROBLEMS, 12, seed=5)
+    assert chosen == sampled(PROBLEMS, 12, seed=5) != sampled(PROBLEMS, 12, seed=6)
+    by_length = sorted(PROBLEMS, key=lambda p: (len(p.prompt), p.name))
+    quarters = [by_length[n : n + 10] for n in range(0, 40, 10)]
+    assert [sum(p in quarter for p in chosen) for quarter in quarters] == [3, 3, 3, 3]
+
+
+def test_what_runs_by_itself_or_was_cut_off_is_left_out_of_a_reply() -> None:
+    reply = "import os\nX = 1\ndef f():\n    return X\nassert f() == 2\nprint(f())\ndef g(:"
+    assert cleaned(reply) == "import os\nX = 1\n\ndef f():\n    return X\n"
+
+
+def test_the_page_names_each_arm_and_pair() -> None:
+    text = page(summary({"single": rows(True, False), "refine": rows(True, True)}))
+    assert "| single | 2 | 50.0% |" in text
+    assert "| single | refine | 2 | 0 | 1 | 1.000 |" in text
