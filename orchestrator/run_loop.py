@@ -6,7 +6,6 @@ import asyncio
 import signal
 import traceback
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +13,7 @@ import structlog
 
 from orchestrator.attempt import Work
 from orchestrator.evidence.collect import Subject
+from orchestrator.ledger import Ledger
 from orchestrator.memory import remember_milestone
 from orchestrator.milestone_loop import run_milestone
 from orchestrator.planning import make_plan
@@ -23,12 +23,12 @@ from orchestrator.team import Team
 from orchestrator.workspace.deliver import finishing_files
 from orchestrator.workspace.layout import write_milestone
 from schemas.errors import ExitCode, MilepostError
-from schemas.evidence import Evidence, Ruling
+from schemas.evidence import Evidence
 from schemas.idea import AcceptanceCheck
 from schemas.milestone import Milestone, Plan, Status
 from schemas.report import FinalReport
 
-__all__ = ["Ledger", "ending", "run", "until_stopped"]
+__all__ = ["ending", "run", "until_stopped"]
 
 T = TypeVar("T")
 
@@ -38,23 +38,6 @@ class Models(Protocol):
 
     async def close(self) -> None:
         """Close each model once."""
-
-
-@dataclass
-class Ledger:
-    """How far the run has come; what the report is compiled from."""
-
-    milestones: dict[str, Milestone] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    rulings: list[Ruling] = field(default_factory=list)
-    quarantined: tuple[str, ...] = ()
-    """Tests of accepted milestones that were ruled wrong."""
-    collected: set[str] = field(default_factory=set)
-    """Their tests, by node id."""
-    homes: dict[str, list[str]] = field(default_factory=dict)
-    """Accepted milestone → paths that it added or changed."""
-    files: dict[str, str] = field(default_factory=dict)
-    """The project as the last accepted milestone left it."""
 
 
 async def run(team: Team) -> tuple[FinalReport, ExitCode]:

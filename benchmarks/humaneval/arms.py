@@ -110,7 +110,7 @@ async def resample(bench: Bench, problem: Problem) -> Solution:
     while sample == 0 or solution.usage.output_tokens < bench.budget:
         for reply in await _replies(bench, problem, solution, sample=sample, choices=CHOICES if sample else 1):
             code = _code(reply)
-            subject = Subject({f"{MODULE}.py": code}, idea, checks, runs_program=False)
+            subject = Subject({f"{MODULE}.py": f"{problem.given}\n\n{code}"}, idea, checks, runs_program=False)
             evidence = await bench.laboratory.examine(subject)
             if best is None or evidence.merit > best:
                 best, solution.code = evidence.merit, code

