@@ -315,6 +315,15 @@ def test_examples_of_a_task_are_checks(prompt: str, count: int) -> None:
     assert len(checks_in(prompt, "program")) == count
 
 
+@pytest.mark.parametrize("end", ['    """\n', "    '''\n    pass\n", ""])
+def test_the_end_of_a_docstring_is_no_part_of_what_an_example_shows(end: str, tmp_path: Path) -> None:
+    prompt = f'def add(a, b):\n    """Adds.\n\n    >>> add(2, 3)\n    5\n{end}'
+    result, code = run(tmp_path, script(("generator", python(GOOD)), ("scorer", FINE)), prompt=prompt)
+    assert (code, result.rounds[0].caps) == (ExitCode.OK, [])
+    (check,) = checks_in(f'    >>> f(1)\n    2"""{end}', "program")
+    assert check.statement == "f(1) shows 2"
+
+
 def test_examples_are_run_as_the_shell_would_run_them(tmp_path: Path) -> None:
     prompt = (
         ">>> x = [1]\n>>> shout('a')\nA\n>>> twice(x)\n[1, 1]\n>>> twice(None)\nTraceback (most recent call last):\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import re
 
 from pydantic import ValidationError
 
@@ -15,6 +16,10 @@ MOST = 30
 """So many examples are taken at most."""
 
 
+_CLOSING = re.compile(r"^((?!\s*>>>).*?)(?:\"{3}|'{3})[ \t]*$", re.M)
+"""The end of a docstring, which would count as the last line that an example shows."""
+
+
 def checks_in(prompt: str, module: str) -> list[AcceptanceCheck]:
     """Return a check for each example in ``prompt`` that shows a result; none where they can't be read, or for one of
     thousands of characters.
@@ -23,7 +28,7 @@ def checks_in(prompt: str, module: str) -> list[AcceptanceCheck]:
     white space at the ends apart, must be what is shown; where that is a traceback, it must raise that error.
     """
     try:
-        examples = doctest.DocTestParser().get_examples(prompt)
+        examples = doctest.DocTestParser().get_examples(_CLOSING.sub(r"\1\n", prompt))
     except ValueError:
         return []
     before: list[str] = []
