@@ -320,7 +320,7 @@ def test_the_end_of_a_docstring_is_no_part_of_what_an_example_shows(end: str, tm
     prompt = f'def add(a, b):\n    """Adds.\n\n    >>> add(2, 3)\n    5\n{end}'
     result, code = run(tmp_path, script(("generator", python(GOOD)), ("scorer", FINE)), prompt=prompt)
     assert (code, result.rounds[0].caps) == (ExitCode.OK, [])
-    (check,) = checks_in(f'    >>> f(1)\n    2"""{end}', "program")
+    (check,) = checks_in(f'    >>> f(1)\n    2"""\n{end}', "program")
     assert check.statement == "f(1) shows 2"
 
 
