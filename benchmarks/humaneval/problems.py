@@ -70,7 +70,8 @@ def load(cache: Path) -> list[Problem]:
 
 
 def sampled(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:
-    """Return ``count`` problems in their order, as many from each quarter by length of the prompt."""
+    """Return ``count`` problems, as many from each quarter by length of the prompt, in an order of the lot: the data set
+    begins with easy ones, so the first few of it would flatter a run that is cut short."""
     lot = random.Random(seed)
     by_length = sorted(problems, key=lambda p: (len(p.prompt), p.name))
     quarters = [by_length[n * len(by_length) // STRATA : (n + 1) * len(by_length) // STRATA] for n in range(STRATA)]
@@ -79,7 +80,9 @@ def sampled(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]
         for n, quarter in enumerate(quarters)
         for problem in lot.sample(quarter, min(len(quarter), count // STRATA + (n < count % STRATA)))
     }
-    return [problem for problem in problems if problem.name in chosen]
+    found = [problem for problem in problems if problem.name in chosen]
+    lot.shuffle(found)
+    return found
 
 
 def cleaned(source: str) -> str:

@@ -22,6 +22,8 @@ Rows = Mapping[str, Mapping[str, Any]]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "humaneval.md"
 MEANS = ("calls", "cycles", "input_tokens", "cached_tokens", "output_tokens", "seconds")
+ENOUGH = 60
+"""Fewer problems than this say little."""
 Z = 1.959964
 """Two-sided 95 %."""
 
@@ -93,6 +95,11 @@ def page(figures: Mapping[str, Any]) -> str:
         lines.append(
             f"| {arm} | {f['problems']} | {f['pass@1']:.1%} | {low:.1%} – {high:.1%} | {' | '.join(map(str, cells))} |"
         )
+    if min(f["problems"] for f in figures["arms"].values()) < ENOUGH:
+        lines += [
+            "",
+            f"**Not finished:** under {ENOUGH} problems, and those the first of the data set, which are easy.",
+        ]
     lines += ["", "Pairs, on the problems that both arms have (McNemar, exact, two-sided):", ""]
     lines += ["| First | Second | Problems | Only first | Only second | p |", "|---|---|---:|---:|---:|---:|"]
     lines += [
