@@ -70,8 +70,8 @@ def load(cache: Path) -> list[Problem]:
 
 
 def sampled(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:
-    """Return ``count`` problems, as many from each quarter by length of the prompt, in a drawn order: the data set begins
-    with easy ones, so its first few would flatter a run that is cut short."""
+    """Return ``count`` problems, as many from each quarter by length of the prompt, in a drawn order: the data set
+    begins with easy ones, so its first few would flatter a run that is cut short."""
     lot = random.Random(seed)
     by_length = sorted(problems, key=lambda p: (len(p.prompt), p.name))
     quarters = [by_length[n * len(by_length) // STRATA : (n + 1) * len(by_length) // STRATA] for n in range(STRATA)]
