@@ -106,7 +106,7 @@ def fill(module: str, name: str, code: str) -> str:
 
 
 def merge(existing: str, skeleton: str) -> str:
-    """Return ``existing`` with what ``skeleton`` adds: imports, constants, new definitions, changed docstrings.
+    """Return ``existing`` with what ``skeleton`` adds: imports, constants, new definitions and members of classes.
 
     A definition that both have keeps its code, unless the skeleton gives it another signature or docstring:
     then it becomes the skeleton's stub.
@@ -119,11 +119,11 @@ def merge(existing: str, skeleton: str) -> str:
         old = _find(parse_module(result, "module"), node.name)
         if old is None:
             result = _append(result, parse_module(result, "module"), ast.unparse(node))
-        elif _is_stub(node) and _changed(old, node):
-            if isinstance(old, ast.ClassDef) and isinstance(node, ast.ClassDef):
+        elif isinstance(old, ast.ClassDef) and isinstance(node, ast.ClassDef):
+            if _members(node).keys() - _members(old).keys() or (_is_stub(node) and _changed(old, node)):
                 result = _with_class(result, old, node)
-            else:
-                result = _spliced(result, [(*span(old), ast.unparse(node))])
+        elif _is_stub(node) and _changed(old, node):
+            result = _spliced(result, [(*span(old), ast.unparse(node))])
     defined = top_names(old_tree)
     constants = [n for n in new_tree.body if isinstance(n, ast.Assign | ast.AnnAssign) and not (assigned(n) & defined)]
     imports = [n for n in new_tree.body if isinstance(n, ast.Import | ast.ImportFrom)]

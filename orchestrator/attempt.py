@@ -89,7 +89,10 @@ class Work:
         for path, source in self.skeletons.items():
             if not afresh and self.kept.get(path) == source:
                 continue
-            start[path] = merge(start.get(path, ""), interface(source)) if path.endswith(".py") else source
+            try:
+                start[path] = merge(start.get(path, ""), interface(source)) if path.endswith(".py") else source
+            except ValueError:  # what can't be read is begun anew
+                start[path] = source
         return {**start, **self.tests}
 
     def keep_best(

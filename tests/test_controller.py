@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.models.scripted import ScriptedModel
+from orchestrator.attempt import Work
 from orchestrator.compose import build_models
 from orchestrator.config import ControllerSettings, Settings
 from orchestrator.controller import next_move
 from schemas.errors import ExitCode
 from schemas.routing import Move
 from tests.helpers import go
-from tests.replies import BAD_CORE, CORE, FIRST, NO_CHANGE, PLAN, SECOND, files, judgement, script
+from tests.replies import BAD_CORE, CORE, CORE_SKELETON, FIRST, NO_CHANGE, PLAN, SECOND, files, judgement, script
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,11 @@ def test_a_run_resamples_from_the_interfaces_and_then_escalates_with_the_makers_
     assert [r.agent for r in strong.requests] == ["spec", "impl"]
     resampled = [c for c in done.calls if c["agent"] == "impl" and c["attempt"] == 3]
     assert len(resampled) == 1
+
+
+def test_code_that_can_not_be_read_is_begun_anew_from_its_interface() -> None:
+    work = Work(files={"a.py": "def (", "b.py": "B = 1\n"}, checks=[], skeletons={"a.py": CORE_SKELETON})
+    assert work.begin(afresh=False) == {"a.py": CORE_SKELETON, "b.py": "B = 1\n"}
 
 
 def test_a_run_stops_where_nothing_gets_better(tmp_path: Path) -> None:

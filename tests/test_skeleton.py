@@ -260,5 +260,14 @@ def test_a_class_takes_the_decorators_and_bases_that_a_skeleton_gives_it() -> No
     ],
 )
 @pytest.mark.parametrize("existing", [DATA, "class P: pass\n", "class P:\n    B = 1\n    def a(self): return 1\n"])
-def test_merged_classes_are_always_python(existing: str, skeleton: str) -> None:
-    compile(merge(existing, interface(skeleton)), "merged", "exec")
+def test_a_merged_class_is_python_and_has_what_was_wished(existing: str, skeleton: str) -> None:
+    tree = ast.parse(merge(existing, interface(skeleton)))
+    (merged,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    wished = {n.name for n in ast.walk(ast.parse(skeleton)) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    assert wished <= {n.name for n in ast.walk(merged) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+
+
+def test_a_field_alone_is_added_to_a_class_that_has_all_else_already() -> None:
+    merged = merge(DATA, interface("class P:\n    y: int = 0\n"))
+    assert "    x: int  # across\n    y: int = 0\n" in merged
+    assert "NotImplementedError" not in merged
