@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from benchmarks.humaneval.__main__ import RESULTS
 from benchmarks.humaneval.arms import ARMS
+from benchmarks.statistics import mcnemar, wilson
 
 Rows = Mapping[str, Mapping[str, Any]]
 """Problem → its outcome."""
@@ -24,29 +24,6 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "humaneval.md"
 MEANS = ("calls", "cycles", "input_tokens", "cached_tokens", "output_tokens", "seconds")
 ENOUGH = 60
 """Fewer problems than this say little."""
-Z = 1.959964
-"""Two-sided 95 %."""
-
-
-def wilson(passed: int, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of a rate (Wilson 1927, J. Am. Stat. Assoc. 22, 209)."""
-    if not total:
-        return 0.0, 1.0
-    rate, square = passed / total, Z * Z / total
-    centre = (rate + square / 2) / (1 + square)
-    half = Z / (1 + square) * math.sqrt(rate * (1 - rate) / total + square / (4 * total))
-    return centre - half, centre + half
-
-
-def mcnemar(first: Rows, second: Rows) -> tuple[int, int, float]:
-    """Return how many problems only the first and only the second solved, and how likely so uneven a split is by
-    chance: McNemar's test in its exact form, two-sided (McNemar 1947, Psychometrika 12, 153)."""
-    both = sorted(set(first) & set(second))
-    only_first = sum(first[p]["passed"] and not second[p]["passed"] for p in both)
-    only_second = sum(second[p]["passed"] and not first[p]["passed"] for p in both)
-    total = only_first + only_second
-    tail = sum(math.comb(total, k) for k in range(min(only_first, only_second) + 1)) / 2**total
-    return only_first, only_second, min(1.0, 2 * tail)
 
 
 def summary(rows: Mapping[str, Rows]) -> dict[str, Any]:
@@ -68,7 +45,7 @@ def summary(rows: Mapping[str, Rows]) -> dict[str, Any]:
         }
     pairs = []
     for first, second in combinations(rows, 2):
-        more, fewer, chance = mcnemar(rows[first], rows[second])
+        more, fewer, chance = mcnemar(_passed(rows[first]), _passed(rows[second]))
         common = len(set(rows[first]) & set(rows[second]))
         split = {"only_first": more, "only_second": fewer, "p": round(chance, 4)}
         pairs.append({"first": first, "second": second, "problems": common, **split})
@@ -107,6 +84,10 @@ def page(figures: Mapping[str, Any]) -> str:
         for p in figures["pairs"]
     ]
     return "\n".join([*lines, ""])
+
+
+def _passed(rows: Rows) -> dict[str, bool]:
+    return {task: bool(row["passed"]) for task, row in rows.items()}
 
 
 def _rows(path: Path) -> Rows:

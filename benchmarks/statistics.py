@@ -1,0 +1,32 @@
+"""What the reports say of rates: an interval for one, a paired test for two."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+__all__ = ["mcnemar", "wilson"]
+
+Z = 1.959964
+"""Two-sided 95 %."""
+
+
+def wilson(passed: int, total: int) -> tuple[float, float]:
+    """Return the 95 % interval of a rate (Wilson 1927, J. Am. Stat. Assoc. 22, 209)."""
+    if not total:
+        return 0.0, 1.0
+    rate, square = passed / total, Z * Z / total
+    centre = (rate + square / 2) / (1 + square)
+    half = Z / (1 + square) * math.sqrt(rate * (1 - rate) / total + square / (4 * total))
+    return centre - half, centre + half
+
+
+def mcnemar(first: Mapping[str, bool], second: Mapping[str, bool]) -> tuple[int, int, float]:
+    """Return how many tasks only the first and only the second solved, of those that both have tried, and how likely so
+    uneven a split is by chance: McNemar's test in its exact form, two-sided (McNemar 1947, Psychometrika 12, 153)."""
+    both = set(first) & set(second)
+    only_first = sum(first[task] and not second[task] for task in both)
+    only_second = sum(second[task] and not first[task] for task in both)
+    total = only_first + only_second
+    tail = sum(math.comb(total, k) for k in range(min(only_first, only_second) + 1)) / 2**total
+    return only_first, only_second, min(1.0, 2 * tail)
