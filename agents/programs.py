@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +14,32 @@ from agents.runner import CORRECTIONS, Runner, Task
 from schemas.errors import AgentFailure
 from schemas.refinement import PROGRAM
 
-__all__ = ["ProgramTask", "versions"]
+__all__ = ["ProgramTask", "opening", "versions"]
 
 CHOICES = 4
 """How many versions are asked for at once, where a model can write several from one reading of the prompt."""
+
+
+BEHIND = ["\nprint(", "\nassert ", "\n# Example", "\n# Test", "\nif __name__"]
+"""What a small model adds to a function that it was to complete, unasked."""
+
+_TOP = re.compile(r"(?:import|from|def|async def|class|@)\b ?")
+
+
+def opening(prompt: str) -> str:
+    """Return the code that a task ends in, where that is a function (or imports, helpers and a function) with a
+    docstring and nothing else: a program for the task begins with it. Empty where there is none."""
+    blocks = fences(prompt)
+    lines = (blocks[-1].content if blocks else prompt).rstrip().split("\n")
+    for first in (n for n, line in enumerate(lines) if _TOP.match(line)):
+        text = "\n".join(lines[first:]) + "\n"
+        try:
+            last = parse_module(text, "task").body[-1]
+        except ValueError:
+            continue
+        if isinstance(last, ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(last) and len(last.body) == 1:
+            return text
+    return ""
 
 
 @dataclass(frozen=True)
@@ -32,12 +55,19 @@ class ProgramTask:
 async def versions(
     runner: Runner, agent: str, step: str, variables: Mapping[str, object], task: ProgramTask, before: str | None = None
 ) -> list[str]:
-    """Return the versions that ``agent`` writes of a program; with ``before``, those that differ from it.
+    """Return the versions that ``agent`` writes of a program, the same one as often as it is written; with ``before``,
+    those that differ from it.
+
+    Where the task ends in code and a model's reply can be begun for it, it begins with that code: neither signature nor
+    docstring is written anew, and neither can come out wrong.
 
     Raises:
         AgentFailure: no reply was usable.
     """
     small = runner.model(agent).traits.step == "function"
+    begun = opening(task.prompt)
+    if before is not None and not before.startswith(begun):
+        begun = ""
 
     def parse(text: str) -> str:
         program = _program(text, before)
@@ -54,8 +84,8 @@ async def versions(
         variables,
         parse,
         max_tokens=900 if small else 12_000,
-        stop=["\n```"],
-        prefill="```python\n",
+        stop=["\n```", *(BEHIND if begun else [])],
+        prefill=f"```python\n{begun}",
         sample=task.sample,
         choices=CHOICES if small else 1,
         corrections=0 if small else CORRECTIONS,  # the others are the second chance
@@ -63,7 +93,7 @@ async def versions(
     (answers,) = await runner.ask_all([asked])
     if isinstance(answers, AgentFailure):
         raise answers
-    return list(dict.fromkeys(answers))
+    return answers
 
 
 def _program(text: str, before: str | None) -> str:

@@ -16,7 +16,7 @@ from agents.scorer import score
 from orchestrator.config import RefineSettings
 from orchestrator.controller import Tried, next_move
 from orchestrator.evidence.collect import Subject
-from orchestrator.evidence.examples import checks_in
+from orchestrator.evidence.examples import calls_in, checks_in
 from orchestrator.evidence.static import certain_errors, tidy
 from orchestrator.memory import round_entry, said
 from orchestrator.rubric import program_caps, program_failures
@@ -125,12 +125,19 @@ async def _refined(team: Team, task: ProgramTask, best: Round, settings: RefineS
 
 
 async def _best_of(team: Team, prompt: str, settings: RefineSettings, versions: Sequence[str]) -> tuple[str, Evidence]:
-    """Return the version with the best facts; of equals the first."""
-    tidied = list(dict.fromkeys(tidy(PROGRAM, version) for version in versions))
-    measured = [
-        (version, await team.laboratory.examine(_subject(team, prompt, version, settings))) for version in tidied
-    ]
-    return max(measured, key=lambda pair: pair[1].merit)
+    """Return the version with the best facts; of equals the one that most of them agree with, then the first."""
+    tidied = [tidy(PROGRAM, version) for version in versions]
+    measured = {
+        version: await team.laboratory.examine(_subject(team, prompt, version, settings))
+        for version in dict.fromkeys(tidied)
+    }
+    best = max(evidence.merit for evidence in measured.values())
+    equals = [version for version in tidied if measured[version].merit == best]
+    if not settings.run:
+        return equals[0], measured[equals[0]]
+    shares = await team.laboratory.agreement(equals, calls_in(prompt))
+    chosen = equals[shares.index(max(shares))]
+    return chosen, measured[chosen]
 
 
 def _subject(team: Team, prompt: str, program: str, settings: RefineSettings) -> Subject:

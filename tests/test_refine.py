@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import Model, Progress, Traits
@@ -19,7 +21,7 @@ from orchestrator.commands.refine import _idea, _refine
 from orchestrator.compose import Models, build_team, cache_folder
 from orchestrator.config import AGENTS, Settings
 from orchestrator.evidence.environment import ensure_environment
-from orchestrator.evidence.examples import checks_in
+from orchestrator.evidence.examples import MOST, checks_in
 from orchestrator.run_loop import until_stopped
 from orchestrator.sandbox.bubblewrap import Bubblewrap
 from orchestrator.terminal import QuietView
@@ -313,6 +315,39 @@ def test_bad_input_is_said_in_one_line(workspace: Path, arguments: list[str], wo
 )
 def test_examples_of_a_task_are_checks(prompt: str, count: int) -> None:
     assert len(checks_in(prompt, "program")) == count
+
+
+@pytest.mark.parametrize(
+    ("prompt", "statements"),
+    [
+        ("primes(4) == [2, 3]", ["primes(4) returns [2, 3]"]),
+        ("primes(4) ➞ [2, 3], primes(0) → []", ["primes(4) returns [2, 3]", "primes(0) returns []"]),
+        ('`shout("a")` should return `"A"`.', ["shout('a') returns 'A'"]),
+        ("f(1) => 2\nf(1) returns 2", ["f(1) returns 2"]),
+        ("def f(n):\n    ...\n\nf(1) is 2 and g(1) is 3", ["f(1) returns 2"]),
+        ("def f(n, base):\n\nInput: n = 3, base = 2\nOutput: 11", ["f(3, 2) returns 11"]),
+        ("def f(items):\n\nFor items = [1, 2] the output should be 3", ["f([1, 2]) returns 3"]),
+        ("f(1) -> 19 - 6 = 13", []),
+        ("f(n) == f(n - 1) + 1, f(x) = 2", []),
+        ("len([1]) == 1, x.f(1) == 2, f() == 3, f(1) is small", []),
+    ],
+)
+def test_calls_in_the_text_of_a_task_that_say_what_they_return_are_checks(prompt: str, statements: list[str]) -> None:
+    assert [check.statement for check in checks_in(prompt, "program")] == statements
+
+
+@given(st.text(alphabet="f(1)=->:'[], \nretuns", max_size=60))
+def test_no_text_breaks_the_search_for_examples(prompt: str) -> None:
+    assert len(checks_in(prompt, "program")) <= MOST
+
+
+def test_an_example_may_show_the_same_value_written_otherwise(tmp_path: Path) -> None:
+    prompt = ">>> words('a b')\n[\"a\",'b']\n>>> words('')\n0\n"
+    code = "def words(text):\n    return text.split() if text else False\n"
+    result, _ = run(tmp_path, script(("generator", python(code)), ("scorer", FINE)), prompt=prompt, max_refinements=0)
+    acceptance = result.rounds[0].evidence.acceptance
+    assert acceptance is not None
+    assert [r.outcome for r in acceptance.results] == ["passed", "failed"]
 
 
 @pytest.mark.parametrize("end", ['    """\n', "    '''\n    pass\n", ""])

@@ -102,6 +102,10 @@ class EmbeddedModel:
         params.kv_unified = True
         params.cpuparams.n_threads = self._threads
         params.cpuparams_batch.n_threads = self._threads
+        # Threads that wait spinning take processors from whatever else runs: see docs/speed.md.
+        params.cpuparams.poll = params.cpuparams_batch.poll = 0
+        # What is repeated (code that is mended, docstrings, JSON keys) is guessed from the prompt and checked at once.
+        params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_MAP_K]
         params.warmup = False
         params.verbosity = 0
         params.api_keys = [secrets.token_hex(16)]

@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from agents.skeleton import signature_gaps
-from orchestrator.evidence import mutants
+from orchestrator.evidence import agreement, mutants
 from orchestrator.evidence.control import Control, controls, shown_alone, solo, unfailing
 from orchestrator.evidence.environment import Environment
 from orchestrator.evidence.mutants import chosen, measure_strength
@@ -40,7 +40,7 @@ SOLOS = 6
 """So many tests of an attempt are tried alone, where the control runs did not show that they can fail."""
 
 LAUNCHER = Path(__file__).with_name("launcher.py").resolve()
-TOOLS = (HARNESS, LAUNCHER, mutants.HARNESS)
+TOOLS = (HARNESS, LAUNCHER, mutants.HARNESS, agreement.HARNESS)
 """What runs inside the sandbox: where it changes, what was measured with it counts no more."""
 
 
@@ -107,6 +107,23 @@ class Laboratory:
             ValueError: as `examine`.
         """
         return await self._once("scrutinised", subject, self._scrutinised)
+
+    async def agreement(self, versions: Sequence[str], calls: Sequence[str]) -> list[float]:
+        """Return how far the others of ``versions``, programs of one file, agree with each (0–1): see
+        `orchestrator.evidence.agreement`. It orders versions that the facts leave equal, and is no fact itself.
+
+        Raises:
+            Unavailable: the sandbox could not be made.
+        """
+        if len(set(versions)) < 2:
+            return [1.0] * len(versions)
+        tried = agreement.varied(calls)
+        key = ["agreement", 1, list(versions), tried, digest_of(agreement.HARNESS.read_text(encoding="utf-8"))]
+        kept = self.store.fact(key, agreement.Shares)
+        if kept is None:
+            kept = await agreement.measured(self.sandbox, self.environment.path, versions, tried)
+            self.store.keep_fact(key, kept)
+        return kept.root
 
     async def start(self, files: Mapping[str, str], argv: tuple[str, ...], seconds: float) -> Execution:
         """Really run a command of the project ``files``; nothing of it is kept as a fact."""

@@ -1,16 +1,20 @@
-"""The examples of a task (``>>> double(2)``, below it ``4``, as in Python's own shell) as checks that are run."""
+"""The examples of a task as checks that are run: as in Python's own shell (``>>> double(2)``, below it ``4``), and
+calls with what they return (``double(2) == 4``, ``double(2) -> 4``, ``double(2) returns 4``)."""
 
 from __future__ import annotations
 
+import ast
+import builtins
 import contextlib
 import doctest
 import re
+from collections.abc import Iterator
 
 from pydantic import ValidationError
 
 from schemas.idea import AcceptanceCheck
 
-__all__ = ["MOST", "checks_in"]
+__all__ = ["MOST", "calls_in", "checks_in"]
 
 MOST = 30
 """So many examples are taken at most."""
@@ -20,17 +24,32 @@ _CLOSING = re.compile(r"^((?!\s*>>>).*?)(?:\"{3}|'{3})[ \t]*$", re.M)
 """The end of a docstring, which would count as the last line that an example shows."""
 
 
+_DEFINED = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.M)
+_CALLED = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\(")
+_SAID = r"(?:(?:should|must|will|would)[ \t]+)?(?:returns?|be|is|gives?|yields?|outputs?)\b"
+_RETURNS = re.compile(rf"[ \t`]*(?:#[ \t]*)?(?:==?>?|[-=]>|[→➞⇒]|:|{_SAID})[ \t`]*(?:returns?\b)?[ \t`]*")
+_GIVEN = re.compile(
+    r"[ \t,.:;`]*\n?[ \t]*(?:the[ \t]+)?(?:output|result|answer|returns?|=>|[-→➞⇒]>?)"
+    rf"[ \t`]*(?:==?|:|{_SAID})?[ \t`]*",
+    re.I,
+)
+LONGEST = 400
+"""Characters of a call, and of what it returns, in a line of text."""
+
+
 def checks_in(prompt: str, module: str) -> list[AcceptanceCheck]:
     """Return a check for each example in ``prompt`` that shows a result; none where they can't be read, or for one of
     thousands of characters.
 
     An example is run in a copy of ``module``'s names, behind those statements before it that show none. What it prints,
-    white space at the ends apart, must be what is shown; where that is a traceback, it must raise that error.
+    white space at the ends apart, must be what is shown, or show the same value; where that is a traceback, it must
+    raise that error. A call in the text, of literals only, must return the literal that stands behind it.
     """
+    text = _CLOSING.sub(r"\1\n", prompt)
     try:
-        examples = doctest.DocTestParser().get_examples(_CLOSING.sub(r"\1\n", prompt))
+        examples = doctest.DocTestParser().get_examples(text)
     except ValueError:
-        return []
+        examples = []
     before: list[str] = []
     checks: list[AcceptanceCheck] = []
     for example in examples:
@@ -39,7 +58,96 @@ def checks_in(prompt: str, module: str) -> list[AcceptanceCheck]:
         elif len(checks) < MOST and _compiles(example.source):
             with contextlib.suppress(ValidationError):  # longer than a check may be
                 checks.append(_check(f"E{len(checks) + 1}", module, before, example))
+    shown = {_plain(example.source) for example in examples}
+    for call, returned in _returning(text):
+        if len(checks) < MOST and call not in shown:
+            shown.add(call)
+            checks.append(_call_check(f"E{len(checks) + 1}", module, call, returned))
     return checks
+
+
+def calls_in(prompt: str) -> list[str]:
+    """Return the calls, of literals only, that the examples in ``prompt`` show."""
+    text = _CLOSING.sub(r"\1\n", prompt)
+    try:
+        sources = [example.source for example in doctest.DocTestParser().get_examples(text)]
+    except ValueError:
+        sources = []
+    calls = [_plain(source) for source in sources if _shortest_call(source.strip()) == source.strip()]
+    return list(dict.fromkeys([*calls, *(call for call, _ in _returning(text))]))[:MOST]
+
+
+def _returning(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each call in ``text`` that is followed by what it returns; of literals, and of a function that the task
+    defines (any but Python's own, where it defines none)."""
+    defined = set(_DEFINED.findall(text))
+    yield from _given(text)
+    for match in _CALLED.finditer(text):
+        name = match[1]
+        if name not in defined if defined else hasattr(builtins, name):
+            continue
+        call = _shortest_call(text[match.start() : match.start() + LONGEST])
+        arrow = _RETURNS.match(text, match.start() + len(call)) if call else None
+        value = _literal(text, arrow.end())[0] if arrow else ""
+        if value:
+            yield _plain(call), value
+
+
+def _given(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the examples that name each argument (``n = 3, base = 2``, ``Output: 11``) of the task's only function."""
+    found = re.findall(r"^def[ \t]+(\w+)\(([^()]*)\)", text, re.M)
+    names = (
+        [part.partition(":")[0].partition("=")[0].strip() for part in found[0][1].split(",")] if len(found) == 1 else []
+    )
+    if not names or not all(name.isidentifier() for name in names):
+        return
+    for match in re.finditer(rf"(?<![\w.]){names[0]}[ \t]*=(?!=)", text):
+        at, values = match.start(), []
+        for name in names:
+            named = re.compile(rf"[ \t,;]*(?:and[ \t]+)?{name}[ \t]*=(?!=)[ \t]*").match(text, at)
+            value, at = _literal(text, named.end()) if named else ("", at)
+            if not value:
+                break
+            values.append(value)
+        else:
+            arrow = _GIVEN.match(text, at)
+            value = _literal(text, arrow.end())[0] if arrow else ""
+            if value:
+                yield f"{found[0][0]}({', '.join(values)})", value
+
+
+def _plain(source: str) -> str:
+    """Return ``source`` as it is written without needless white space."""
+    try:
+        return ast.unparse(ast.parse(source.strip()))
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return source.strip()
+
+
+def _shortest_call(text: str) -> str:
+    """Return the call with literal arguments that ``text`` begins with; empty if none."""
+    for end in (match.end() for match in re.finditer(r"\)", text)):
+        with contextlib.suppress(SyntaxError, ValueError, MemoryError, RecursionError):
+            node = ast.parse(text[:end], mode="eval").body
+            if isinstance(node, ast.Call):
+                for value in [*node.args, *(keyword.value for keyword in node.keywords)]:
+                    ast.literal_eval(value)
+                return text[:end] if node.args or node.keywords else ""
+    return ""
+
+
+def _literal(text: str, at: int) -> tuple[str, int]:
+    """Return the longest literal that stands in ``text`` at ``at``, as Python writes it, and where it ends; an empty
+    one if none does, or if it is only the beginning of an expression."""
+    rest = text[at : at + LONGEST]
+    for end in sorted({match.start() for match in re.finditer(r"(?<=\S)(?!\w)", rest)}, reverse=True):
+        with contextlib.suppress(SyntaxError, ValueError, MemoryError, RecursionError, TypeError):
+            node = ast.parse(rest[:end].strip(), mode="eval").body
+            if isinstance(node, ast.Tuple) and not rest.lstrip().startswith("("):
+                continue  # "2, and so on": the comma is the sentence's
+            value = repr(ast.literal_eval(node))
+            return ("" if re.match(r"[ \t]*[-+*/%=<>([]", rest[end:]) else value), at + end
+    return "", at
 
 
 def _compiles(source: str) -> bool:
@@ -48,6 +156,28 @@ def _compiles(source: str) -> bool:
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return False
     return True
+
+
+_SAME = """\
+import ast
+def value(text):
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+    return [found, isinstance(found, bool)]
+def same(printed, shown):
+    return printed == shown or value(printed) == value(shown)
+""".splitlines()
+
+
+def _call_check(name: str, module: str, call: str, returned: str) -> AcceptanceCheck:
+    lines = [
+        f"import {module}",
+        f"returned = {module}.{call}",
+        f"assert returned == {returned}, f'it returns {{returned!r:.200}}'",
+    ]
+    return AcceptanceCheck(id=name, statement=f"{call} returns {returned}"[:400], check="\n".join(lines))
 
 
 def _check(name: str, module: str, before: list[str], example: doctest.Example) -> AcceptanceCheck:
@@ -64,7 +194,8 @@ def _check(name: str, module: str, before: list[str], example: doctest.Example) 
             "printed = io.StringIO()",
             "with contextlib.redirect_stdout(printed):",
             "    exec(compile(source, 'example', 'single'), space)",
-            f"assert printed.getvalue().strip() == {shown!r}, f'it shows {{printed.getvalue().strip()[:200]}}'",
+            *_SAME,
+            f"assert same(printed.getvalue().strip(), {shown!r}), f'it shows {{printed.getvalue().strip()[:200]}}'",
         ]
     else:
         lines += [
