@@ -50,8 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     tasks = chosen(load(), options.ideas)
     settings = load_settings(Path(os.devnull), os.environ, {}).settings
+    rooms = _Rooms(settings)
     if options.verify:
-        return max(verify(task, *_laboratory(settings, task)) for task in tasks)
+        return max([verify(task, *rooms.room(task)) for task in tasks])
     arms = options.arms.split(",")
     if unknown := set(arms) - set(ARMS):
         parser.error(f"there is no arm {', '.join(sorted(unknown))}; there are {', '.join(ARMS)}")
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if until is not None and time.monotonic() > until:
                 return worst
             try:
-                sandbox, environment = _laboratory(settings, task)
+                sandbox, environment = rooms.room(task)
                 folder = _new_folder(options.workspace.absolute(), f"{arm}-{task.name}")
                 found = run(task, arm, Bench(settings, sandbox, environment, folder, options.idea_minutes))
             except Unavailable as problem:
@@ -154,9 +155,24 @@ def verify(task: Task, sandbox: Sandbox, environment: Environment) -> int:
     return bool(problems)
 
 
-def _laboratory(settings: Settings, task: Task) -> tuple[Sandbox, Environment]:
-    environment = ensure_environment(cache_folder(settings), list(task.idea.constraints.dependencies))
-    return build_sandbox(settings, environment), environment
+class _Rooms:
+    """Sandbox and environment for the dependencies of an idea; a sandbox is tried out once for each environment."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._made: dict[tuple[str, ...], tuple[Sandbox, Environment]] = {}
+
+    def room(self, task: Task) -> tuple[Sandbox, Environment]:
+        """Return those of ``task``.
+
+        Raises:
+            Unavailable: they can't be had.
+        """
+        needs = tuple(task.idea.constraints.dependencies)
+        if needs not in self._made:
+            environment = ensure_environment(cache_folder(self._settings), list(needs))
+            self._made[needs] = build_sandbox(self._settings, environment), environment
+        return self._made[needs]
 
 
 def _new_folder(workspace: Path, name: str) -> Path:

@@ -158,7 +158,7 @@ def pipeline(bench: Bench, task: Task) -> Delivery:
     empty folder.
 
     Raises:
-        Unavailable: the model or the sandbox is not there, which is no outcome.
+        Unavailable: the model, the sandbox, or what else a run needs is not there, which is no outcome.
     """
     idea = bench.folder / "idea.yaml"
     idea.write_text(task.text, encoding="utf-8")
@@ -181,12 +181,12 @@ def pipeline(bench: Bench, task: Task) -> Delivery:
         except subprocess.TimeoutExpired:
             error = f"ended from outside, {GRACE / 60:g} minutes after its own limit"
     said = (bench.folder / "output.txt").read_text(encoding="utf-8", errors="replace")
-    if code == ExitCode.UNAVAILABLE:
+    files = RunFiles(bench.folder, RUN)
+    report = files.generated / "report.json"
+    if code == ExitCode.UNAVAILABLE or (code == ExitCode.BAD_INPUT and not report.is_file()):
         raise Unavailable(said.strip()[-600:])
     if code == ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
-    files = RunFiles(bench.folder, RUN)
-    report = files.generated / "report.json"
     if report.is_file():
         delivery = from_report(FinalReport.model_validate_json(report.read_bytes()))
     else:

@@ -121,7 +121,7 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
         "reference that passes them all.",
         "",
         "- `single`: the whole project in one greedy reply; *accepted* where all visible checks pass.",
-        "- `pipeline`: `milepost run` with default settings; *accepted* is the run's own verdict.",
+        "- `pipeline`: `milepost run` with default settings and a limit of time; *accepted* is the run's own verdict.",
         "",
         "*Micro* is the share of all held-out checks that pass, *macro* the mean of the ideas' shares, *whole* the",
         "ideas that pass all of theirs, with its 95 % interval (Wilson). Attempts, calls, tokens and seconds are means",
