@@ -32,7 +32,7 @@ from orchestrator.evidence.environment import Environment, ensure_environment
 from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.port import Sandbox
 from orchestrator.scratch import scratch
-from schemas.errors import MilepostError, Unavailable
+from schemas.errors import MilepostError
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "ideas"
 
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 sandbox, environment = rooms.room(task)
                 folder = _new_folder(options.workspace.absolute(), f"{arm}-{task.name}")
                 found = run(task, arm, Bench(settings, sandbox, environment, folder, options.idea_minutes))
-            except Unavailable as problem:
+            except MilepostError as problem:  # no outcome: the next run tries again
                 print(f"{task.name} {arm}: could not be run: {problem}", flush=True)
                 worst = 1
                 continue
@@ -88,15 +88,10 @@ def run(task: Task, arm: str, bench: Bench) -> dict[str, Any]:
     """Return the outcome of one arm on one idea.
 
     Raises:
-        Unavailable: what the arm needs is not there; that says nothing about the arm.
+        MilepostError: what the arm needs is not there; that says nothing about the arm.
     """
     began = time.monotonic()
-    try:
-        delivery = ARMS[arm](bench, task)
-    except Unavailable:
-        raise
-    except MilepostError as problem:
-        delivery = Delivery(error=str(problem)[:300])
+    delivery = ARMS[arm](bench, task)
     seconds = round(time.monotonic() - began, 1)
     try:
         scored = asyncio.run(outcomes(task, delivery.files, bench.sandbox, bench.environment))
