@@ -70,6 +70,7 @@ class Delivery:
     accepted: bool = False
     """The arm's own verdict, on what it can see."""
     visible_passed: int = 0
+    """Measured here, for every arm alike: a run's report proves checks of accepted work only."""
     milestones_accepted: int = 0
     milestones: int = 0
     attempts: int = 1
@@ -90,14 +91,10 @@ def single(bench: Bench, task: Task) -> Delivery:
     (bench.folder / "reply.md").write_text(reply, encoding="utf-8")
     try:
         delivery.files = project_from(reply, _module(task))
-        laboratory = Laboratory(bench.sandbox, bench.environment, RecordStore(bench.folder / "facts"))
-        subject = Subject(delivery.files, task.idea, task.idea.acceptance, runs_program=False)
-        evidence = asyncio.run(laboratory.examine(subject))
+        delivery.visible_passed = _visible(bench, task, delivery.files)
     except ValueError as problem:
         delivery.error = str(problem)[:300]
-        return delivery
-    delivery.visible_passed = len(evidence.met)
-    delivery.accepted = evidence.acceptance is not None and evidence.acceptance.clean
+    delivery.accepted = delivery.visible_passed == sum(bool(check.check) for check in task.idea.acceptance)
     return delivery
 
 
@@ -120,6 +117,18 @@ async def _asked(bench: Bench, task: Task) -> tuple[Delivery, str]:
         await models.close()
     error = "the reply was cut off" if reply.stop_reason == "max_tokens" else None
     return Delivery(calls=1, usage=reply.usage, models=[model.name], error=error), reply.text
+
+
+def _visible(bench: Bench, task: Task, files: Mapping[str, str]) -> int:
+    """Return how many of the idea's visible checks hold for what was delivered, accepted or not.
+
+    Raises:
+        ValueError: a path of the project is not inside it.
+    """
+    laboratory = Laboratory(bench.sandbox, bench.environment, RecordStore(bench.folder / "facts"))
+    code = {path: text for path, text in files.items() if not path.startswith("tests/")}
+    subject = Subject(code, task.idea, task.idea.acceptance, runs_program=False)
+    return len(asyncio.run(laboratory.examine(subject)).met)
 
 
 def _module(task: Task) -> str:
@@ -158,7 +167,7 @@ def pipeline(bench: Bench, task: Task) -> Delivery:
     empty folder.
 
     Raises:
-        Unavailable: the model, the sandbox, or what else a run needs is not there, which is no outcome.
+        Unavailable: the model, the sandbox, or what else a run needs is not there, or somebody ended it: no outcome.
     """
     idea = bench.folder / "idea.yaml"
     idea.write_text(task.text, encoding="utf-8")
@@ -185,8 +194,8 @@ def pipeline(bench: Bench, task: Task) -> Delivery:
     report = files.generated / "report.json"
     if code == ExitCode.UNAVAILABLE or (code == ExitCode.BAD_INPUT and not report.is_file()):
         raise Unavailable(said.strip()[-600:])
-    if code == ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt
+    if code == ExitCode.INTERRUPTED:  # from outside: Ctrl-C reaches this process too, and ends it
+        raise Unavailable("the run was interrupted")
     if report.is_file():
         delivery = from_report(FinalReport.model_validate_json(report.read_bytes()))
     else:
@@ -195,6 +204,7 @@ def pipeline(bench: Bench, task: Task) -> Delivery:
     delivery.error = error or delivery.error
     if files.project.is_dir():
         delivery.files = read_project(files.project)
+        delivery.visible_passed = _visible(bench, task, delivery.files)
     return delivery
 
 
@@ -202,7 +212,6 @@ def from_report(report: FinalReport) -> Delivery:
     """Return the figures of the product's own report."""
     return Delivery(
         accepted=report.verdict == "accepted",
-        visible_passed=sum(a.proof == "passed" for a in report.acceptance),
         milestones_accepted=sum(m.status is Status.ACCEPTED for m in report.milestones),
         milestones=len(report.milestones),
         attempts=sum(len(m.attempts) for m in report.milestones),
