@@ -23,7 +23,7 @@ settings.load_profile("milepost")
 class _InOneProcess(LoadScopeScheduling):  # type: ignore[misc]  # xdist's schedulers have no types
     """Keeps tests that share something costly in one process; the others run wherever there is room."""
 
-    shared = ("context_bound", "extension", "finishing", "hostile_judge", "run", "trace")
+    shared = ("context_bound", "extension", "finishing", "hostile_judge", "ideas_benchmark", "run", "trace")
     """Modules with a fixture for all of their tests."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -1,0 +1,210 @@
+"""Figures of the ideas benchmark: python -m benchmarks.ideas.report
+
+Reads RESULTS/<arm>.jsonl, writes RESULTS/summary.json, docs/ideas.md and docs/plots/ideas-*.svg. The plots need
+matplotlib: pip install -e '.[benchmarks]'
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from benchmarks.ideas.__main__ import RESULTS
+from benchmarks.ideas.arms import ARMS
+from benchmarks.machine import measured_with
+from benchmarks.statistics import mcnemar, wilson
+
+__all__ = ["page", "share", "summary"]
+
+Row = Mapping[str, Any]
+Rows = Mapping[str, Row]
+"""Idea → its outcome."""
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+MEANS = ("attempts", "calls", "input_tokens", "cached_tokens", "output_tokens", "seconds")
+SHORT = (
+    *("held_out_passed", "held_out_total", "accepted", "visible_passed", "visible_total"),
+    *("milestones_accepted", "milestones", "attempts", "calls", "output_tokens", "seconds", "error"),
+)
+"""What the summary tells of each idea."""
+PACKAGES = ("xllamacpp", "anthropic", "pytest", "coverage")
+MOST = 0.8
+"""Of its held-out checks a project passes at least so many where it is called nearly right."""
+LINES: Mapping[str, tuple[str, Callable[[Row], bool]]] = {
+    "all": ("all held-out checks pass", lambda row: share(row) == 1.0),
+    "most": (f"at least {MOST:.0%} of them pass", lambda row: share(row) >= MOST),
+}
+"""What *accepted* is held against: key → in words, and whether it is so."""
+
+
+def share(row: Row) -> float:
+    """Return how many of the idea's held-out checks pass, from 0 to 1."""
+    return float(row["held_out_passed"]) / float(row["held_out_total"])
+
+
+def summary(rows: Mapping[str, Rows]) -> dict[str, Any]:
+    """Return the figures: of each arm by itself, and of the arms in pairs on the ideas that both have."""
+    arms = {arm: _arm(list(outcomes.values())) for arm, outcomes in rows.items()}
+    pairs = []
+    for first, second in combinations(rows, 2):
+        more, fewer, chance = mcnemar(_whole(rows[first]), _whole(rows[second]))
+        common = len(set(rows[first]) & set(rows[second]))
+        split = {"only_first": more, "only_second": fewer, "p": round(chance, 4)}
+        pairs.append({"first": first, "second": second, "ideas": common, **split})
+    ideas = {
+        idea: {arm: _short(outcomes[idea]) for arm, outcomes in rows.items() if idea in outcomes}
+        for idea in sorted({idea for outcomes in rows.values() for idea in outcomes})
+    }
+    return {"arms": arms, "pairs": pairs, "ideas": ideas}
+
+
+def _arm(rows: Sequence[Row]) -> dict[str, Any]:
+    passed, total = sum(r["held_out_passed"] for r in rows), sum(r["held_out_total"] for r in rows)
+    whole = sum(LINES["all"][1](row) for row in rows)
+    return {
+        "ideas": len(rows),
+        "held_out_passed": passed,
+        "held_out_total": total,
+        "micro": round(passed / total, 4),
+        "macro": round(mean(map(share, rows)), 4),
+        "whole": whole,
+        "interval": [round(end, 4) for end in wilson(whole, len(rows))],
+        "accepted": sum(bool(row["accepted"]) for row in rows),
+        "verdicts": {key: _verdicts(rows, good) for key, (_, good) in LINES.items()},
+        **{key: round(mean(row[key] for row in rows), 1) for key in MEANS},
+        "model": sorted({row["model"] for row in rows if row["model"]}),
+        "from": min(row["at"] for row in rows),
+        "to": max(row["at"] for row in rows),
+    }
+
+
+def _verdicts(rows: Iterable[Row], good: Callable[[Row], bool]) -> dict[str, Any]:
+    """Return how often *accepted* and ``good`` go together. Precision: of what is accepted, so much is good; recall: of
+    what is good, so much is accepted; None where there is nothing of the kind."""
+    both = [(bool(row["accepted"]), good(row)) for row in rows]
+    right, wrong, missed, refused = (
+        both.count(pair) for pair in ((True, True), (True, False), (False, True), (False, False))
+    )
+    return {
+        "accepted_good": right,
+        "accepted_bad": wrong,
+        "refused_good": missed,
+        "refused_bad": refused,
+        "precision": round(right / (right + wrong), 4) if right + wrong else None,
+        "recall": round(right / (right + missed), 4) if right + missed else None,
+    }
+
+
+def _whole(rows: Rows) -> dict[str, bool]:
+    return {idea: LINES["all"][1](row) for idea, row in rows.items()}
+
+
+def _short(row: Row) -> dict[str, Any]:
+    failed = [name for name, outcome in row["held_out"].items() if outcome != "passed"]
+    return {**{key: row.get(key) for key in SHORT}, "failed": failed}
+
+
+def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
+    """Return the page of the documentation; ``plots`` are the names of its images."""
+    lines = [
+        "# From ideas to prototypes",
+        "",
+        "Made by `python -m benchmarks.ideas.report` from `benchmarks/results/ideas/`, which",
+        "`python -m benchmarks.ideas` fills. Each idea in `benchmarks/ideas/tasks/` is a Milepost idea file with",
+        "visible checks. What an arm delivers is scored by *held-out* checks: pytest functions for behaviour that",
+        "follows from the idea's features and that no agent ever sees, run in the sandbox. For each idea there is a",
+        "reference that passes them all.",
+        "",
+        "- `single`: the whole project in one greedy reply; *accepted* where all visible checks pass.",
+        "- `pipeline`: `milepost run` with default settings and a limit of time; *accepted* is the run's own verdict.",
+        "",
+        "*Micro* is the share of all held-out checks that pass, *macro* the mean of the ideas' shares, *whole* the",
+        "ideas that pass all of theirs, with its 95 % interval (Wilson). Attempts, calls, tokens and seconds are means",
+        "of one idea. Seconds are of a shared machine and say little by themselves.",
+        "",
+        "| Arm | Ideas | Micro | Macro | Whole | 95 % | Accepted | Attempts | Calls | Tokens in | from cache | "
+        "Tokens out | Seconds |",
+        "|---|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for arm, f in figures["arms"].items():
+        low, high = f["interval"]
+        cells = [arm, f["ideas"], f"{f['micro']:.1%}", f"{f['macro']:.1%}", f["whole"], f"{low:.1%} – {high:.1%}"]
+        lines.append(_row(*cells, f["accepted"], *(f[key] for key in MEANS)))
+    lines += ["", "## What *accepted* is worth", ""]
+    lines += [
+        "Precision: of the accepted projects so many are good. Recall: of the good projects so many are accepted.",
+        "",
+        "| Arm | Good means | Accepted, good | Accepted, not good | Not accepted, good | Not accepted, not good "
+        "| Precision | Recall |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for arm, f in figures["arms"].items():
+        for key, (words, _) in LINES.items():
+            v = f["verdicts"][key]
+            counts = [v[name] for name in ("accepted_good", "accepted_bad", "refused_good", "refused_bad")]
+            lines.append(_row(arm, words, *counts, _rate(v["precision"]), _rate(v["recall"])))
+    lines += ["", "## Idea by idea", "", "Held-out checks passed; ✓ where the arm accepted the project.", ""]
+    lines += [_row("Idea", *figures["arms"]), "|---|" + "---|" * len(figures["arms"])]
+    for idea, by_arm in figures["ideas"].items():
+        cells = [_cell(by_arm.get(arm)) for arm in figures["arms"]]
+        lines.append(_row(f"[{idea}](../benchmarks/ideas/tasks/{idea}/idea.yaml)", *cells))
+    lines += ["", "Whole ideas in pairs (McNemar, exact, two-sided):", ""]
+    lines += ["| First | Second | Ideas | Only first | Only second | p |", "|---|---|---:|---:|---:|---:|"]
+    lines += [
+        _row(p["first"], p["second"], p["ideas"], p["only_first"], p["only_second"], f"{p['p']:.3f}")
+        for p in figures["pairs"]
+    ]
+    for name in plots:
+        lines += ["", f"![{name.removesuffix('.svg').replace('-', ' ')}](plots/{name})"]
+    return "\n".join([*lines, ""])
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _rate(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"
+
+
+def _cell(short: Mapping[str, Any] | None) -> str:
+    if short is None:
+        return "–"
+    milestones = f", {short['milestones_accepted']} of {short['milestones']} milestones" if short["milestones"] else ""
+    mark = " ✓" if short["accepted"] else ""
+    return f"{short['held_out_passed']} of {short['held_out_total']}{mark}{milestones}"
+
+
+def _rows(path: Path) -> Rows:
+    outcomes = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    return {row["idea"]: row for row in outcomes}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write figures, page and plots."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--docs", type=Path, default=DOCS)
+    options = parser.parse_args(arguments)
+    rows = {arm: _rows(path) for arm in ARMS if (path := options.results / f"{arm}.jsonl").exists()}
+    if not rows:
+        raise SystemExit(f"{options.results} holds no results; python -m benchmarks.ideas makes them")
+    figures = summary(rows)
+    written = {**figures, "measured_with": measured_with(PACKAGES)}
+    (options.results / "summary.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    try:
+        from benchmarks.ideas.plots import draw
+    except ImportError:
+        raise SystemExit("the plots need matplotlib: pip install -e '.[benchmarks]'") from None
+    text = page(figures, draw(figures, options.docs / "plots"))
+    (options.docs / "ideas.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
