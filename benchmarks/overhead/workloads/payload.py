@@ -43,7 +43,7 @@ def steps(milestones: int) -> int:
 
 
 def reply(stage: str, n: int, attempt: int = 1) -> str:
-    """Return what the agent of ``stage`` says on milestone ``n``: 150–900 characters."""
+    """Return what the agent of ``stage`` says on milestone ``n``: 100–600 characters."""
     if stage == "spec":
         return json.dumps(_specification(n))
     if stage == "arch":
