@@ -22,7 +22,10 @@ class RunBudget:
         self.limits = limits
         self._clock = clock
         self._started = clock() - seconds_before
-        self._records: dict[str, CallRecord] = {}
+        self._settled: set[str] = set()
+        self._usage = Usage()
+        self._spent = 0.0
+        self._unpriced = False
         self._reserved: dict[str, tuple[int, float]] = {}
 
     @property
@@ -33,18 +36,17 @@ class RunBudget:
     @property
     def usage(self) -> Usage:
         """Tokens of all calls of the run."""
-        return sum((r.reply.usage for r in self._records.values()), Usage())
+        return self._usage
 
     @property
     def calls(self) -> int:
         """Calls of the run that got a reply."""
-        return len(self._records)
+        return len(self._settled)
 
     @property
     def cost_usd(self) -> float | None:
         """US dollars of the run; None where any call's price is unknown."""
-        costs = [r.cost_usd for r in self._records.values()]
-        return None if None in costs or not costs else sum(c for c in costs if c is not None)
+        return self._spent if self._settled and not self._unpriced else None
 
     def admit(self, request: ModelRequest, traits: Traits) -> None:
         """Reserve what ``request`` may at most cost.
@@ -57,7 +59,7 @@ class RunBudget:
         limits = self.limits
         if limits.minutes is not None and self.seconds >= limits.minutes * 60:
             raise LimitReached("minutes", f"the limit of {limits.minutes:g} minutes is reached")
-        calls = len(self._records) + len(self._reserved)
+        calls = self.calls + len(self._reserved)
         if limits.calls is not None and calls + 1 > limits.calls:
             raise LimitReached("calls", f"the limit of {limits.calls} calls is reached")
         used = self.usage.total + sum(t for t, _ in self._reserved.values())
@@ -72,7 +74,7 @@ class RunBudget:
                 raise LimitReached(
                     "usd", f"limits.usd can't be kept: the price of {request.model} is unknown; set it in [prices]"
                 )
-            spent = sum(r.cost_usd or 0.0 for r in self._records.values()) + sum(d for _, d in self._reserved.values())
+            spent = self._spent + sum(d for _, d in self._reserved.values())
             if spent + dollars > limits.usd:
                 raise LimitReached(
                     "usd",
@@ -84,8 +86,11 @@ class RunBudget:
     def settle(self, request: ModelRequest, record: CallRecord | None) -> None:
         """Replace the reservation of ``request`` by what was really used."""
         self._reserved.pop(request.digest, None)
-        if record is not None:
-            self._records[record.digest] = record
+        if record is not None and record.digest not in self._settled:
+            self._settled.add(record.digest)
+            self._usage += record.reply.usage
+            self._spent += record.cost_usd or 0.0
+            self._unpriced |= record.cost_usd is None
 
     def cost(self, reply: ModelReply, traits: Traits) -> float | None:
         """US dollars of ``reply``; None where the price is unknown (a local model has none)."""

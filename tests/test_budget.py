@@ -116,3 +116,11 @@ def test_what_was_spent_counts_although_the_price_of_other_calls_is_unknown() ->
         budget.settle(asked, record(asked, budget, traits, out=300))
     with pytest.raises(LimitReached, match="spent or reserved"):
         budget.admit(request(2), PAID)
+
+
+def test_a_call_that_is_settled_twice_counts_once() -> None:
+    budget, asked = RunBudget(Limits()), request()
+    for _ in range(2):
+        budget.settle(asked, record(asked, budget))
+    assert (budget.calls, budget.usage.total) == (1, 20)
+    assert budget.cost_usd == pytest.approx(3e-5)

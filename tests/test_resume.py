@@ -102,6 +102,18 @@ def test_a_repository_that_a_kill_left_half_made_is_taken_up(workspace: Path, ki
     assert project.files() == {"a.py": "x = 1\n"}
 
 
+def test_only_files_that_change_are_written_anew(workspace: Path) -> None:
+    project = Project(workspace / "project")
+    project.begin()
+    project.replace({"a.py": "x = 1\n", "b.py": "y = 1\r\n"})
+    project.commit("first")
+    places = {name: (project.path / name).stat().st_ino for name in ("a.py", "b.py")}
+    project.replace({"a.py": "x = 1\n", "b.py": "y = 1\n"})
+    assert (project.path / "a.py").stat().st_ino == places["a.py"]
+    assert (project.path / "b.py").stat().st_ino != places["b.py"]
+    assert (project.path / "b.py").read_bytes() == b"y = 1\n"
+
+
 class Broken(ScriptedModel):
     """Has a defect instead of its third reply."""
 

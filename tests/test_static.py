@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.evidence.static import analyse, audit
+from orchestrator.evidence.static import analyse, audit, tidy
 
 SECRET = "sk-" + "a1b2c3d4" * 4
 
@@ -64,3 +64,9 @@ def test_secrets_are_found_in_files_that_are_no_code_too() -> None:
 def test_what_keeps_mypy_from_reading_the_code_is_a_finding(extra: dict[str, str]) -> None:
     files = {"wrong.py": "def f(a: int) -> str:\n    return a\n", **extra}
     assert {f.tool for f in audit(files, files, [])} & {"unread", "mypy"}
+
+
+def test_what_was_tidied_once_is_not_given_to_the_tools_again() -> None:
+    before = tidy.cache_info().misses
+    assert tidy("pkg/once.py", "import os\nx=1\n") == tidy("pkg/once.py", "import os\nx=1\n") == "x = 1\n"
+    assert tidy.cache_info().misses == before + 1

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +172,7 @@ def certain_errors(path: str, source: str) -> list[str]:
     return [f"{path}: {item['message']}" for item in _ruff(path, source, _CERTAIN)]
 
 
+@lru_cache(maxsize=4096)  # a project is tidied whole, time and again, and hardly any of its files has changed
 def tidy(path: str, source: str) -> str:
     """Return ``source`` formatted, its imports sorted and unused ones removed."""
     if not path.endswith(".py"):

@@ -95,6 +95,8 @@ class Project:
             target = self.path / name
             if target.is_dir():
                 raise ValueError(f"{name} is a folder of the project already")
+            if target.is_file() and target.read_bytes() == content.encode("utf-8", "surrogatepass"):
+                continue  # each write waits for the disk
             try:
                 write_text(target, content)
             except (NotADirectoryError, FileExistsError):
