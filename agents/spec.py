@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from agents.context import Context
 from agents.parsing import json_as, schema_of
 from agents.runner import Runner, Task
 from agents.selection import interfaces
-from schemas.specification import Specification, SpecRevision
+from schemas.idea import Idea
+from schemas.specification import Contract, Specification, SpecRevision
 
-__all__ = ["revise", "specify"]
+__all__ = ["in_the_users_words", "revise", "specify"]
+
+MAX_BEHAVIOUR = 400
+"""So long may a contract's behaviour be (`schemas.specification.Contract`)."""
 
 
 async def specify(runner: Runner, context: Context) -> Specification:
@@ -18,7 +24,7 @@ async def specify(runner: Runner, context: Context) -> Specification:
         "names": sorted({name for names in context.required.values() for name in names}),
         **interfaces(context),
     }
-    return await runner.ask(
+    specification = await runner.ask(
         Task(
             "spec",
             "specify",
@@ -29,6 +35,19 @@ async def specify(runner: Runner, context: Context) -> Specification:
             sample=context.sample,
         )
     )
+    if runner.model("spec").traits.step == "project":
+        return specification
+    contracts = [in_the_users_words(contract, context.idea) for contract in specification.contracts]
+    return specification.model_copy(update={"contracts": contracts})
+
+
+def in_the_users_words(contract: Contract, idea: Idea) -> Contract:
+    """Return ``contract`` with the features of ``idea`` that name it as its behaviour, if any do and they have room: a
+    small model shortens what it repeats, and what it leaves out is never built."""
+    named = [feature for feature in idea.features if re.search(rf"\b{re.escape(contract.name)}\b(?=\(|`)", feature)]
+    behaviour = " ".join(f"{feature.rstrip('.')}." for feature in named)
+    fits = named and len(behaviour) <= MAX_BEHAVIOUR
+    return contract.model_copy(update={"behaviour": behaviour}) if fits else contract
 
 
 async def revise(runner: Runner, context: Context, specification: Specification) -> Specification:

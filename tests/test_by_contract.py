@@ -9,9 +9,11 @@ import pytest
 from agents.by_contract import by_contract
 from agents.context import Context
 from agents.models.scripted import ScriptedModel, ScriptedReply
+from agents.spec import in_the_users_words
 from orchestrator.evidence.static import misuses
 from schemas.architecture import PlannedFile
 from schemas.errors import InvalidOutput
+from schemas.idea import Idea
 from schemas.specification import Contract
 from tests.model_calls import runner_for
 from tests.replies import SMALL
@@ -71,3 +73,23 @@ def test_names_that_the_checks_call_and_nobody_specified_are_designed_too() -> N
 def test_a_reply_without_the_function_is_sent_back() -> None:
     _, calls = design("```python\nclass Other:", FITS)
     assert calls == 2
+
+
+@pytest.mark.parametrize(
+    ("features", "behaviour"),
+    [
+        (
+            ["double(number) gives twice the number", "halve(number) gives half"],
+            "double(number) gives twice the number.",
+        ),
+        (["`double` gives twice.", "double(0) is refused"], "`double` gives twice. double(0) is refused."),
+        (["double everything", "redouble(number) gives four times"], "Twice the number"),
+        ([f"double(number) {'is long ' * 40}", f"double(number) {'has more ' * 40}"], "Twice the number"),
+    ],
+)
+def test_a_feature_that_names_a_function_says_what_it_does_in_the_users_words(
+    features: list[str], behaviour: str
+) -> None:
+    idea = Idea(name="Numbers", summary="Numbers.", features=[feature.strip() for feature in features])
+    contract = DOUBLE.model_copy(update={"behaviour": "Twice the number"})
+    assert in_the_users_words(contract, idea).behaviour == behaviour
