@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from agents.context import Context
 from agents.names import Definition, with_imports
-from agents.parsing import fences, parse_module, python_from
+from agents.parsing import FIRST_THINK, fences, parse_module, python_from
 from agents.ports import Examine, Lint
 from agents.runner import Runner, Task
 from agents.selection import interfaces
@@ -182,14 +182,15 @@ def _begun(source: str) -> bool:
 
 
 def _head(stub: str) -> str:
-    """Return signature and docstring of a function's stub: a reply that begins with them brings the body only.
+    """Return signature and docstring of a function's stub, and the beginning of a comment: a reply that begins with
+    them brings the body only.
 
     A class is written from its first line on.
     """
     node = parse_module(stub, "stub").body[-1]
     if isinstance(node, ast.ClassDef) or not isinstance(node, Definition):
         return ""
-    return "\n".join(stub.split("\n")[: node.body[-1].lineno - 1]) + "\n"
+    return "\n".join(stub.split("\n")[: node.body[-1].lineno - 1]) + f"\n{FIRST_THINK}"
 
 
 def _task(

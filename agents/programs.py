@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.edits import apply, change_from
-from agents.parsing import fences, parse_module, python_from
+from agents.parsing import FIRST_THINK, fences, parse_module, python_from
 from agents.ports import Lint
 from agents.runner import CORRECTIONS, Runner, Task
 from schemas.errors import AgentFailure
@@ -85,7 +85,7 @@ async def versions(
         parse,
         max_tokens=900 if small else 12_000,
         stop=["\n```", *(BEHIND if begun else [])],
-        prefill=f"```python\n{begun}",
+        prefill=f"```python\n{begun}{FIRST_THINK if begun else ''}",
         sample=task.sample,
         choices=CHOICES if small else 1,
         corrections=0 if small else CORRECTIONS,  # the others are the second chance

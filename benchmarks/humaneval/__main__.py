@@ -1,7 +1,8 @@
 """HumanEval by several ways: python -m benchmarks.humaneval [--arms single,resample,refine] [--sample N --seed S]
 
-Each problem's outcome is appended to RESULTS/<arm>.jsonl as soon as it is there, and not asked again: a run that was
-stopped goes on where it was. `python -m benchmarks.humaneval.report` makes the figures.
+Each problem's outcome is appended to RESULTS/<arm>.jsonl as soon as it is there, with every call in
+RESULTS/transcripts/<arm>.jsonl, and not asked again: a run that was stopped goes on where it was.
+`python -m benchmarks.humaneval.report` makes the figures.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.humaneval.arms import ARMS, Bench
+from benchmarks.humaneval.arms import ARMS, Bench, Recorded
 from benchmarks.humaneval.problems import Problem, load, sampled, verdict
 from orchestrator.compose import build_models, build_sandbox, cache_folder
 from orchestrator.config import load_settings
@@ -45,7 +46,7 @@ def main() -> None:
     models = build_models(settings, lambda *_: None)
     store = RecordStore(options.workspace.absolute() / "facts")
     bench = Bench(
-        model=models.by_agent["generator"],
+        model=Recorded(models.by_agent["generator"]),
         settings=settings,
         sandbox=sandbox,
         environment=environment,
@@ -54,7 +55,7 @@ def main() -> None:
         budget=options.budget,
     )
     until = time.monotonic() + 60 * options.minutes if options.minutes else None
-    options.results.mkdir(parents=True, exist_ok=True)
+    (options.results / "transcripts").mkdir(parents=True, exist_ok=True)
     asyncio.run(_all(bench, options.arms.split(","), problems, options.results, until))
 
 
@@ -68,14 +69,36 @@ async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: 
                     return
                 if problem.name not in done[arm]:
                     row = await _one(bench, arm, problem)
-                    with (results / f"{arm}.jsonl").open("a", encoding="utf-8") as stream:
-                        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    _append(results / "transcripts" / f"{arm}.jsonl", _transcript(bench.model, problem))
+                    _append(results / f"{arm}.jsonl", row)
                     print(
                         f"{problem.name} {arm}: {'passed' if row['passed'] else 'failed'}, {row['seconds']} s",
                         flush=True,
                     )
     finally:
-        await bench.model.close()
+        await bench.model.model.close()
+
+
+def _append(path: Path, row: dict[str, object]) -> None:
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def _transcript(model: Recorded, problem: Problem) -> dict[str, object]:
+    """Return what was asked and answered. The brief, which all agents are given, stands once."""
+    calls = [
+        {
+            "agent": request.agent,
+            "prompt": [message.content for message in request.messages],
+            "begun": request.prefill,
+            "temperature": request.temperature,
+            "sample": request.sample,
+            "replies": [reply.text, *reply.alternatives],
+            "usage": reply.usage.model_dump(),
+        }
+        for request, reply in model.calls
+    ]
+    return {"task": problem.name, "brief": model.calls[0][0].system if model.calls else "", "calls": calls}
 
 
 def _done(path: Path) -> set[str]:
@@ -86,23 +109,24 @@ def _done(path: Path) -> set[str]:
 
 async def _one(bench: Bench, arm: str, problem: Problem) -> dict[str, object]:
     began = time.monotonic()
+    bench.model.calls.clear()
     try:
         solution = await ARMS[arm](bench, problem)
     except AgentFailure as failure:
         return {"task": problem.name, "passed": False, "error": str(failure)[:300], "seconds": 0, **_when(bench)}
     seconds = round(time.monotonic() - began, 1)
-    usage = solution.usage
+    usage = bench.model.usage
     return {
         "task": problem.name,
         "passed": await verdict(problem, solution.code, bench.laboratory),
         "seconds": seconds,
-        "calls": solution.calls,
+        "accepted": solution.accepted,
+        "calls": len(bench.model.calls),
         "cycles": solution.cycles,
         "input_tokens": usage.input_tokens + usage.cache_write_tokens,
         "cached_tokens": usage.cache_read_tokens,
         "output_tokens": usage.output_tokens,
         "code": solution.code,
-        "replies": solution.replies,
         **_when(bench),
     }
 

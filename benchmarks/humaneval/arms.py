@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from agents.parsing import fences
-from agents.ports import Model
+from agents.ports import Model, Progress, Traits
 from benchmarks.humaneval.problems import Problem, cleaned
 from orchestrator.commands.refine import program_info, program_team
-from orchestrator.compose import Models
+from orchestrator.compose import Models, build_team
 from orchestrator.config import AGENTS, Settings
 from orchestrator.evidence.collect import Laboratory, Subject
 from orchestrator.evidence.environment import Environment
 from orchestrator.evidence.examples import checks_in
 from orchestrator.refine_loop import Rounds, refine_program
-from orchestrator.report.totals import totals
+from orchestrator.run_loop import run
 from orchestrator.sandbox.port import Sandbox
 from orchestrator.terminal import QuietView
-from orchestrator.workspace.layout import RunFiles
-from schemas.call import Message, ModelRequest, Usage
-from schemas.idea import Idea
+from orchestrator.workspace.layout import RunFiles, RunInfo
+from schemas.call import Message, ModelReply, ModelRequest, Usage
+from schemas.idea import AcceptanceCheck, Idea, PinnedMilestone
 
-__all__ = ["ARMS", "Bench", "Solution"]
+__all__ = ["ARMS", "Bench", "Recorded", "Solution"]
 
 ASK = "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
 BEGIN = (
@@ -36,11 +38,47 @@ CHOICES = 4
 MODULE = "solution"
 
 
+@dataclass
+class Recorded:
+    """A model, and what was asked of it."""
+
+    model: Model
+    calls: list[tuple[ModelRequest, ModelReply]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """That of the model."""
+        return self.model.name
+
+    @property
+    def traits(self) -> Traits:
+        """Those of the model."""
+        return self.model.traits
+
+    @property
+    def usage(self) -> Usage:
+        """What all calls took."""
+        return sum((reply.usage for _, reply in self.calls), Usage())
+
+    async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
+        """Ask the model.
+
+        Raises:
+            ModelError: as the model does.
+        """
+        reply = await self.model.reply(request, progress)
+        self.calls.append((request, reply))
+        return reply
+
+    async def close(self) -> None:
+        """Leave the model open: the next problem needs it."""
+
+
 @dataclass(frozen=True)
 class Bench:
     """What the arms work with."""
 
-    model: Model
+    model: Recorded
     settings: Settings
     sandbox: Sandbox
     environment: Environment
@@ -48,7 +86,7 @@ class Bench:
     workspace: Path
     """Where the runs of the product's own loops are kept, with every call whole."""
     budget: int
-    """Completion tokens for a problem, where an arm samples until they are used up."""
+    """Output tokens for a problem, where an arm samples until they are used up."""
 
 
 @dataclass
@@ -56,16 +94,13 @@ class Solution:
     """What an arm came to."""
 
     code: str
-    usage: Usage = field(default_factory=Usage)
-    calls: int = 0
     cycles: int = 1
     """Attempts, rounds or samples that were looked at."""
-    replies: list[str] = field(default_factory=list)
-    """Where there is no run with a log: every reply."""
+    accepted: bool | None = None
+    """The arm's own verdict; None where it gives none."""
 
 
-async def _replies(bench: Bench, problem: Problem, solution: Solution, *, sample: int, choices: int) -> list[str]:
-    """Ask once; count what it took."""
+async def _replies(bench: Bench, problem: Problem, *, sample: int, choices: int) -> list[str]:
     request = ModelRequest(
         agent="generator",
         model=bench.model.name,
@@ -79,12 +114,7 @@ async def _replies(bench: Bench, problem: Problem, solution: Solution, *, sample
         choices=choices,
     )
     reply = await bench.model.reply(request, lambda _: None)
-    solution.calls += 1
-    solution.cycles = solution.cycles + choices if sample else 1
-    solution.usage = solution.usage + reply.usage
-    texts = [reply.text, *reply.alternatives]
-    solution.replies += texts
-    return texts
+    return [reply.text, *reply.alternatives]
 
 
 def _code(reply: str) -> str:
@@ -94,24 +124,23 @@ def _code(reply: str) -> str:
 
 async def single(bench: Bench, problem: Problem) -> Solution:
     """One greedy reply."""
-    solution = Solution("")
-    (reply,) = await _replies(bench, problem, solution, sample=0, choices=1)
-    solution.code = _code(reply)
-    return solution
+    (reply,) = await _replies(bench, problem, sample=0, choices=1)
+    return Solution(_code(reply))
 
 
 async def resample(bench: Bench, problem: Problem) -> Solution:
     """The greedy reply, then samples, until the docstring's examples hold or the budget is used up."""
-    solution = Solution("")
+    solution = Solution("", cycles=0)
     best: tuple[int, ...] | None = None
     checks = checks_in(problem.prompt, MODULE)
     idea = Idea(name="problem", summary="a problem", features=["solve it"])
     sample = 0
-    while sample == 0 or solution.usage.output_tokens < bench.budget:
-        for reply in await _replies(bench, problem, solution, sample=sample, choices=CHOICES if sample else 1):
+    while sample == 0 or bench.model.usage.output_tokens < bench.budget:
+        for reply in await _replies(bench, problem, sample=sample, choices=CHOICES if sample else 1):
             code = _code(reply)
             subject = Subject({f"{MODULE}.py": f"{problem.given}\n\n{code}"}, idea, checks, runs_program=False)
             evidence = await bench.laboratory.examine(subject)
+            solution.cycles += 1
             if best is None or evidence.merit > best:
                 best, solution.code = evidence.merit, code
             if checks and evidence.holds:
@@ -125,24 +154,85 @@ async def resample(bench: Bench, problem: Problem) -> Solution:
 async def refine(bench: Bench, problem: Problem) -> Solution:
     """The product's generate → score → refine loop, with its default settings."""
     prompt = f"Complete this function.\n\n{problem.prompt}"
-    files = RunFiles(bench.workspace, f"refine-{problem.name.rpartition('/')[2]}")
-    models = Models(dict.fromkeys(AGENTS, bench.model), "")
+    files, models = RunFiles(bench.workspace, f"refine-{problem.number}"), _models(bench)
     info = program_info(files, prompt, "", bench.settings, models)
     team = program_team(files, info, bench.settings, models, bench.sandbox, bench.environment, QuietView())
     rounds = Rounds()
     try:
-        await refine_program(team, prompt, bench.settings.refine, rounds)
+        good = await refine_program(team, prompt, bench.settings.refine, rounds)
     finally:
         team.events.close()
-    used = totals(team)
-    best = rounds.best
-    return Solution(
-        cleaned(best.program) if best else "",
-        sum((a.usage for a in used), Usage()),
-        sum(a.calls for a in used),
-        len(rounds.done),
+    return Solution(cleaned(rounds.best.program) if rounds.best else "", len(rounds.done), good)
+
+
+async def pipeline(bench: Bench, problem: Problem) -> Solution:
+    """``milepost run``: the fixed pipeline on an idea with one milestone, with default settings."""
+    return await _run(bench, problem, "fixed")
+
+
+async def router(bench: Bench, problem: Problem) -> Solution:
+    """``milepost run --routing planner``: the same idea, the agents chosen by the router."""
+    return await _run(bench, problem, "planner")
+
+
+def idea_of(problem: Problem) -> Idea:
+    """Return the idea that states ``problem``; the examples of its docstring are visible checks."""
+    name = problem.function
+    checks = [
+        AcceptanceCheck(
+            id="AC0",
+            statement=f"{MODULE}.py defines {name}",
+            check=f"from {MODULE} import {name}\nassert callable({name})",
+        )
+    ]
+    checks += [
+        AcceptanceCheck(id=f"AC{n}", statement=check.statement, check=f"from {MODULE} import {name}\n{check.check}")
+        for n, check in enumerate(checks_in(problem.prompt, MODULE), 1)
+    ]
+    text = problem.prompt.strip()
+    return Idea(
+        name="Solution",
+        summary=f"One function, {name}, in {MODULE}.py:\n{text}"[:2_000],
+        features=[f"{name} does exactly what its docstring says"],
+        milestones=[PinnedMilestone(id="M1", title=f"Function {name}"[:80], description=text[:4_000])],
+        acceptance=checks,
     )
 
 
+async def _run(bench: Bench, problem: Problem, routing: Literal["fixed", "planner"]) -> Solution:
+    idea, settings = idea_of(problem), bench.settings.model_copy(update={"routing": routing})
+    files, models = RunFiles(bench.workspace, f"{routing}-{problem.number}"), _models(bench)
+    text = idea.model_dump_json()
+    info = RunInfo(
+        run=files.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        idea_path="",
+        idea_text=text,
+        idea_digest=idea.digest,
+        settings=settings.public(),
+        models={agent: model.name for agent, model in models.by_agent.items()},
+        sandboxes=[bench.sandbox.name],
+    )
+    files.save(info)
+    team = build_team(idea, files, info, settings, models, bench.sandbox, bench.environment, QuietView())
+    try:
+        report, _ = await run(team)
+    finally:
+        team.events.close()
+    module = files.project / f"{MODULE}.py"
+    code = module.read_text(encoding="utf-8") if module.is_file() else ""
+    return Solution(cleaned(code), sum(len(m.attempts) for m in report.milestones), report.verdict == "accepted")
+
+
+def _models(bench: Bench) -> Models:
+    return Models(dict.fromkeys(AGENTS, bench.model), "")
+
+
 Arm = Callable[[Bench, Problem], Awaitable[Solution]]
-ARMS: Mapping[str, Arm] = {"single": single, "resample": resample, "refine": refine}
+ARMS: Mapping[str, Arm] = {
+    "single": single,
+    "resample": resample,
+    "refine": refine,
+    "pipeline": pipeline,
+    "router": router,
+}

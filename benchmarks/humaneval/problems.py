@@ -45,6 +45,11 @@ class Problem:
     test: str
 
     @property
+    def number(self) -> str:
+        """E.g. ``0``."""
+        return self.name.rpartition("/")[2]
+
+    @property
     def given(self) -> str:
         """What the prompt gives besides the function: imports and helpers."""
         tree = parse_module(self.prompt + "    pass\n", "prompt")
@@ -93,16 +98,7 @@ def cleaned(source: str) -> str:
             tree = parse_module("\n".join(lines[:end]), "reply")
         except ValueError:
             continue
-        kept = (
-            ast.Import,
-            ast.ImportFrom,
-            ast.FunctionDef,
-            ast.AsyncFunctionDef,
-            ast.ClassDef,
-            ast.Assign,
-            ast.AnnAssign,
-        )
-        tree.body = [node for node in tree.body if isinstance(node, kept)]
+        tree.body = [node for node in tree.body if isinstance(node, KEPT)]
         return ast.unparse(tree) + "\n"
     return ""
 
