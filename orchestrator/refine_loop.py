@@ -29,6 +29,9 @@ from schemas.routing import Move
 
 __all__ = ["Rounds", "refine_program"]
 
+FEWEST_VOTERS = 3
+"""Of two versions that differ none has a majority."""
+
 
 @dataclass
 class Rounds:
@@ -37,10 +40,12 @@ class Rounds:
     done: list[Round] = field(default_factory=list)
     tried: list[Tried] = field(default_factory=list)
     """All rounds, those without a program too."""
+    voters: list[tuple[str, Evidence]] = field(default_factory=list)
+    """What the generator wrote, a version as often as it was written. What the refiner makes of one is no new vote."""
 
     @property
     def best(self) -> Round | None:
-        """The round with the best facts and, among equals, the best score; of equals the first."""
+        """The round with the best facts; of equals the one most agreed with, then the best scored, then the first."""
         return max(self.done, key=_merit, default=None)
 
 
@@ -90,21 +95,23 @@ async def _round(
     def task(agent: str) -> ProgramTask:
         return ProgramTask(prompt, certain_errors, memory.view(agent), sample=100 * (number - 1))
 
-    if move in ("refine", "escalate") and best is not None:
-        versions = await _refined(team, task("refiner"), best, settings)
-    else:
+    written = best is None or move in ("generate", "resample")
+    if best is None or written:
         versions = await generate(team.runner, task("generator"))
-    program, evidence = await _best_of(team, prompt, settings, versions)
+    else:
+        versions = await _refined(team, task("refiner"), best, settings)
+    program, evidence, agreement = await _best_of(team, prompt, settings, versions, rounds, vote=written)
     try:
         scoring = await score(team.runner, task("scorer"), program, _facts(evidence, settings))
     except AgentFailure as failure:
         team.events.write("unscored", level="warning", reason=str(failure)[:500])
         scoring = None
-    done = _scored(number, move, program, evidence, scoring, rounds.done, settings)
+    done = _scored(number, move, program, evidence, agreement, scoring, rounds.done, settings)
     team.events.write(
         "round_finished",
         move=move,
         score=done.score,
+        agreement=agreement,
         said=scoring.said if scoring else None,
         caps=done.caps,
         flags=done.flags,
@@ -124,20 +131,26 @@ async def _refined(team: Team, task: ProgramTask, best: Round, settings: RefineS
     return [*versions, *([edited] if edited is not None else [])]
 
 
-async def _best_of(team: Team, prompt: str, settings: RefineSettings, versions: Sequence[str]) -> tuple[str, Evidence]:
-    """Return the version with the best facts; of equals the one that most of them agree with, then the first."""
+async def _best_of(
+    team: Team, prompt: str, settings: RefineSettings, versions: Sequence[str], rounds: Rounds, *, vote: bool
+) -> tuple[str, Evidence, float | None]:
+    """Return the version with the best facts, and how many of the generator's versions with such facts agree with it;
+    of equals the one with most of them, then the first. ``vote``: whether ``versions`` are the generator's."""
     tidied = [tidy(PROGRAM, version) for version in versions]
     measured = {
         version: await team.laboratory.examine(_subject(team, prompt, version, settings))
         for version in dict.fromkeys(tidied)
     }
+    if vote:
+        rounds.voters += [(version, measured[version]) for version in tidied]
     best = max(evidence.merit for evidence in measured.values())
-    equals = [version for version in tidied if measured[version].merit == best]
-    if not settings.run:
-        return equals[0], measured[equals[0]]
-    shares = await team.laboratory.agreement(equals, calls_in(prompt))
+    equals = [version for version, evidence in measured.items() if evidence.merit == best]
+    voters = [version for version, evidence in rounds.voters if evidence.merit[:2] == best[:2]]
+    if not settings.run or len(voters) < FEWEST_VOTERS:
+        return equals[0], measured[equals[0]], None
+    shares = await team.laboratory.agreement(equals, voters, calls_in(prompt))
     chosen = equals[shares.index(max(shares))]
-    return chosen, measured[chosen]
+    return chosen, measured[chosen], max(shares)
 
 
 def _subject(team: Team, prompt: str, program: str, settings: RefineSettings) -> Subject:
@@ -161,6 +174,7 @@ def _scored(
     move: Move,
     program: str,
     evidence: Evidence,
+    agreement: float | None,
     scoring: Scoring | None,
     done: Sequence[Round],
     settings: RefineSettings,
@@ -173,6 +187,7 @@ def _scored(
         program=program,
         evidence=evidence,
         better=False,
+        agreement=agreement,
         scoring=scoring,
         score=value,
         caps=[f"at most {cap:g}: {fact}" for cap, fact in caps],
@@ -210,4 +225,4 @@ def _facts(evidence: Evidence, settings: RefineSettings) -> list[str]:
 
 def _merit(done: Round) -> tuple[object, ...]:
     sealed, runs, *_ = done.evidence.merit
-    return (sealed, runs, done.score is not None, done.score or 0.0)
+    return (sealed, runs, done.score is not None, done.agreement or 0.0, done.score or 0.0)

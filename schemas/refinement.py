@@ -56,6 +56,9 @@ class Round(Schema):
     """0–10, after the caps."""
     caps: list[str] = Field(default_factory=list)
     """Facts that cap the score."""
+    agreement: float | None = Field(default=None, ge=0, le=1)
+    """Which share of the generator's versions with equal facts comes to the same on further inputs; None where there
+    are too few to ask."""
     flags: list[str] = Field(default_factory=list)
     """What makes the scoring itself doubtful."""
 

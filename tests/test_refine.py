@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import Model, Progress, Traits
+from agents.programs import opening
 from orchestrator.commands.refine import _idea, _refine
 from orchestrator.compose import Models, build_team, cache_folder
 from orchestrator.config import AGENTS, Settings
@@ -326,6 +327,7 @@ def test_examples_of_a_task_are_checks(prompt: str, count: int) -> None:
         ("f(1) => 2\nf(1) returns 2", ["f(1) returns 2"]),
         ("def f(n):\n    ...\n\nf(1) is 2 and g(1) is 3", ["f(1) returns 2"]),
         ("def f(n, base):\n\nInput: n = 3, base = 2\nOutput: 11", ["f(3, 2) returns 11"]),
+        ("def f(n, base):\n\n  Input: 3, 2\n  Output: 11\n  Input: 3\n  Output: 4", ["f(3, 2) returns 11"]),
         ("def f(items):\n\nFor items = [1, 2] the output should be 3", ["f([1, 2]) returns 3"]),
         ("f(1) -> 19 - 6 = 13", []),
         ("f(n) == f(n - 1) + 1, f(x) = 2", []),
@@ -369,6 +371,56 @@ def test_examples_are_run_as_the_shell_would_run_them(tmp_path: Path) -> None:
     acceptance = result.rounds[0].evidence.acceptance
     assert acceptance is not None
     assert [r.outcome for r in acceptance.results] == ["passed", "passed", "passed", "failed"]
+
+
+TOP = """Write this function.
+
+>>> top([1, 2])
+2
+
+def top(items):
+    \"\"\"Return the largest.\"\"\"
+"""
+LARGEST, SORTED, LAST = (
+    f"```python\ndef top(items):\n    return {body}\n```" for body in ("max(items)", "sorted(items)[-1]", "items[-1]")
+)
+NO_FLAW = json.dumps({"reason": "It is right.", "flaws": [], "score": 10})
+
+
+def small(*versions: str) -> ScriptedModel:
+    written = ScriptedReply(agent="generator", reply=versions[0], alternatives=list(versions[1:]))
+    return ScriptedModel([written, ScriptedReply(agent="scorer", reply=NO_FLAW)], traits=SMALL)
+
+
+def test_of_versions_with_equal_facts_the_one_that_most_agree_with_is_taken(tmp_path: Path) -> None:
+    result, _ = run(tmp_path, small(LAST, LARGEST, SORTED), prompt=TOP)
+    first = result.rounds[0]
+    assert "max(items)" in first.program
+    assert first.agreement is not None
+    assert 0.6 < first.agreement < 1
+
+
+def test_a_version_that_fails_an_example_is_not_taken_however_many_agree_with_it(tmp_path: Path) -> None:
+    least = "```python\ndef top(items):\n    return items[0]\n```"
+    result, _ = run(tmp_path, small(least, least, least, LARGEST), prompt=TOP)
+    assert ("max(items)" in result.rounds[0].program, result.rounds[0].agreement) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "begun"),
+    [
+        ('Write it.\n\ndef f(n):\n    """Doubles."""\n', True),
+        ("Write it.\n```python\nimport math\n\n\ndef f(n):\n    '''Doubles.'''\n```", True),
+        ("def f(n):\n    return 2 * n", False),
+        ("def f(n):\n    pass", False),
+        ("Write a function that doubles.", False),
+        ("def f(n: broken", False),
+    ],
+)
+def test_code_that_a_task_ends_in_begins_the_program(prompt: str, begun: bool) -> None:
+    found = opening(prompt)
+    assert bool(found) == begun
+    assert found.strip() in prompt
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,13 @@ class EmbeddedModel:
             raise ModelError(
                 "the embedded model needs the package xllamacpp: pip install 'milepost[embedded]'", permanent=True
             ) from error
+        self._to_grammar = xllamacpp.json_schema_to_grammar
+        try:
+            return xllamacpp.Server(self._params(xllamacpp))
+        except Exception as error:  # the binding raises bare RuntimeError
+            raise ModelError(f"{self._path} can't be loaded: {error}", permanent=True) from error
+
+    def _params(self, xllamacpp: Any) -> Any:
         params = xllamacpp.CommonParams()
         params.model.path = str(self._path)
         params.n_ctx = self._traits.context_tokens * 2
@@ -109,11 +116,7 @@ class EmbeddedModel:
         params.warmup = False
         params.verbosity = 0
         params.api_keys = [secrets.token_hex(16)]
-        self._to_grammar = xllamacpp.json_schema_to_grammar
-        try:
-            return xllamacpp.Server(params)
-        except Exception as error:  # the binding raises bare RuntimeError
-            raise ModelError(f"{self._path} can't be loaded: {error}", permanent=True) from error
+        return params
 
     def _stream(self, request: ModelRequest, progress: Progress, cancelled: asyncio.Event) -> list[dict[str, Any]]:
         chunks: list[dict[str, Any]] = []

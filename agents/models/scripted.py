@@ -25,6 +25,8 @@ class ScriptedReply(Schema):
     match: str = ""
     repeat: bool = False
     stop_reason: StopReason = "end"
+    alternatives: list[str] = Field(default_factory=list)
+    """The other replies, where a request asks for several at once."""
 
 
 class ScriptedModel:
@@ -68,7 +70,13 @@ class ScriptedModel:
                     del self._left[index]
                 progress(1)
                 usage = Usage(input_tokens=len(last) // 4, output_tokens=len(line.reply) // 4)
-                return ModelReply(text=line.reply, stop_reason=line.stop_reason, usage=usage, model=self.name)
+                return ModelReply(
+                    text=line.reply,
+                    stop_reason=line.stop_reason,
+                    usage=usage,
+                    model=self.name,
+                    alternatives=line.alternatives[: request.choices - 1],
+                )
         raise ModelError(
             f"the script has run dry: no reply left for the agent {request.agent!r}, which asked: {last[:200]!r}",
             permanent=True,

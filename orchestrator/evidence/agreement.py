@@ -29,7 +29,7 @@ SECONDS = 60.0
 
 
 class Shares(RootModel[list[float]]):
-    """For each version, which share of all versions comes to the same, on average over the calls (0–1)."""
+    """For each version, which share of the voters comes to the same, on average over the calls (0–1)."""
 
 
 class _Results(RootModel[list[list[str | None]]]):
@@ -104,27 +104,28 @@ def _rearranged(items: list[Any], like: Sequence[Any], lot: random.Random) -> li
             return items[:place]
 
 
-async def measured(sandbox: Sandbox, environment: Path, versions: Sequence[str], calls: Sequence[str]) -> Shares:
-    """Return for each of ``versions`` which share of them comes to the same, on average over ``calls``; calls that most
-    versions refuse are left out. All zero where nothing could be run.
+async def measured(
+    sandbox: Sandbox, environment: Path, versions: Sequence[str], voters: Sequence[str], calls: Sequence[str]
+) -> Shares:
+    """Return for each of ``versions`` which share of ``voters`` comes to the same, on average over ``calls``; calls
+    that most voters refuse are left out. All zero where nothing could be run.
 
     Raises:
         Unavailable: the sandbox could not be made.
     """
-    different = list(dict.fromkeys(versions))
+    different = list(dict.fromkeys([*versions, *voters]))
     rows = await _rows(sandbox, environment, different, calls)
     of = dict(zip(different, rows, strict=True))
-    shares: Counter[str] = Counter()
-    counted = 0
+    shares, counted = Counter[str](), 0
     for number in range(len(calls)):
-        outcomes = Counter(of[version][number] for version in versions)
-        if 2 * outcomes[None] > len(versions):
+        outcomes = Counter(of[voter][number] for voter in voters)
+        if 2 * outcomes[None] > len(voters):
             continue
         counted += 1
         for version in different:
             if (outcome := of[version][number]) is not None:
                 shares[version] += outcomes[outcome]
-    return Shares([shares[version] / (counted * len(versions)) if counted else 0.0 for version in versions])
+    return Shares([shares[version] / (counted * len(voters)) if counted else 0.0 for version in versions])
 
 
 async def _rows(

@@ -108,20 +108,20 @@ class Laboratory:
         """
         return await self._once("scrutinised", subject, self._scrutinised)
 
-    async def agreement(self, versions: Sequence[str], calls: Sequence[str]) -> list[float]:
-        """Return how far the others of ``versions``, programs of one file, agree with each (0–1): see
-        `orchestrator.evidence.agreement`. It orders versions that the facts leave equal, and is no fact itself.
+    async def agreement(self, versions: Sequence[str], voters: Sequence[str], calls: Sequence[str]) -> list[float]:
+        """Return which share of ``voters`` comes to the same as each of ``versions`` (0–1) on calls like ``calls``; all
+        are programs of one file. It orders versions that the facts leave equal, and is no fact itself: see
+        `orchestrator.evidence.agreement`.
 
         Raises:
             Unavailable: the sandbox could not be made.
         """
-        if len(set(versions)) < 2:
-            return [1.0] * len(versions)
         tried = agreement.varied(calls)
-        key = ["agreement", 1, list(versions), tried, digest_of(agreement.HARNESS.read_text(encoding="utf-8"))]
+        tool = digest_of(agreement.HARNESS.read_text(encoding="utf-8"))
+        key = ["agreement", 1, list(versions), list(voters), tried, tool, self.environment.path.name]
         kept = self.store.fact(key, agreement.Shares)
         if kept is None:
-            kept = await agreement.measured(self.sandbox, self.environment.path, versions, tried)
+            kept = await agreement.measured(self.sandbox, self.environment.path, versions, voters, tried)
             self.store.keep_fact(key, kept)
         return kept.root
 

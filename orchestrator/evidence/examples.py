@@ -94,26 +94,30 @@ def _returning(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _given(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the examples that name each argument (``n = 3, base = 2``, ``Output: 11``) of the task's only function."""
+    """Yield the examples that give the arguments of the task's only function apart from its result, with their names or
+    in order: ``n = 3, base = 2`` or ``Input: 3, 2``, then ``Output: 11``."""
     found = re.findall(r"^def[ \t]+(\w+)\(([^()]*)\)", text, re.M)
-    names = (
-        [part.partition(":")[0].partition("=")[0].strip() for part in found[0][1].split(",")] if len(found) == 1 else []
-    )
-    if not names or not all(name.isidentifier() for name in names):
+    if len(found) != 1:
         return
-    for match in re.finditer(rf"(?<![\w.]){names[0]}[ \t]*=(?!=)", text):
-        at, values = match.start(), []
-        for name in names:
-            named = re.compile(rf"[ \t,;]*(?:and[ \t]+)?{name}[ \t]*=(?!=)[ \t]*").match(text, at)
-            value, at = _literal(text, named.end()) if named else ("", at)
-            if not value:
-                break
-            values.append(value)
-        else:
-            arrow = _GIVEN.match(text, at)
-            value = _literal(text, arrow.end())[0] if arrow else ""
-            if value:
-                yield f"{found[0][0]}({', '.join(values)})", value
+    names = [part.partition(":")[0].partition("=")[0].strip() for part in found[0][1].split(",")]
+    if not all(name.isidentifier() for name in names):
+        return
+    by_name = [rf"[ \t,;]*(?:and[ \t]+)?{name}[ \t]*=(?!=)[ \t]*" for name in names]
+    in_order = [r"input[ \t]*:[ \t]*", *[r"[ \t]*,[ \t]*"] * (len(names) - 1)]
+    for leads in (by_name, in_order):
+        for match in re.finditer(rf"(?<![\w.])(?:{leads[0]})", text, re.I):
+            at, values = match.start(), []
+            for lead in leads:
+                before = re.compile(lead, re.I).match(text, at)
+                value, at = _literal(text, before.end()) if before else ("", at)
+                if not value:
+                    break
+                values.append(value)
+            else:
+                arrow = _GIVEN.match(text, at)
+                value = _literal(text, arrow.end())[0] if arrow else ""
+                if value:
+                    yield f"{found[0][0]}({', '.join(values)})", value
 
 
 def _plain(source: str) -> str:

@@ -1,0 +1,227 @@
+"""How fast the embedded model is, and what each measure brings: python -m benchmarks.speed [--rounds N]
+
+Each measure is tried with and without, in turns, in one process; ratios are of medians. Writes
+``benchmarks/results/speed.json`` and ``docs/speed.md``. About ten minutes on 2 cores with nothing beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from agents.models.embedded import EmbeddedModel
+from agents.models.fetch import CODER_1_5B, ensure
+from agents.programs import BEHIND
+from benchmarks.machine import ROOT, measured_with
+from schemas.call import Message, ModelRequest
+
+RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
+PAGE = ROOT / "docs" / "speed.md"
+CODE = '''\
+def parse_duration(text: str) -> int:
+    """Turn a text like 1h30m into seconds."""
+    units = {"h": 3600, "m": 60, "s": 1}
+    total, number = 0, ""
+    for character in text:
+        if character.isdigit():
+            number += character
+        elif character in units:
+            total += int(number) * units[character]
+            number = ""
+    return total
+
+
+def format_duration(seconds: int) -> str:
+    """Turn seconds into a text like 1h30m."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    result = ""
+    if hours:
+        result += f"{hours}h"
+    if minutes:
+        result += f"{minutes}m"
+    if seconds:
+        result += f"{seconds}s"
+    return result
+'''
+MEND = f"```python\n{CODE}```\n\nformat_duration(0) must return 0s. Reply with the whole module, mended, in one block."
+STUB = 'def merge(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:\n    """Merge spans that overlap."""\n'
+WRITE = f"Complete this function. Answer with one fenced block.\n\n```python\n{STUB}```"
+LONG = f"Rules of the project: {'be exact, be brief, use the standard library only. ' * 30}\n\n"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A measure: what is asked without it and with it, and of which model."""
+
+    name: str
+    note: str
+    without: tuple[EmbeddedModel, list[ModelRequest]]
+    with_it: tuple[EmbeddedModel, list[ModelRequest]]
+    busy: bool = False
+    """Whether another process works beside it on each processor."""
+
+
+class Plain(EmbeddedModel):
+    """The model as llama.cpp is by default: waiting threads spin, nothing is guessed."""
+
+    def _params(self, xllamacpp: Any) -> Any:
+        params, plain = super()._params(xllamacpp), xllamacpp.CommonParams()
+        params.cpuparams.poll = params.cpuparams_batch.poll = plain.cpuparams.poll
+        params.speculative.types = plain.speculative.types
+        return params
+
+
+def request(text: str, *, begun: str = "", stop: Sequence[str] = (), choices: int = 1, sample: int = 0) -> ModelRequest:
+    """Return a request for some code, 200 tokens at most."""
+    return ModelRequest(
+        agent="impl",
+        model="embedded",
+        system="You are a programmer.",
+        messages=[Message(role="user", content=text)],
+        max_tokens=200,
+        temperature=0.7 if sample or choices > 1 else 0.0,
+        stop=["\n```", *stop],
+        prefill=f"```python\n{begun}",
+        sample=sample,
+        choices=choices,
+    )
+
+
+def trials(plain: EmbeddedModel, model: EmbeddedModel, number: int) -> Iterator[Trial]:
+    """Yield what is measured; ``number`` keeps one round's prompts out of the other's cache."""
+    salt = f"Question {number}. "
+    write, mend = salt + WRITE, salt + MEND
+    yield Trial(
+        "sleeping threads, busy machine",
+        "threads that wait sleep instead of spinning; another process works on each processor",
+        (plain, [request(write)]),
+        (model, [request(write + " ")]),
+        busy=True,
+    )
+    yield Trial(
+        "sleeping threads, quiet machine",
+        "the same with nothing beside it: what it costs",
+        (plain, [request(write + "  ")]),
+        (model, [request(write + "   ")]),
+    )
+    yield Trial(
+        "lookup: code that is mended",
+        "speculative decoding, guesses looked up in the prompt (Saxena 2023), where the answer repeats it",
+        (plain, [request(mend)]),
+        (model, [request(mend + " ")]),
+    )
+    yield Trial(
+        "four choices in one call",
+        "four candidates decoded side by side from one reading of the prompt, against one after the other",
+        (model, [request(f"{LONG}{salt}{WRITE}".replace("Rules", f"Rule set {n}"), sample=n + 1) for n in range(4)]),
+        (model, [request(f"{LONG}{salt}{WRITE}".replace("Rules", "Rule set 9"), choices=4)]),
+    )
+    yield Trial(
+        "prefix reuse",
+        "the second of two prompts that begin alike, against one that begins otherwise",
+        (model, [request(f"{salt}b {LONG}{WRITE}"), request(f"{salt}c {LONG}{WRITE} Be brief.")]),
+        (model, [request(f"{salt}a {LONG}{WRITE}"), request(f"{salt}a {LONG}{WRITE} Be brief.")]),
+    )
+    yield Trial(
+        "begun replies and stop strings",
+        "the reply begins with the signature and docstring that it is to complete, and ends with the function",
+        (model, [request(f"{write}   ")]),
+        (model, [request(f"{write}    ", begun=f"{STUB}    #", stop=BEHIND)]),
+    )
+
+
+@contextmanager
+def busy(yes: bool) -> Iterator[None]:
+    """Keep every processor busy, if ``yes``."""
+    work = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(work) for _ in range(os.cpu_count() or 1)] if yes else []
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+async def seconds(model: EmbeddedModel, requests: Sequence[ModelRequest]) -> tuple[float, int]:
+    """Return how long the requests took, one after the other, and how many tokens came back."""
+    began, tokens = time.monotonic(), 0
+    for one in requests:
+        tokens += (await model.reply(one, lambda _: None)).usage.output_tokens
+    return time.monotonic() - began, tokens
+
+
+async def measure(path: Path, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Return, for each measure, seconds and tokens of each round without it and with it."""
+    threads = os.cpu_count() or 1
+    plain, model = Plain(path, threads=threads), EmbeddedModel(path, threads=threads)
+    for one in (plain, model):
+        await one.reply(request("Say yes."), lambda _: None)
+    found: dict[str, Any] = {}
+    for number in range(rounds):
+        for trial in trials(plain, model, number):
+            row = found.setdefault(trial.name, {"note": trial.note, "without": [], "with": []})
+            order = [("without", trial.without), ("with", trial.with_it)]
+            with busy(trial.busy):
+                for key, (asked, requests) in order if number % 2 else order[::-1]:
+                    row[key].append(await seconds(asked, requests))
+            say(f"{trial.name}: {row['without'][-1][0]:.1f} s without, {row['with'][-1][0]:.1f} s with")
+    await plain.close()
+    await model.close()
+    return found
+
+
+def page(measured: dict[str, Any]) -> str:
+    """Return the page of the documentation."""
+    where = measured["measured_with"]
+    lines = [
+        "# Speed of the embedded model",
+        "",
+        "Made by `python -m benchmarks.speed`. Each measure without and with it, in turns, in one process; medians of",
+        f"{measured['rounds']} rounds. {where['processor']}, {where['cores']} cores, Python {where['python']},",
+        f"xllamacpp {where['packages'].get('xllamacpp', '?')}, {where['at'][:10]}.",
+        "",
+        "| Measure | Without: s | tokens/s | With: s | tokens/s | Times as fast |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, row in measured["trials"].items():
+        cells = []
+        medians = []
+        for key in ("without", "with"):
+            medians.append(statistics.median(took for took, _ in row[key]))
+            cells += [f"{medians[-1]:.1f}", f"{statistics.median(tokens / took for took, tokens in row[key]):.1f}"]
+        lines.append(f"| {name} | {' | '.join(cells)} | {medians[0] / medians[1]:.2f} |")
+    lines += ["", *(f"- **{name}**: {row['note']}." for name, row in measured["trials"].items()), ""]
+    about = ROOT / "benchmarks" / "speed.md"
+    return "\n".join([*lines, about.read_text(encoding="utf-8") if about.exists() else ""])
+
+
+def main() -> None:
+    """Measure, and write results and page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    path = ensure(CODER_1_5B, user_cache_path("milepost") / "models", None, lambda *_: None)
+    found = asyncio.run(measure(path, options.rounds, lambda text: print(text, flush=True)))
+    measured = {"measured_with": measured_with(["xllamacpp"]), "rounds": options.rounds, "trials": found}
+    RESULTS.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(page(measured), encoding="utf-8")
+    print(page(measured))
+
+
+if __name__ == "__main__":
+    main()
