@@ -17,7 +17,8 @@ from schemas.refinement import PROGRAM
 __all__ = ["ProgramTask", "opening", "versions"]
 
 CHOICES = 4
-"""How many versions are asked for at once, where a model can write several from one reading of the prompt."""
+"""How many versions are asked for at once, where a model can write several from one reading of the prompt and the
+likeliest one, which is asked for first and alone, was not good enough."""
 
 
 BEHIND = ["\nprint(", "\nassert ", "\n# Example", "\n# Test", "\nif __name__"]
@@ -87,8 +88,8 @@ async def versions(
         stop=["\n```", *(BEHIND if begun else [])],
         prefill=f"```python\n{begun}{FIRST_THINK if begun else ''}",
         sample=task.sample,
-        choices=CHOICES if small else 1,
-        corrections=0 if small else CORRECTIONS,  # the others are the second chance
+        choices=CHOICES if small and task.sample else 1,
+        corrections=0 if small else CORRECTIONS,  # other versions are the second chance
     )
     (answers,) = await runner.ask_all([asked])
     if isinstance(answers, AgentFailure):

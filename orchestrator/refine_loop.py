@@ -101,11 +101,13 @@ async def _round(
     else:
         versions = await _refined(team, task("refiner"), best, settings)
     program, evidence, agreement = await _best_of(team, prompt, settings, versions, rounds, vote=written)
-    try:
-        scoring = await score(team.runner, task("scorer"), program, _facts(evidence, settings))
-    except AgentFailure as failure:
-        team.events.write("unscored", level="warning", reason=str(failure)[:500])
-        scoring = None
+    scoring, small = None, team.runner.model("scorer").traits.step == "function"
+    # What failed says more than a small scorer, whose opinion could not lift the score above the cap anyway.
+    if not small or not settings.run or not program_failures(evidence):
+        try:
+            scoring = await score(team.runner, task("scorer"), program, _facts(evidence, settings))
+        except AgentFailure as failure:
+            team.events.write("unscored", level="warning", reason=str(failure)[:500])
     done = _scored(number, move, program, evidence, agreement, scoring, rounds.done, settings)
     team.events.write(
         "round_finished",
@@ -180,7 +182,8 @@ def _scored(
     settings: RefineSettings,
 ) -> Round:
     caps = program_caps(evidence, run=settings.run)
-    value = min([scoring.score, *(cap for cap, _ in caps)]) if scoring else None
+    capped = [cap for cap, _ in caps]
+    value = min([scoring.score, *capped]) if scoring else None
     scored = Round(
         number=number,
         move=move,

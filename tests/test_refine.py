@@ -253,8 +253,9 @@ def test_a_small_model_chooses_among_the_lines_that_are_there(tmp_path: Path) ->
     good = json.dumps({"reason": "it is right", "flaws": [], "score": 10})
     lines = [("generator", python(WRONG)), ("scorer", said), ("refiner", python(WRONG)), ("scorer", good)]
     replies = [ScriptedReply(agent=agent, reply=reply, repeat=agent != "scorer") for agent, reply in lines]
-    result, code = run(tmp_path, ScriptedModel(replies, traits=replace(SMALL, choices=1)))
-    assert (code, [r.score for r in result.rounds]) == (ExitCode.OK, [4.0, 10.0])
+    model = ScriptedModel(replies, traits=replace(SMALL, choices=1))
+    result, code = run(tmp_path, model, prompt=TASK.partition(">>>")[0])
+    assert (code, [r.score for r in result.rounds]) == (ExitCode.OK, [5.0, 10.0])
     assert result.delivered is not None
     assert result.delivered.program == GOOD
 
@@ -381,29 +382,45 @@ TOP = """Write this function.
 def top(items):
     \"\"\"Return the largest.\"\"\"
 """
-LARGEST, SORTED, LAST = (
-    f"```python\ndef top(items):\n    return {body}\n```" for body in ("max(items)", "sorted(items)[-1]", "items[-1]")
+LARGEST, SORTED, LAST, LEAST = (
+    f"```python\ndef top(items):\n    return {body}\n```"
+    for body in ("max(items)", "sorted(items)[-1]", "items[-1]", "items[0]")
 )
 NO_FLAW = json.dumps({"reason": "It is right.", "flaws": [], "score": 10})
 
 
-def small(*versions: str) -> ScriptedModel:
+def resampled(*versions: str) -> ScriptedModel:
+    """The first program fails the example and is not refined, so that versions are written."""
     written = ScriptedReply(agent="generator", reply=versions[0], alternatives=list(versions[1:]))
-    return ScriptedModel([written, ScriptedReply(agent="scorer", reply=NO_FLAW)], traits=SMALL)
+    script = [
+        ScriptedReply(agent="generator", reply=LEAST),
+        ScriptedReply(agent="refiner", reply="I can't."),
+        written,
+        ScriptedReply(agent="scorer", reply=NO_FLAW),
+    ]
+    return ScriptedModel(script, traits=SMALL)
 
 
 def test_of_versions_with_equal_facts_the_one_that_most_agree_with_is_taken(tmp_path: Path) -> None:
-    result, _ = run(tmp_path, small(LAST, LARGEST, SORTED), prompt=TOP)
-    first = result.rounds[0]
-    assert "max(items)" in first.program
-    assert first.agreement is not None
-    assert 0.6 < first.agreement < 1
+    result, _ = run(tmp_path, resampled(LAST, LARGEST, SORTED), prompt=TOP)
+    last = result.rounds[-1]
+    assert "max(items)" in last.program
+    assert last.agreement is not None
+    assert 0.6 < last.agreement < 1
 
 
 def test_a_version_that_fails_an_example_is_not_taken_however_many_agree_with_it(tmp_path: Path) -> None:
-    least = "```python\ndef top(items):\n    return items[0]\n```"
-    result, _ = run(tmp_path, small(least, least, least, LARGEST), prompt=TOP)
-    assert ("max(items)" in result.rounds[0].program, result.rounds[0].agreement) == (True, None)
+    result, _ = run(tmp_path, resampled(LEAST, LEAST, LEAST, LARGEST), prompt=TOP)
+    assert ("max(items)" in result.rounds[-1].program, result.rounds[-1].agreement) == (True, None)
+
+
+def test_a_small_model_is_asked_for_the_likeliest_program_first_and_not_judged_while_facts_fail(tmp_path: Path) -> None:
+    model = resampled(LARGEST, LARGEST)
+    result, _ = run(tmp_path, model, prompt=TOP)
+    asked = [(r.agent, r.choices, r.temperature) for r in model.requests]
+    assert asked[0] == ("generator", 1, 0.0)
+    assert [(agent, choices) for agent, choices, _ in asked[1:]] == [("refiner", 4), ("generator", 4), ("scorer", 1)]
+    assert (result.rounds[0].scoring, result.rounds[0].score) == (None, None)
 
 
 @pytest.mark.parametrize(
