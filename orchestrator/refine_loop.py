@@ -59,6 +59,8 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
             break
         if move == "escalate":
             team = replace(team, runner=team.runner.escalated())
+        if move == "refine" and rounds.best is not None and _copies(team, rounds.best, settings):
+            move = "resample"
         with structlog.contextvars.bound_contextvars(attempt=number):
             try:
                 done = await _round(team, prompt, settings, rounds, memory, number, move)
@@ -78,6 +80,13 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
     return False
 
 
+def _copies(team: Team, best: Round, settings: RefineSettings) -> bool:
+    """Whether ``best`` fails, and the refiner is a small model: that copies what it is shown, faults included, more
+    often than it mends it, and does better with a new start (decision 0017)."""
+    small = team.runner.model("refiner").traits.step == "function"
+    return small and settings.run and bool(program_failures(best.evidence))
+
+
 @dataclass(frozen=True)
 class _Failed:
     """A round without a program."""
@@ -93,7 +102,9 @@ async def _round(
     best = rounds.best
 
     def task(agent: str) -> ProgramTask:
-        return ProgramTask(prompt, certain_errors, memory.view(agent), sample=100 * (number - 1))
+        # What a small model is shown it copies; and of a prompt that does not change it reads only the end anew.
+        anew = agent == "generator" and team.runner.model(agent).traits.step == "function"
+        return ProgramTask(prompt, certain_errors, "" if anew else memory.view(agent), sample=100 * (number - 1))
 
     written = best is None or move in ("generate", "resample")
     if best is None or written:

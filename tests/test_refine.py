@@ -390,11 +390,10 @@ NO_FLAW = json.dumps({"reason": "It is right.", "flaws": [], "score": 10})
 
 
 def resampled(*versions: str) -> ScriptedModel:
-    """The first program fails the example and is not refined, so that versions are written."""
+    """The first program fails the example."""
     written = ScriptedReply(agent="generator", reply=versions[0], alternatives=list(versions[1:]))
     script = [
         ScriptedReply(agent="generator", reply=LEAST),
-        ScriptedReply(agent="refiner", reply="I can't."),
         written,
         ScriptedReply(agent="scorer", reply=NO_FLAW),
     ]
@@ -414,12 +413,14 @@ def test_a_version_that_fails_an_example_is_not_taken_however_many_agree_with_it
     assert ("max(items)" in result.rounds[-1].program, result.rounds[-1].agreement) == (True, None)
 
 
-def test_a_small_model_is_asked_for_the_likeliest_program_first_and_not_judged_while_facts_fail(tmp_path: Path) -> None:
+def test_a_small_model_gives_the_likeliest_program_first_then_versions_and_no_opinion_while_facts_fail(
+    tmp_path: Path,
+) -> None:
     model = resampled(LARGEST, LARGEST)
     result, _ = run(tmp_path, model, prompt=TOP)
     asked = [(r.agent, r.choices, r.temperature) for r in model.requests]
     assert asked[0] == ("generator", 1, 0.0)
-    assert [(agent, choices) for agent, choices, _ in asked[1:]] == [("refiner", 4), ("generator", 4), ("scorer", 1)]
+    assert [(agent, choices) for agent, choices, _ in asked[1:]] == [("generator", 4), ("scorer", 1)]
     assert (result.rounds[0].scoring, result.rounds[0].score) == (None, None)
 
 
