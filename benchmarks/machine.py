@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -11,8 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["measured_with"]
+__all__ = ["PACKAGES", "measured_with", "note_run", "runs"]
 
+PACKAGES = ("xllamacpp", "anthropic", "pytest", "coverage")
+"""Whose versions matter for what a model's work is worth."""
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -28,6 +31,19 @@ def measured_with(packages: Sequence[str] = ()) -> dict[str, Any]:
         "commit": _commit(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def note_run(folder: Path, packages: Sequence[str], **options: object) -> None:
+    """Append to ``folder``/runs.jsonl what a run that adds results there is made with, and how it was started."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "runs.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({**measured_with(packages), "options": options}, default=str) + "\n")
+
+
+def runs(folder: Path) -> list[dict[str, Any]]:
+    """Return what `note_run` has noted."""
+    path = folder / "runs.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 def _processor() -> str:

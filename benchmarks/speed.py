@@ -210,11 +210,15 @@ def page(measured: dict[str, Any]) -> str:
     return "\n".join([*lines, about.read_text(encoding="utf-8") if about.exists() else ""])
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and write results and page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+    parser.add_argument("--page", action="store_true", help="only write the page again")
+    options = parser.parse_args(arguments)
+    if options.page:
+        PAGE.write_text(page(json.loads(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")
+        return
     path = ensure(CODER_1_5B, user_cache_path("milepost") / "models", None, lambda *_: None)
     found = asyncio.run(measure(path, options.rounds, lambda text: print(text, flush=True)))
     measured = {"measured_with": measured_with(["xllamacpp"]), "rounds": options.rounds, "trials": found}

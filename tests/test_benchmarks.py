@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.humaneval.problems import Problem, cleaned, sampled
-from benchmarks.humaneval.report import page, summary
+from benchmarks.humaneval.report import MEANS, page, summary
 from benchmarks.statistics import mcnemar, wilson
 
 PROBLEMS = [Problem(f"P/{n}", "x" * (7 * n % 41), f"f{n}", "") for n in range(40)]
@@ -44,3 +44,18 @@ def test_the_page_names_each_arm_and_pair() -> None:
     text = page(summary({"single": rows(True, False), "refine": rows(True, True)}))
     assert "| single | 2 | 50.0% |" in text
     assert "| single | refine | 2 | 0 | 1 | 1.000 |" in text
+
+
+def test_arms_are_set_side_by_side_on_the_problems_that_all_of_them_have() -> None:
+    figures = summary({"single": rows(True, False, True), "refine": rows(True, True)})
+    assert {arm: f["problems"] for arm, f in figures["common"].items()} == {"single": 2, "refine": 2}
+    assert "On the 2 problems that every arm has" in page(figures)
+
+
+def test_an_arms_own_verdict_is_held_against_the_tests() -> None:
+    verdicts = [(True, True), (True, False), (False, True), (None, True)]
+    outcomes = {
+        f"P/{n}": {"passed": passed, "accepted": accepted, "model": "m", "at": "", **dict.fromkeys(MEANS, 1)}
+        for n, (accepted, passed) in enumerate(verdicts)
+    }
+    assert "| refine | 2 of 3 | 1 | 50% | 50% |" in page(summary({"refine": outcomes}))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.humaneval.arms import ARMS, Bench, Recorded
 from benchmarks.humaneval.problems import Problem, load, sampled, verdict
+from benchmarks.machine import PACKAGES, note_run
 from orchestrator.compose import build_models, build_sandbox, cache_folder
 from orchestrator.config import load_settings
 from orchestrator.evidence.collect import Laboratory
@@ -32,7 +33,8 @@ def main() -> None:
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--sample", type=int, metavar="N", help="so many problems (default: all)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--budget", type=int, default=1_500, help="completion tokens a problem for resampling")
+    parser.add_argument("--budget", type=int, default=1_500, help="output tokens a problem for resampling")
+    parser.add_argument("--budget-of", metavar="ARM", help="instead, what this arm has used on the same problem")
     parser.add_argument("--minutes", type=float, help="stop after so long; the next run goes on")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--workspace", type=Path, default=Path("humaneval-runs"))
@@ -53,9 +55,19 @@ def main() -> None:
         laboratory=Laboratory(sandbox, environment, store, test_seconds=15.0, mutants=0),
         workspace=options.workspace.absolute(),
         budget=options.budget,
+        budgets=_used(options.results / f"{options.budget_of}.jsonl") if options.budget_of else {},
     )
     until = time.monotonic() + 60 * options.minutes if options.minutes else None
     (options.results / "transcripts").mkdir(parents=True, exist_ok=True)
+    note_run(
+        options.results,
+        PACKAGES,
+        arms=options.arms,
+        sample=options.sample,
+        seed=options.seed,
+        budget=options.budget_of or options.budget,
+        model=bench.model.name,
+    )
     asyncio.run(_all(bench, options.arms.split(","), problems, options.results, until))
 
 
@@ -67,6 +79,8 @@ async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: 
             for arm in arms:
                 if until is not None and time.monotonic() > until:
                     return
+                if arm == "resample" and bench.budgets and problem.name not in bench.budgets:
+                    continue  # nothing yet to compare it with
                 if problem.name not in done[arm]:
                     row = await _one(bench, arm, problem)
                     _append(results / "transcripts" / f"{arm}.jsonl", _transcript(bench.model, problem))
@@ -77,6 +91,12 @@ async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: 
                     )
     finally:
         await bench.model.model.close()
+
+
+def _used(path: Path) -> dict[str, int]:
+    """Return the output tokens that an arm took, problem by problem."""
+    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return {row["task"]: row["output_tokens"] for row in rows if "output_tokens" in row}
 
 
 def _append(path: Path, row: dict[str, object]) -> None:

@@ -87,6 +87,8 @@ class Bench:
     """Where the runs of the product's own loops are kept, with every call whole."""
     budget: int
     """Output tokens for a problem, where an arm samples until they are used up."""
+    budgets: Mapping[str, int]
+    """Problem → its budget, where they are not all the same."""
 
 
 @dataclass
@@ -135,7 +137,8 @@ async def resample(bench: Bench, problem: Problem) -> Solution:
     checks = checks_in(problem.prompt, MODULE)
     idea = Idea(name="problem", summary="a problem", features=["solve it"])
     sample = 0
-    while sample == 0 or bench.model.usage.output_tokens < bench.budget:
+    budget = bench.budgets.get(problem.name, bench.budget)
+    while sample == 0 or bench.model.usage.output_tokens < budget:
         for reply in await _replies(bench, problem, sample=sample, choices=CHOICES if sample else 1):
             code = _code(reply)
             subject = Subject({f"{MODULE}.py": f"{problem.given}\n\n{code}"}, idea, checks, runs_program=False)

@@ -1,6 +1,7 @@
 """Figures of the HumanEval benchmark: python -m benchmarks.humaneval.report
 
-Reads RESULTS/<arm>.jsonl, writes RESULTS/summary.json and docs/humaneval.md.
+Reads RESULTS/<arm>.jsonl, writes RESULTS/summary.json, docs/humaneval.md and its plots, which need matplotlib:
+pip install -e '.[benchmarks]'
 """
 
 from __future__ import annotations
@@ -15,75 +16,111 @@ from typing import Any
 
 from benchmarks.humaneval.__main__ import RESULTS
 from benchmarks.humaneval.arms import ARMS
+from benchmarks.machine import ROOT, runs
 from benchmarks.statistics import mcnemar, wilson
 
 Rows = Mapping[str, Mapping[str, Any]]
 """Problem → its outcome."""
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "humaneval.md"
+DOCS = ROOT / "docs"
+ABOUT = Path(__file__).with_name("about.md")
 MEANS = ("calls", "cycles", "input_tokens", "cached_tokens", "output_tokens", "seconds")
 ENOUGH = 60
 """Fewer problems than this say little."""
+HEAD = (
+    "| Arm | Problems | pass@1 | 95 % | Calls | Cycles | Tokens in | from cache | Tokens out | Seconds |",
+    "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|",
+)
 
 
 def summary(rows: Mapping[str, Rows]) -> dict[str, Any]:
-    """Return the figures: of each arm by itself, and of the arms in pairs on the problems that both have."""
-    arms = {}
-    for arm, outcomes in rows.items():
-        passed = sum(bool(row["passed"]) for row in outcomes.values())
-        low, high = wilson(passed, len(outcomes))
-        whole = [row for row in outcomes.values() if "calls" in row]
-        arms[arm] = {
-            "problems": len(outcomes),
-            "passed": passed,
-            "pass@1": round(passed / len(outcomes), 4),
-            "interval": [round(low, 4), round(high, 4)],
-            **{key: round(mean(row[key] for row in whole), 1) for key in MEANS if whole},
-            "model": sorted({row["model"] for row in outcomes.values()}),
-            "from": min(row["at"] for row in outcomes.values()),
-            "to": max(row["at"] for row in outcomes.values()),
-        }
+    """Return the figures: of each arm by itself, of all arms on the problems that all have, and of the arms in pairs on
+    the problems that both have."""
+    common = set.intersection(*(set(outcomes) for outcomes in rows.values()))
     pairs = []
     for first, second in combinations(rows, 2):
         more, fewer, chance = mcnemar(_passed(rows[first]), _passed(rows[second]))
-        common = len(set(rows[first]) & set(rows[second]))
+        shared = len(set(rows[first]) & set(rows[second]))
         split = {"only_first": more, "only_second": fewer, "p": round(chance, 4)}
-        pairs.append({"first": first, "second": second, "problems": common, **split})
-    return {"arms": arms, "pairs": pairs}
+        pairs.append({"first": first, "second": second, "problems": shared, **split})
+    return {
+        "arms": {arm: _arm(outcomes) for arm, outcomes in rows.items()},
+        "common": {arm: _arm({task: outcomes[task] for task in common}) for arm, outcomes in rows.items()}
+        if common
+        else {},
+        "pairs": pairs,
+    }
 
 
-def page(figures: Mapping[str, Any]) -> str:
-    """Return the page of the documentation."""
+def _arm(outcomes: Rows) -> dict[str, Any]:
+    passed = sum(bool(row["passed"]) for row in outcomes.values())
+    low, high = wilson(passed, len(outcomes))
+    whole = [row for row in outcomes.values() if "calls" in row]
+    judged = [(bool(row["accepted"]), bool(row["passed"])) for row in whole if row.get("accepted") is not None]
+    return {
+        "problems": len(outcomes),
+        "passed": passed,
+        "pass@1": round(passed / len(outcomes), 4),
+        "interval": [round(low, 4), round(high, 4)],
+        **{key: round(mean(row[key] for row in whole), 1) for key in MEANS if whole},
+        "accepted": sum(accepted for accepted, _ in judged),
+        "accepted_passed": judged.count((True, True)),
+        "refused_passed": judged.count((False, True)),
+        "judged": len(judged),
+        "model": sorted({row["model"] for row in outcomes.values()}),
+        "from": min(row["at"] for row in outcomes.values()),
+        "to": max(row["at"] for row in outcomes.values()),
+    }
+
+
+def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
+    """Return the page of the documentation; ``plots`` are the names of its images."""
     lines = [
         "# HumanEval",
         "",
-        "Made by `python -m benchmarks.humaneval.report` from `benchmarks/results/humaneval/`, which",
-        "`python -m benchmarks.humaneval` fills. pass@1 with its 95 % interval (Wilson); tokens, calls and seconds are",
-        "means of one problem. Seconds are of a shared machine with 2 cores and say little by themselves.",
+        "Made by `python -m benchmarks.humaneval.report` from `benchmarks/results/humaneval/` (programs, figures and",
+        "every call), which `python -m benchmarks.humaneval` fills. pass@1 with its 95 % interval (Wilson); tokens,",
+        "calls and seconds are means of one problem. Seconds are of a shared machine and say little by themselves.",
         "",
-        "| Arm | Problems | pass@1 | 95 % | Calls | Cycles | Tokens in | from cache | Tokens out | Seconds |",
-        "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|",
+        *HEAD,
+        *_table(figures["arms"]),
     ]
-    for arm, f in figures["arms"].items():
-        low, high = f["interval"]
-        cells = [
-            f.get(k, "–") for k in ("calls", "cycles", "input_tokens", "cached_tokens", "output_tokens", "seconds")
-        ]
-        lines.append(
-            f"| {arm} | {f['problems']} | {f['pass@1']:.1%} | {low:.1%} – {high:.1%} | {' | '.join(map(str, cells))} |"
-        )
     if min(f["problems"] for f in figures["arms"].values()) < ENOUGH:
-        lines += [
-            "",
-            f"**Not finished:** under {ENOUGH} problems, and those the first of the data set, which are easy.",
-        ]
+        lines += ["", f"**Not finished:** an arm has fewer than {ENOUGH} problems."]
+    common = figures["common"]
+    problems = next(iter(common.values()))["problems"] if common else 0
+    if common and any(f["problems"] != problems for f in figures["arms"].values()):
+        lines += ["", f"On the {problems} problems that every arm has:", "", *HEAD, *_table(common)]
     lines += ["", "Pairs, on the problems that both arms have (McNemar, exact, two-sided):", ""]
     lines += ["| First | Second | Problems | Only first | Only second | p |", "|---|---|---:|---:|---:|---:|"]
     lines += [
         f"| {p['first']} | {p['second']} | {p['problems']} | {p['only_first']} | {p['only_second']} | {p['p']:.3f} |"
         for p in figures["pairs"]
     ]
-    return "\n".join([*lines, ""])
+    judged = {arm: f for arm, f in figures["arms"].items() if f["judged"]}
+    if judged:
+        lines += ["", "What an arm's own verdict is worth (`accepted` against the data set's tests):", ""]
+        lines += ["| Arm | Accepted | of these right | Precision | Recall |", "|---|---:|---:|---:|---:|"]
+        lines += [_verdicts(arm, f) for arm, f in judged.items()]
+    for name in plots:
+        lines += ["", f"![{name.removesuffix('.svg').replace('-', ' ')}](plots/{name})"]
+    return "\n".join([*lines, "", ABOUT.read_text(encoding="utf-8")])
+
+
+def _table(arms: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for arm, f in arms.items():
+        low, high = f["interval"]
+        cells = [str(f.get(key, "–")) for key in MEANS]
+        lines.append(f"| {arm} | {f['problems']} | {f['pass@1']:.1%} | {low:.1%} – {high:.1%} | {' | '.join(cells)} |")
+    return lines
+
+
+def _verdicts(arm: str, f: Mapping[str, Any]) -> str:
+    right, good = f["accepted_passed"], f["accepted_passed"] + f["refused_passed"]
+    precision = f"{right / f['accepted']:.0%}" if f["accepted"] else "–"
+    recall = f"{right / good:.0%}" if good else "–"
+    return f"| {arm} | {f['accepted']} of {f['judged']} | {right} | {precision} | {recall} |"
 
 
 def _passed(rows: Rows) -> dict[str, bool]:
@@ -96,16 +133,24 @@ def _rows(path: Path) -> Rows:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the figures and the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Write figures, page and plots."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--page", type=Path, default=PAGE)
+    parser.add_argument("--docs", type=Path, default=DOCS)
     options = parser.parse_args(arguments)
     rows = {arm: _rows(path) for arm in ARMS if (path := options.results / f"{arm}.jsonl").exists()}
+    if not rows:
+        raise SystemExit(f"{options.results} holds no results; python -m benchmarks.humaneval makes them")
+    try:
+        from benchmarks.humaneval.plots import draw
+    except ImportError:
+        raise SystemExit("the plots need matplotlib: pip install -e '.[benchmarks]'") from None
     figures = summary(rows)
-    (options.results / "summary.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    options.page.write_text(page(figures), encoding="utf-8")
-    print(page(figures))
+    written = {**figures, "runs": runs(options.results)}
+    (options.results / "summary.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    text = page(figures, draw(figures, options.docs / "plots"))
+    (options.docs / "humaneval.md").write_text(text, encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":

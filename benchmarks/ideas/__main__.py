@@ -25,6 +25,7 @@ from typing import Any
 
 from benchmarks.ideas.arms import ARMS, Bench, Delivery
 from benchmarks.ideas.task import Task, chosen, emptied, load, outcomes
+from benchmarks.machine import PACKAGES, note_run
 from orchestrator.compose import build_sandbox, cache_folder
 from orchestrator.config import Settings, load_settings
 from orchestrator.evidence.collect import Laboratory, Subject
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"there is no arm {', '.join(sorted(unknown))}; there are {', '.join(ARMS)}")
     until = time.monotonic() + 60 * options.minutes if options.minutes else None
     options.results.mkdir(parents=True, exist_ok=True)
+    note_run(options.results, PACKAGES, arms=options.arms, idea_minutes=options.idea_minutes)
     worst = 0
     for task in tasks:  # idea by idea through all arms, so that a run that is cut short has compared what it has
         for arm in arms:

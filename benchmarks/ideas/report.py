@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.ideas.__main__ import RESULTS
 from benchmarks.ideas.arms import ARMS
-from benchmarks.machine import measured_with
+from benchmarks.machine import runs
 from benchmarks.statistics import mcnemar, wilson
 
 __all__ = ["page", "share", "summary"]
@@ -32,7 +32,6 @@ SHORT = (
     *("milestones_accepted", "milestones", "attempts", "calls", "output_tokens", "seconds", "error"),
 )
 """What the summary tells of each idea."""
-PACKAGES = ("xllamacpp", "anthropic", "pytest", "coverage")
 MOST = 0.8
 """Of its held-out checks a project passes at least so many where it is called nearly right."""
 LINES: Mapping[str, tuple[str, Callable[[Row], bool]]] = {
@@ -195,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not rows:
         raise SystemExit(f"{options.results} holds no results; python -m benchmarks.ideas makes them")
     figures = summary(rows)
-    written = {**figures, "measured_with": measured_with(PACKAGES)}
+    written = {**figures, "runs": runs(options.results)}
     (options.results / "summary.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     try:
         from benchmarks.ideas.plots import draw

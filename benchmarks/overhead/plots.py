@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
-from matplotlib.figure import Figure
+from benchmarks.plotting import figure
 
 __all__ = ["draw"]
 
@@ -22,31 +21,19 @@ COLORS = {
     "bare Python": "#999999",
 }
 """From the palette of Okabe and Ito, which people who see few colours can tell apart."""
-STYLE: Any = {
-    "svg.hashsalt": "milepost",
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.facecolor": "white",
-}
 
 
 def draw(figures: Mapping[str, Any], folder: Path) -> None:
     """Write ``overhead-{import,step,growth}.svg`` into ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with rc_context(STYLE):
-        _imports(figures, folder / "overhead-import.svg")
-        _steps(figures, folder / "overhead-step.svg")
-        _growth(figures, folder / "overhead-growth.svg")
+    _imports(figures, folder / "overhead-import.svg")
+    _steps(figures, folder / "overhead-step.svg")
+    _growth(figures, folder / "overhead-growth.svg")
 
 
 @contextmanager
 def _axes(path: Path, width: float, height: float, columns: int = 1) -> Iterator[Any]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    yield figure.subplots(1, columns)
-    figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+    with figure(path, width, height) as drawn:
+        yield drawn.subplots(1, columns)
 
 
 def _bars(axes: Any, values: Mapping[str, float], label: str) -> None:

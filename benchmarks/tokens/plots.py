@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from benchmarks.overhead.plots import STYLE
+from benchmarks.plotting import figure
 
 __all__ = ["draw"]
 
@@ -29,15 +27,13 @@ PLOTS = {
 
 def draw(figures: Mapping[str, Any], folder: Path) -> None:
     """Write ``tokens-{read,left}.svg`` into ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with rc_context(STYLE):
-        for name, label in PLOTS.items():
-            _lines(figures, {"read": "each", "left": "left"}[name], label, folder / f"tokens-{name}.svg")
+    for name, label in PLOTS.items():
+        with figure(folder / f"tokens-{name}.svg", 9, 3.6) as drawn:
+            _lines(drawn, figures, {"read": "each", "left": "left"}[name], label)
 
 
-def _lines(figures: Mapping[str, Any], key: str, label: str, path: Path) -> None:
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(figures), sharey=True, squeeze=False)[0]
+def _lines(drawn: Any, figures: Mapping[str, Any], key: str, label: str) -> None:
+    panels = drawn.subplots(1, len(figures), sharey=True, squeeze=False)[0]
     for axes, (kind, arms) in zip(panels, figures.items(), strict=True):
         for name, arm in arms.items():
             marks, values = zip(*arm[key].items(), strict=True)
@@ -50,4 +46,3 @@ def _lines(figures: Mapping[str, Any], key: str, label: str, path: Path) -> None
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(label)
     panels[0].legend(frameon=False)
-    figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
