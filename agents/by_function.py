@@ -1,5 +1,5 @@
-"""Impl in small steps, for small models: one function at a time, several candidates where the facts say that one
-is wrong, and the choice among them left to the tests.
+"""Impl in small steps, for small models: one function at a time, the likeliest version first, several more where the
+facts say that it is wrong, and the choice among them left to the tests.
 
 To sample several programs and let tests choose is how AlphaCode (Li et al. 2022) and CodeT (Chen et al. 2022) work.
 """
@@ -28,10 +28,11 @@ from schemas.test_report import Failure
 __all__ = ["by_function"]
 
 CHOICES = 4
-"""How many versions of a function are asked for at once."""
+"""How many versions of a function are asked for at once, where the likeliest one fails."""
 
 ROUNDS = 2
-"""How often, within one attempt, what still fails is written again: first mended, then begun afresh."""
+"""How often, within one attempt, what still fails is begun afresh, once told what failed and once not. A small model
+that is shown its own code gives it back as it was; only where nothing fails, and the judge wants more, is it shown."""
 
 BLAMED = 2
 """How many functions are written again in a round: those that most facts point at."""
@@ -58,7 +59,10 @@ async def by_function(
     state, drafts = await _draft(runner, context, blueprint, lint, examine, sample)
     versions: list[Version] = []
     # While a sealed check fails, only that is looked at; when it holds, the generated tests come into sight.
-    while found := [(b.symbol, drafts.pop(_place(b.symbol))) for b in _blamed(state) if _place(b.symbol) in drafts]:
+    while begun := [drafts.pop(_place(b.symbol)) for b in _blamed(state) if _place(b.symbol) in drafts]:
+        tasks = [replace(_write(state, symbol, lint, sample + 1), corrections=0) for symbol, _ in begun]
+        found = _found([symbol for symbol, _ in begun], await runner.ask_all(tasks))
+        found = [(symbol, first + more) for (symbol, more), (_, first) in zip(found, begun, strict=True)]
         state, more = await _better(state, found, examine)
         versions += more
     for number in range(ROUNDS):
@@ -68,10 +72,14 @@ async def by_function(
         blamed = [] if settled else _blamed(state)[:BLAMED]
         if not blamed:
             break
-        first = sample + CHOICES * (number + 1)
-        tasks = [_mend(state, b, lint, first) if number == 0 else _write(state, b.symbol, lint, first) for b in blamed]
+        first = sample + 1 + CHOICES * (number + 1)  # behind the draft and its other versions
+        told = bool(number) == (context.turn == 1)  # once with the facts, once without
+        if evidence.counting_failures:
+            tasks = [_write(state, b.symbol, lint, first, b.facts if told else ()) for b in blamed]
+        else:
+            tasks = [_mend(state, b, lint, first) for b in blamed]
         replies = await runner.ask_all([replace(task, corrections=0) for task in tasks])
-        found = [(b.symbol, [] if isinstance(r, AgentFailure) else r) for b, r in zip(blamed, replies, strict=True)]
+        found = _found([b.symbol for b in blamed], replies)
         state, more = await _better(state, found, examine)
         versions += more
     changed = {path: source for path, source in state.files.items() if source != context.files.get(path)}
@@ -81,24 +89,32 @@ async def by_function(
 
 async def _draft(
     runner: Runner, context: Context, blueprint: Blueprint, lint: Lint, examine: Examine, sample: int
-) -> tuple[Context, dict[tuple[str, str], list[str]]]:
-    """Return the project with every stub written and measured, and for each function's place all its versions."""
+) -> tuple[Context, dict[tuple[str, str], tuple[Symbol, list[str]]]]:
+    """Return the project with every stub written and measured, and for each function's place its stub and versions."""
     files = dict(context.files)
     todo = [symbol for path, source in context.code.items() for symbol in stubs(path, source)]
     others = [f for f in blueprint.architecture.files if not f.path.endswith(".py") and f.path not in files]
     known = {blame.symbol.name: blame.facts for blame in (_blamed(context) if context.evidence else [])}
     tasks = [_write(context, symbol, lint, sample, known.get(symbol.name, ())) for symbol in todo]
     tasks += [_write_text(context, file.path, file.purpose, sample) for file in others]
-    replies = [_usable(reply) for reply in await runner.ask_all(tasks)]
+    likeliest = [replace(task, choices=1, corrections=0) for task in tasks] if context.sample == 0 else tasks
+    first = await runner.ask_all(likeliest)
+    again = iter(await runner.ask_all(t for t, r in zip(tasks, first, strict=True) if isinstance(r, AgentFailure)))
+    replies = [_usable(next(again) if isinstance(reply, AgentFailure) else reply) for reply in first]
     for symbol, codes in zip(todo, replies, strict=False):
         files[symbol.path] = _filled(files, symbol, codes[0])
     files.update({file.path: texts[0] for file, texts in zip(others, replies[len(todo) :], strict=True)})
-    drafts = {_place(symbol): codes for symbol, codes in zip(todo, replies, strict=False)}
+    drafts = {_place(symbol): (symbol, codes) for symbol, codes in zip(todo, replies, strict=False)}
     return replace(context, files=files, evidence=await examine(files)), drafts
 
 
 def _place(symbol: Symbol) -> tuple[str, str]:
     return symbol.path, symbol.name
+
+
+def _found(symbols: Sequence[Symbol], replies: Sequence[list[str] | AgentFailure]) -> list[tuple[Symbol, list[str]]]:
+    """Return each symbol with the versions of it that came; none is no failure."""
+    return [(s, [] if isinstance(r, AgentFailure) else r) for s, r in zip(symbols, replies, strict=True)]
 
 
 def _usable(reply: list[str] | AgentFailure) -> list[str]:
@@ -164,7 +180,7 @@ def _write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Seq
 
 
 def _mend(context: Context, blame: _Blame, lint: Lint, sample: int) -> Task[str]:
-    """Ask for one function again; the model sees its code and what is wrong with it."""
+    """Ask for one function again; the model sees its code and what the judge wants of it."""
     symbol = blame.symbol
     variables = {
         **context.variables("impl"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agents.edits import apply, change_from
 from agents.parsing import FIRST_THINK, fences, parse_module, python_from
@@ -18,7 +18,7 @@ __all__ = ["ProgramTask", "opening", "versions"]
 
 CHOICES = 4
 """How many versions are asked for at once, where a model can write several from one reading of the prompt and the
-likeliest one, which is asked for first and alone, was not good enough."""
+likeliest two, which are asked for first, were not good enough."""
 
 
 BEHIND = ["\nprint(", "\nassert ", "\n# Example", "\n# Test", "\nif __name__"]
@@ -60,7 +60,8 @@ async def versions(
     those that differ from it.
 
     Where the task ends in code and a model's reply can be begun for it, it begins with that code: neither signature nor
-    docstring is written anew, and neither can come out wrong.
+    docstring is written anew, and neither can come out wrong. A small model writes two programs at first, once led to
+    say what it will do and once not: where two that were come to by different ways agree, they are nearly always right.
 
     Raises:
         AgentFailure: no reply was usable.
@@ -91,9 +92,18 @@ async def versions(
         choices=CHOICES if small and task.sample else 1,
         corrections=0 if small else CORRECTIONS,  # other versions are the second chance
     )
-    (answers,) = await runner.ask_all([asked])
-    if isinstance(answers, AgentFailure):
-        raise answers
+    other = replace(asked, prefill=f"```python\n{begun}") if begun else replace(asked, sample=1)
+    answers: list[str] = []
+    failure: AgentFailure | None = None
+    for one in [asked, other] if small and before is None and not task.sample else [asked]:
+        # One after the other: the second prompt begins like the first, and only its end is read anew.
+        (reply,) = await runner.ask_all([one])
+        if isinstance(reply, AgentFailure):
+            failure = reply
+        else:
+            answers += reply
+    if failure is not None and not answers:
+        raise failure
     return answers
 
 

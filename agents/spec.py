@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 
 from agents.context import Context
@@ -21,7 +22,7 @@ async def specify(runner: Runner, context: Context) -> Specification:
     """Return the specification of the context's milestone."""
     variables = {
         **context.variables("spec"),
-        "names": sorted({name for names in context.required.values() for name in names}),
+        "names": sorted({name for names in context.required.values() for name in names} | _called(context)),
         **interfaces(context),
     }
     specification = await runner.ask(
@@ -48,6 +49,12 @@ def in_the_users_words(contract: Contract, idea: Idea) -> Contract:
     behaviour = " ".join(f"{feature.rstrip('.')}." for feature in named)
     fits = named and len(behaviour) <= MAX_BEHAVIOUR
     return contract.model_copy(update={"behaviour": behaviour}) if fits else contract
+
+
+def _called(context: Context) -> set[str]:
+    """Return the functions and classes that the milestone's criteria write as calls: ``initials(name) gives …``."""
+    text = "\n".join(criterion.statement for criterion in context.milestone.acceptance_criteria)
+    return {name for name in re.findall(r"(?<![\w.])([A-Za-z_]\w*)\(", text) if not hasattr(builtins, name)}
 
 
 async def revise(runner: Runner, context: Context, specification: Specification) -> Specification:

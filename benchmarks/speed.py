@@ -29,7 +29,9 @@ from benchmarks.machine import ROOT, measured_with
 from schemas.call import Message, ModelRequest
 
 RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
+RUNS = RESULTS.with_name("checkouts.json")
 PAGE = ROOT / "docs" / "speed.md"
+ABOUT = ROOT / "benchmarks" / "speed.md"
 CODE = '''\
 def parse_duration(text: str) -> int:
     """Turn a text like 1h30m into seconds."""
@@ -206,8 +208,29 @@ def page(measured: dict[str, Any]) -> str:
             cells += [f"{medians[-1]:.1f}", f"{statistics.median(tokens / took for took, tokens in row[key]):.1f}"]
         lines.append(f"| {name} | {' | '.join(cells)} | {medians[0] / medians[1]:.2f} |")
     lines += ["", *(f"- **{name}**: {row['note']}." for name, row in measured["trials"].items()), ""]
-    about = ROOT / "benchmarks" / "speed.md"
-    return "\n".join([*lines, about.read_text(encoding="utf-8") if about.exists() else ""])
+    if RUNS.exists():
+        lines += whole_runs(json.loads(RUNS.read_text(encoding="utf-8")))
+    return "\n".join([*lines, ABOUT.read_text(encoding="utf-8")])
+
+
+def whole_runs(measured: dict[str, Any]) -> list[str]:
+    """Return the part on whole runs, before and after."""
+    lines = [
+        "## Whole runs",
+        "",
+        f"`python -m benchmarks.checkouts OLD NEW`: `milepost run examples/{measured['idea']}` in turns, no key,",
+        f"{measured['measured_with']['at'][:10]}.",
+        "",
+        "| Commit | Seconds | Accepted | Attempts | Tokens read | from cache | written | Seconds each accepted |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in measured["runs"]:
+        usage, each = row["usage"], f"{row['seconds'] / row['accepted']:.0f}" if row["accepted"] else "–"
+        cells = [usage["input_tokens"], usage["cache_read_tokens"], usage["output_tokens"], each]
+        name = f"{row['commit']} ({'before' if row['commit'] == measured['old'] else 'after'})"
+        counts = f"{row['accepted']} of {row['milestones']} | {row['attempts']}"
+        lines.append(f"| {name} | {row['seconds']:.0f} | {counts} | {' | '.join(map(str, cells))} |")
+    return [*lines, ""]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

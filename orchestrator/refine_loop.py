@@ -19,7 +19,7 @@ from orchestrator.evidence.collect import Subject
 from orchestrator.evidence.examples import calls_in, checks_in
 from orchestrator.evidence.static import certain_errors, tidy
 from orchestrator.memory import round_entry, said
-from orchestrator.rubric import program_caps, program_failures
+from orchestrator.rubric import SURE, program_caps, program_failures
 from orchestrator.team import Team
 from schemas.code_change import CodeChange
 from schemas.errors import AgentFailure
@@ -29,8 +29,8 @@ from schemas.routing import Move
 
 __all__ = ["Rounds", "refine_program"]
 
-FEWEST_VOTERS = 3
-"""Of two versions that differ none has a majority."""
+FEWEST_VOTERS = 2
+"""A version alone has nobody to agree with."""
 
 
 @dataclass
@@ -81,10 +81,9 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
 
 
 def _copies(team: Team, best: Round, settings: RefineSettings) -> bool:
-    """Whether ``best`` fails, and the refiner is a small model: that copies what it is shown, faults included, more
-    often than it mends it, and does better with a new start (decision 0017)."""
-    small = team.runner.model("refiner").traits.step == "function"
-    return small and settings.run and bool(program_failures(best.evidence))
+    """Whether nothing but facts is known of ``best``, and the refiner is a small model: that copies what it is shown,
+    faults included, more often than it mends it, and does better with a new start (decision 0017)."""
+    return team.runner.model("refiner").traits.step == "function" and settings.run and best.scoring is None
 
 
 @dataclass(frozen=True)
@@ -113,13 +112,15 @@ async def _round(
         versions = await _refined(team, task("refiner"), best, settings)
     program, evidence, agreement = await _best_of(team, prompt, settings, versions, rounds, vote=written)
     scoring, small = None, team.runner.model("scorer").traits.step == "function"
-    # What failed says more than a small scorer, whose opinion could not lift the score above the cap anyway.
-    if not small or not settings.run or not program_failures(evidence):
+    failing = settings.run and bool(program_failures(evidence))
+    split = small and settings.run and not failing and bool(calls_in(prompt)) and (agreement or 0.0) < SURE
+    # A small scorer knows less than what failed, or than versions that contradict each other.
+    if not small or not (failing or split):
         try:
             scoring = await score(team.runner, task("scorer"), program, _facts(evidence, settings))
         except AgentFailure as failure:
             team.events.write("unscored", level="warning", reason=str(failure)[:500])
-    done = _scored(number, move, program, evidence, agreement, scoring, rounds.done, settings)
+    done = _scored(number, move, program, evidence, agreement, scoring, rounds.done, settings, split=split)
     team.events.write(
         "round_finished",
         move=move,
@@ -191,8 +192,10 @@ def _scored(
     scoring: Scoring | None,
     done: Sequence[Round],
     settings: RefineSettings,
+    *,
+    split: bool,
 ) -> Round:
-    caps = program_caps(evidence, run=settings.run)
+    caps = program_caps(evidence, run=settings.run, split=split)
     capped = [cap for cap, _ in caps]
     value = min([scoring.score, *capped]) if scoring else None
     scored = Round(

@@ -9,14 +9,15 @@ import pytest
 from agents.by_contract import by_contract
 from agents.context import Context
 from agents.models.scripted import ScriptedModel, ScriptedReply
-from agents.spec import in_the_users_words
+from agents.spec import in_the_users_words, specify
 from orchestrator.evidence.static import misuses
 from schemas.architecture import PlannedFile
 from schemas.errors import InvalidOutput
 from schemas.idea import Idea
+from schemas.milestone import Criterion
 from schemas.specification import Contract
 from tests.model_calls import runner_for
-from tests.replies import SMALL
+from tests.replies import SMALL, spec
 from tests.test_by_function import IDEA, MILESTONE, RIGHT
 
 DOUBLE = Contract(
@@ -93,3 +94,11 @@ def test_a_feature_that_names_a_function_says_what_it_does_in_the_users_words(
     idea = Idea(name="Numbers", summary="Numbers.", features=[feature.strip() for feature in features])
     contract = DOUBLE.model_copy(update={"behaviour": "Twice the number"})
     assert in_the_users_words(contract, idea).behaviour == behaviour
+
+
+def test_functions_that_a_milestones_criteria_write_as_calls_are_asked_for() -> None:
+    criterion = Criterion(statement="halve(number) gives half, as len(x) stays; Box.open(key) opens")
+    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [criterion]})
+    model = ScriptedModel([ScriptedReply(agent="spec", reply=spec("halve"))], traits=SMALL)
+    asyncio.run(specify(runner_for(model), Context(idea=IDEA, milestone=milestone, turn=1)))
+    assert '"contracts": halve, and what else is new' in model.requests[0].messages[0].content

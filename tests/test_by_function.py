@@ -61,56 +61,61 @@ def measure(source: str) -> Evidence:
     )
 
 
-def examiner(seen: list[str]) -> Examine:
+def examiner(seen: list[str], *, passing: bool) -> Examine:
     async def examine(files: Mapping[str, str]) -> Evidence:
         seen.append(files["calc.py"])
-        return measure(files["calc.py"])
+        found = measure(files["calc.py"])
+        return found.model_copy(update={"generated": found.acceptance}) if passing else found
 
     return examine
 
 
 def implement(
-    *codes: str, files: Mapping[str, str] | None = None, attempt: int = 1
+    *codes: str, files: Mapping[str, str] | None = None, attempt: int = 1, passing: bool = False
 ) -> tuple[Implementation, list[str], ScriptedModel]:
     one = replace(SMALL, choices=1)  # a backend that gives one reply a call
     model = ScriptedModel([ScriptedReply(agent="impl", reply=python(code)) for code in codes], traits=one)
     context = Context(idea=IDEA, milestone=MILESTONE, turn=attempt, files=files or {"calc.py": STUB})
     seen: list[str] = []
-    made = asyncio.run(by_function(runner_for(model), context, BLUEPRINT, certain_errors, examiner(seen)))
+    made = asyncio.run(
+        by_function(runner_for(model), context, BLUEPRINT, certain_errors, examiner(seen, passing=passing))
+    )
     return made, seen, model
 
 
 def test_the_version_that_meets_the_sealed_check_is_chosen() -> None:
-    made, _, model = implement(WRONG, WORSE, RIGHT, WRONG)
+    made, _, model = implement(WRONG, WORSE, RIGHT, WRONG, WRONG)
     assert made.change.writes[0].content.strip() == RIGHT.strip()
-    assert len(model.requests) == 4
+    assert len(model.requests) == 5
 
 
 def test_the_same_code_is_measured_once_and_counted_as_often_as_it_came() -> None:
-    made, seen, _ = implement(RIGHT, RIGHT, RIGHT, WRONG)
+    made, seen, _ = implement(RIGHT, RIGHT, RIGHT, WRONG, RIGHT)
     assert len(seen) == 2
-    assert sorted((v.replies, v.evidence.holds) for v in made.versions) == [(1, False), (3, True)]
+    assert sorted((v.replies, v.evidence.holds) for v in made.versions) == [(1, False), (4, True)]
 
 
-def test_each_version_is_another_sample_with_another_temperature_than_the_first_answer() -> None:
-    _, _, model = implement(RIGHT, RIGHT, RIGHT, RIGHT)
-    assert [r.sample for r in model.requests] == [0, 1, 2, 3]
-    assert model.requests[1].temperature == 0.7
+def test_the_likeliest_version_comes_first_and_the_others_only_where_something_fails() -> None:
+    _, _, model = implement(*[RIGHT] * 5)
+    assert [(r.sample, r.temperature) for r in model.requests] == [(0, 0.0), *((n, 0.7) for n in range(1, 5))]
+    _, _, model = implement(*[RIGHT] * 5, passing=True)
+    assert len(model.requests) == 1
 
 
-def test_what_fails_a_sealed_check_is_mended_with_the_fact_and_then_begun_afresh() -> None:
-    made, _, model = implement(*[WRONG] * 8, *[RIGHT] * 4)
+def test_what_fails_a_sealed_check_is_begun_afresh_and_then_with_the_fact_but_never_shown() -> None:
+    made, _, model = implement(*[WRONG] * 9, *[RIGHT] * 4)
     assert made.change.writes[0].content.strip() == RIGHT.strip()
-    assert "assert 2 == 4" in model.requests[4].messages[0].content
-    assert "assert 2 == 4" not in model.requests[8].messages[0].content
+    asked = [request.messages[0].content for request in model.requests]
+    assert ["assert 2 == 4" in text for text in (asked[5], asked[9])] == [False, True]
+    assert not any("    return n\n" in f"{text}\n" for text in asked)
 
 
 def test_a_generated_test_alone_is_left_to_the_critic_on_the_first_attempt() -> None:
-    _, _, model = implement(*[RIGHT] * 4)
-    assert len(model.requests) == 4
+    _, _, model = implement(*[RIGHT] * 5)
+    assert len(model.requests) == 5
 
 
-def test_on_a_later_attempt_a_generated_test_is_a_fact_to_mend() -> None:
+def test_on_a_later_attempt_a_generated_test_is_a_fact_to_be_told() -> None:
     _, _, model = implement(*[RIGHT] * 8, files={"calc.py": RIGHT}, attempt=2)
     assert "assert double(1) == 3" in model.requests[0].messages[0].content
 
@@ -118,18 +123,19 @@ def test_on_a_later_attempt_a_generated_test_is_a_fact_to_mend() -> None:
 def test_versions_are_measured_again_once_a_sealed_check_no_longer_hides_the_generated_test() -> None:
     """`double` fails the sealed check, `triple` a generated test that is in sight only after `double` is right."""
     stubs = {"calc.py": STUB + "\n\n" + STUB.replace("double", "triple")}
-    made, _, _ = implement(WRONG, RIGHT, WRONG, WRONG, *[RIGHT.replace("double", "triple")] * 4, files=stubs)
+    triple = RIGHT.replace("double", "triple")
+    made, _, _ = implement(WRONG, triple, RIGHT, WRONG, WRONG, WRONG, *[triple] * 4, files=stubs)
     assert {v.function for v in made.versions} == {"double", "triple"}
 
 
 def test_a_reply_that_is_no_code_is_no_candidate() -> None:
-    made, _, _ = implement("nonsense (", "nonsense (", "nonsense (", RIGHT, RIGHT, RIGHT, RIGHT, RIGHT, RIGHT)
+    made, _, _ = implement("nonsense (", *[RIGHT] * 3, "nonsense (", *[RIGHT] * 5)
     assert made.change.writes[0].content.strip() == RIGHT.strip()
 
 
 def test_no_usable_version_at_all_is_the_agents_failure() -> None:
     with pytest.raises(InvalidOutput):
-        implement(*["nonsense ("] * 12)
+        implement(*["nonsense ("] * 13)
 
 
 def version(replies: int, source: str) -> Version:

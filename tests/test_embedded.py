@@ -24,6 +24,8 @@ class Binding(types.ModuleType):
         super().__init__("xllamacpp")
         self.bodies: list[dict[str, Any]] = []
         self.chunks: list[dict[str, Any]] = []
+        self.params: Any = None
+        self.common_speculative_type = types.SimpleNamespace(COMMON_SPECULATIVE_TYPE_NGRAM_MAP_K="lookup")
         binding = self
 
         class CommonParams:
@@ -31,6 +33,8 @@ class Binding(types.ModuleType):
                 self.model = types.SimpleNamespace()
                 self.cpuparams = types.SimpleNamespace()
                 self.cpuparams_batch = types.SimpleNamespace()
+                self.speculative = types.SimpleNamespace()
+                binding.params = self
 
         class Server:
             def __init__(self, params: CommonParams) -> None:
@@ -66,6 +70,12 @@ def binding(monkeypatch: pytest.MonkeyPatch) -> Binding:
 
 def embedded(name: str = "m.gguf") -> EmbeddedModel:
     return EmbeddedModel(Path(name), threads=2)
+
+
+def test_waiting_threads_sleep_and_repetitions_are_looked_up(binding: Binding) -> None:
+    ask(EmbeddedModel(Path("m.gguf"), threads=2), request())
+    found = (binding.params.cpuparams.poll, binding.params.cpuparams_batch.poll, binding.params.speculative.types)
+    assert found == (0, 0, ["lookup"])
 
 
 def test_pieces_are_put_together_behind_the_prefill(binding: Binding) -> None:

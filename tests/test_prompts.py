@@ -33,9 +33,12 @@ def test_the_brief_is_the_same_for_every_agent_and_holds_the_idea() -> None:
     assert "AC1" not in text
 
 
-def test_no_prompt_knows_an_example() -> None:
+def test_no_prompt_knows_an_example_or_an_idea_of_the_benchmark() -> None:
     text = "".join(p.read_text() for p in FOLDER.glob("*.j2")).lower()
-    for path in (Path(__file__).parents[1] / "examples").glob("*.yaml"):
+    root = Path(__file__).parents[1]
+    paths = [*(root / "examples").glob("*.yaml"), *(root / "benchmarks").rglob("idea.yaml")]
+    assert len(paths) > 10
+    for path in paths:
         idea, _ = load_idea(path)
         assert idea.name.lower() not in text
         assert idea.slug.replace("-", "_") not in text

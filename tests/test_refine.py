@@ -389,39 +389,49 @@ LARGEST, SORTED, LAST, LEAST = (
 NO_FLAW = json.dumps({"reason": "It is right.", "flaws": [], "score": 10})
 
 
-def resampled(*versions: str) -> ScriptedModel:
-    """The first program fails the example."""
-    written = ScriptedReply(agent="generator", reply=versions[0], alternatives=list(versions[1:]))
-    script = [
-        ScriptedReply(agent="generator", reply=LEAST),
-        written,
-        ScriptedReply(agent="scorer", reply=NO_FLAW),
-    ]
-    return ScriptedModel(script, traits=SMALL)
+def small(*replies: str, versions: tuple[str, ...] = ()) -> ScriptedModel:
+    """The generator's replies one by one, then several at once; the scorer finds no flaw."""
+    lines = [ScriptedReply(agent="generator", reply=reply) for reply in replies]
+    if versions:
+        lines.append(ScriptedReply(agent="generator", reply=versions[0], alternatives=list(versions[1:])))
+    return ScriptedModel([*lines, ScriptedReply(agent="scorer", reply=NO_FLAW, repeat=True)], traits=SMALL)
 
 
-def test_of_versions_with_equal_facts_the_one_that_most_agree_with_is_taken(tmp_path: Path) -> None:
-    result, _ = run(tmp_path, resampled(LAST, LARGEST, SORTED), prompt=TOP)
-    last = result.rounds[-1]
-    assert "max(items)" in last.program
-    assert last.agreement is not None
-    assert 0.6 < last.agreement < 1
+def asked(model: ScriptedModel) -> list[tuple[str, int]]:
+    return [(request.agent, request.choices) for request in model.requests]
+
+
+def test_a_small_models_two_likeliest_programs_are_enough_where_they_agree(tmp_path: Path) -> None:
+    model = small(LARGEST, SORTED)
+    result, code = run(tmp_path, model, prompt=TOP)
+    assert (code, result.rounds[0].agreement) == (ExitCode.OK, 1.0)
+    assert asked(model) == [("generator", 1), ("generator", 1), ("scorer", 1)]
+    assert [request.temperature for request in model.requests[:2]] == [0.0, 0.0]
+
+
+def test_where_they_differ_more_versions_are_written_and_the_one_that_most_agree_with_is_taken(tmp_path: Path) -> None:
+    model = small(LAST, LARGEST, versions=(SORTED, SORTED, LARGEST))
+    result, code = run(tmp_path, model, prompt=TOP)
+    first, second = result.rounds
+    assert (code, first.score, "too few" in first.caps[0]) == (ExitCode.OK, None, True)
+    assert "items[-1]\n" not in second.program
+    assert second.agreement is not None
+    assert 0.7 <= second.agreement < 1
+    assert asked(model)[2:] == [("generator", 4), ("scorer", 1)]
 
 
 def test_a_version_that_fails_an_example_is_not_taken_however_many_agree_with_it(tmp_path: Path) -> None:
-    result, _ = run(tmp_path, resampled(LEAST, LEAST, LEAST, LARGEST), prompt=TOP)
+    model = small(LEAST, LEAST, versions=(LEAST, LEAST, LEAST, LARGEST))
+    result, code = run(tmp_path, model, prompt=TOP, max_refinements=1)
     assert ("max(items)" in result.rounds[-1].program, result.rounds[-1].agreement) == (True, None)
+    assert code == ExitCode.NOT_ACCEPTED
 
 
-def test_a_small_model_gives_the_likeliest_program_first_then_versions_and_no_opinion_while_facts_fail(
-    tmp_path: Path,
-) -> None:
-    model = resampled(LARGEST, LARGEST)
-    result, _ = run(tmp_path, model, prompt=TOP)
-    asked = [(r.agent, r.choices, r.temperature) for r in model.requests]
-    assert asked[0] == ("generator", 1, 0.0)
-    assert [(agent, choices) for agent, choices, _ in asked[1:]] == [("generator", 4), ("scorer", 1)]
-    assert (result.rounds[0].scoring, result.rounds[0].score) == (None, None)
+def test_a_small_models_failing_program_is_begun_anew_without_an_opinion_on_it(tmp_path: Path) -> None:
+    model = small(LEAST, LEAST, versions=(LARGEST, LARGEST))
+    result, code = run(tmp_path, model, prompt=TOP)
+    assert asked(model)[2:] == [("generator", 4), ("scorer", 1)]
+    assert (code, result.rounds[0].scoring, result.rounds[1].move) == (ExitCode.OK, None, "resample")
 
 
 @pytest.mark.parametrize(

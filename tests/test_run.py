@@ -85,17 +85,15 @@ def test_the_report_is_written_for_people_and_for_programs(good: Done) -> None:
     assert json.loads((good.files.generated / "report.json").read_text())["verdict"] == "accepted"
 
 
-def test_a_small_model_writes_one_function_at_a_time_and_mends_what_the_facts_point_at(workspace: Path) -> None:
+def test_a_small_model_writes_one_function_at_a_time_and_begins_afresh_what_the_facts_point_at(workspace: Path) -> None:
     model = ScriptedModel(list(SMALL_STEPS), traits=SMALL)
     done = go(workspace, model)
     assert done.code == ExitCode.OK
     assert [len(m.attempts) for m in done.report.milestones] == [2, 1]
-    first, mend, fresh, later, *_ = [r for r in model.requests if r.agent == "impl"]
-    assert "no error" in mend.messages[0].content
-    assert "Fact:" not in fresh.messages[0].content
-    assert "Fact:" in later.messages[0].content
-    assert [r.sample for r in (first, mend, fresh, later)] == [0, 4, 8, 104]
-    assert (mend.choices, mend.temperature) == (4, 0.7)
+    first, versions, fresh, told, later, *_ = [r for r in model.requests if r.agent == "impl"]
+    assert ["failed here" in r.messages[0].content for r in (versions, fresh, told)] == [False, False, True]
+    assert [r.sample for r in (first, versions, fresh, told, later)] == [0, 1, 5, 9, 105]
+    assert [(r.choices, r.temperature) for r in (first, versions, fresh)] == [(1, 0.0), (4, 0.7), (4, 0.7)]
     tracked = done.git("ls-files").split()
     assert "greeter/__init__.py" in tracked
     assert "tests/test_m1_greeter_core.py" in tracked

@@ -29,7 +29,7 @@ SECONDS = 60.0
 
 
 class Shares(RootModel[list[float]]):
-    """For each version, which share of the voters comes to the same, on average over the calls (0–1)."""
+    """For each version, which share of the other voters comes to the same, on average over the calls (0–1)."""
 
 
 class _Results(RootModel[list[list[str | None]]]):
@@ -107,8 +107,8 @@ def _rearranged(items: list[Any], like: Sequence[Any], lot: random.Random) -> li
 async def measured(
     sandbox: Sandbox, environment: Path, versions: Sequence[str], voters: Sequence[str], calls: Sequence[str]
 ) -> Shares:
-    """Return for each of ``versions`` which share of ``voters`` comes to the same, on average over ``calls``; calls
-    that most voters refuse are left out. All zero where nothing could be run.
+    """Return for each of ``versions`` which share of the other ``voters`` comes to the same, on average over ``calls``;
+    calls that most voters refuse are left out. All zero where nothing could be run.
 
     Raises:
         Unavailable: the sandbox could not be made.
@@ -116,16 +116,17 @@ async def measured(
     different = list(dict.fromkeys([*versions, *voters]))
     rows = await _rows(sandbox, environment, different, calls)
     of = dict(zip(different, rows, strict=True))
-    shares, counted = Counter[str](), 0
+    shares, counted = dict.fromkeys(different, 0.0), 0
     for number in range(len(calls)):
         outcomes = Counter(of[voter][number] for voter in voters)
         if 2 * outcomes[None] > len(voters):
             continue
         counted += 1
         for version in different:
-            if (outcome := of[version][number]) is not None:
-                shares[version] += outcomes[outcome]
-    return Shares([shares[version] / (counted * len(voters)) if counted else 0.0 for version in versions])
+            own = version in voters
+            if (outcome := of[version][number]) is not None and len(voters) > own:
+                shares[version] += (outcomes[outcome] - own) / (len(voters) - own)
+    return Shares([shares[version] / counted if counted else 0.0 for version in versions])
 
 
 async def _rows(
