@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from benchmarks import speed
 from benchmarks.humaneval.problems import Problem, cleaned, sampled
 from benchmarks.humaneval.report import MEANS, page, summary
+from benchmarks.machine import note_run, runs
 from benchmarks.statistics import mcnemar, wilson
 
 PROBLEMS = [Problem(f"P/{n}", "x" * (7 * n % 41), f"f{n}", "") for n in range(40)]
@@ -59,3 +63,33 @@ def test_an_arms_own_verdict_is_held_against_the_tests() -> None:
         for n, (accepted, passed) in enumerate(verdicts)
     }
     assert "| refine | 2 of 3 | 1 | 50% | 50% |" in page(summary({"refine": outcomes}))
+
+
+def test_the_page_on_speed_gives_the_ratio_of_medians() -> None:
+    measured = {
+        "measured_with": {"processor": "p", "cores": 2, "python": "3", "packages": {}, "at": "2026-01-01T00:00:00"},
+        "rounds": 3,
+        "trials": {
+            "lookup": {"note": "n", "without": [[9, 90], [6, 60], [60, 60]], "with": [[3, 60], [3, 60], [1, 9]]}
+        },
+    }
+    assert "| lookup | 9.0 | 10.0 | 3.0 | 20.0 | 3.00 |" in speed.page(measured)
+
+
+def test_whole_runs_are_told_with_the_seconds_of_each_accepted_milestone() -> None:
+    usage = {"input_tokens": 1, "cache_read_tokens": 2, "output_tokens": 3}
+    run = {"commit": "old", "seconds": 100.0, "accepted": 2, "milestones": 2, "attempts": 3, "usage": usage}
+    refused = {**run, "commit": "new", "accepted": 0}
+    measured = {"measured_with": {"at": "2026-01-01"}, "idea": "x.yaml", "old": "old", "runs": [run, refused]}
+    lines = speed.whole_runs(measured)
+    assert "| old (before) | 100 | 2 of 2 | 3 | 1 | 2 | 3 | 50 |" in lines
+    assert "| new (after) | 100 | 0 of 2 | 3 | 1 | 2 | 3 | – |" in lines
+
+
+def test_each_run_that_adds_results_is_noted_with_its_machine_and_options(tmp_path: Path) -> None:
+    assert runs(tmp_path) == []
+    note_run(tmp_path / "results", ["pytest"], seed=1)
+    note_run(tmp_path / "results", ["pytest"], seed=2)
+    found = runs(tmp_path / "results")
+    assert [run["options"]["seed"] for run in found] == [1, 2]
+    assert {"processor", "cores", "python", "commit", "at"} <= set(found[0])
