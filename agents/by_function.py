@@ -97,7 +97,7 @@ async def _draft(
     known = {blame.symbol.name: blame.facts for blame in (_blamed(context) if context.evidence else [])}
     tasks = [_write(context, symbol, lint, sample, known.get(symbol.name, ())) for symbol in todo]
     tasks += [_write_text(context, file.path, file.purpose, sample) for file in others]
-    likeliest = [replace(task, choices=1, corrections=0) for task in tasks] if context.sample == 0 else tasks
+    likeliest = [_likeliest(task) for task in tasks] if context.sample == 0 else tasks
     first = await runner.ask_all(likeliest)
     again = iter(await runner.ask_all(t for t, r in zip(tasks, first, strict=True) if isinstance(r, AgentFailure)))
     replies = [_usable(next(again) if isinstance(reply, AgentFailure) else reply) for reply in first]
@@ -110,6 +110,13 @@ async def _draft(
 
 def _place(symbol: Symbol) -> tuple[str, str]:
     return symbol.path, symbol.name
+
+
+def _likeliest(task: Task[str]) -> Task[str]:
+    """Return ``task`` for one reply, in which a function begins with a comment. That makes the likeliest reply better,
+    and further ones all alike: they begin as they like."""
+    begun = f"{task.prefill}{FIRST_THINK}" if "\n    " in (task.prefill or "") else task.prefill
+    return replace(task, choices=1, corrections=0, prefill=begun)
 
 
 def _found(symbols: Sequence[Symbol], replies: Sequence[list[str] | AgentFailure]) -> list[tuple[Symbol, list[str]]]:
@@ -198,15 +205,14 @@ def _begun(source: str) -> bool:
 
 
 def _head(stub: str) -> str:
-    """Return signature and docstring of a function's stub, and the beginning of a comment: a reply that begins with
-    them brings the body only.
+    """Return signature and docstring of a function's stub: a reply that begins with them brings the body only.
 
     A class is written from its first line on.
     """
     node = parse_module(stub, "stub").body[-1]
     if isinstance(node, ast.ClassDef) or not isinstance(node, Definition):
         return ""
-    return "\n".join(stub.split("\n")[: node.body[-1].lineno - 1]) + f"\n{FIRST_THINK}"
+    return "\n".join(stub.split("\n")[: node.body[-1].lineno - 1]) + "\n"
 
 
 def _task(
