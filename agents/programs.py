@@ -20,9 +20,8 @@ CHOICES = 4
 """How many versions are asked for at once, where a model can write several from one reading of the prompt and the
 likeliest two, which are asked for first, were not good enough."""
 
-
 BEHIND = ["\nprint(", "\nassert ", "\n# Example", "\n# Test", "\nif __name__"]
-"""What a small model adds to a function that it was to complete, unasked."""
+"""What a small model adds to a function that it was to complete, unasked (unless the task speaks of printing)."""
 
 _TOP = re.compile(r"(?:import|from|def|async def|class|@)\b ?")
 
@@ -30,7 +29,7 @@ _TOP = re.compile(r"(?:import|from|def|async def|class|@)\b ?")
 def opening(prompt: str) -> str:
     """Return the code that a task ends in, where that is a function (or imports, helpers and a function) with a
     docstring and nothing else: a program for the task begins with it. Empty where there is none."""
-    blocks = fences(prompt)
+    blocks = fences(prompt) if prompt.rstrip().endswith("```") else []
     lines = (blocks[-1].content if blocks else prompt).rstrip().split("\n")
     for first in (n for n, line in enumerate(lines) if _TOP.match(line)):
         text = "\n".join(lines[first:]) + "\n"
@@ -86,7 +85,7 @@ async def versions(
         variables,
         parse,
         max_tokens=900 if small else 12_000,
-        stop=["\n```", *(BEHIND if begun else [])],
+        stop=["\n```", *(BEHIND if begun and "print" not in task.prompt.lower() else [])],
         prefill=f"```python\n{begun}{FIRST_THINK if begun else ''}",
         sample=task.sample,
         choices=CHOICES if small and task.sample else 1,

@@ -98,19 +98,18 @@ async def _round(
     team: Team, prompt: str, settings: RefineSettings, rounds: Rounds, memory: Memory, number: int, move: Move
 ) -> Round:
     """Write or refine, measure all versions, take the best one, and have it scored."""
-    best = rounds.best
+    base = rounds.best if move in ("refine", "escalate") else None
 
     def task(agent: str) -> ProgramTask:
         # What a small model is shown it copies; and of a prompt that does not change it reads only the end anew.
         anew = agent == "generator" and team.runner.model(agent).traits.step == "function"
         return ProgramTask(prompt, certain_errors, "" if anew else memory.view(agent), sample=100 * (number - 1))
 
-    written = best is None or move in ("generate", "resample")
-    if best is None or written:
+    if base is None:
         versions = await generate(team.runner, task("generator"))
     else:
-        versions = await _refined(team, task("refiner"), best, settings)
-    program, evidence, agreement = await _best_of(team, prompt, settings, versions, rounds, vote=written)
+        versions = await _refined(team, task("refiner"), base, settings)
+    program, evidence, agreement = await _best_of(team, prompt, settings, versions, rounds, vote=base is None)
     scoring, small = None, team.runner.model("scorer").traits.step == "function"
     failing = settings.run and bool(program_failures(evidence))
     split = small and settings.run and not failing and bool(calls_in(prompt)) and (agreement or 0.0) < SURE
@@ -196,8 +195,7 @@ def _scored(
     split: bool,
 ) -> Round:
     caps = program_caps(evidence, run=settings.run, split=split)
-    capped = [cap for cap, _ in caps]
-    value = min([scoring.score, *capped]) if scoring else None
+    value = min([scoring.score, *(cap for cap, _ in caps)]) if scoring else None
     scored = Round(
         number=number,
         move=move,

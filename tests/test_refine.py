@@ -331,6 +331,11 @@ def test_examples_of_a_task_are_checks(prompt: str, count: int) -> None:
         ("def f(n, base):\n\n  Input: 3, 2\n  Output: 11\n  Input: 3\n  Output: 4", ["f(3, 2) returns 11"]),
         ("def f(items):\n\nFor items = [1, 2] the output should be 3", ["f([1, 2]) returns 3"]),
         ("f(1) -> 19 - 6 = 13", []),
+        (
+            "f(2) is True. f(3) returns 4, and f(')') == '(', once",
+            ["f(2) returns True", "f(3) returns 4", "f(')') returns '('"],
+        ),
+        ("f(1) == 1e999, f(1e999) == 1, f(1) == [1, f(2) == " + "[" * 120 + "]" * 120, []),
         ("f(n) == f(n - 1) + 1, f(x) = 2", []),
         ("len([1]) == 1, x.f(1) == 2, f() == 3, f(1) is small", []),
     ],
@@ -443,6 +448,7 @@ def test_a_small_models_failing_program_is_begun_anew_without_an_opinion_on_it(t
         ("def f(n):\n    pass", False),
         ("Write a function that doubles.", False),
         ("def f(n: broken", False),
+        ('```python\ndef f(n):\n    """Doubles."""\n```\nis there already; use it.', False),
     ],
 )
 def test_code_that_a_task_ends_in_begins_the_program(prompt: str, begun: bool) -> None:

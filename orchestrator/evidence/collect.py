@@ -109,16 +109,15 @@ class Laboratory:
         return await self._once("scrutinised", subject, self._scrutinised)
 
     async def agreement(self, versions: Sequence[str], voters: Sequence[str], calls: Sequence[str]) -> list[float]:
-        """Return which share of ``voters`` comes to the same as each of ``versions`` (0–1) on calls like ``calls``; all
-        are programs of one file. It orders versions that the facts leave equal, and is no fact itself: see
-        `orchestrator.evidence.agreement`.
+        """Return which share of the other ``voters`` comes to the same as each of ``versions`` (0–1) on calls like
+        ``calls``; all are programs of one file. It is no fact itself: see `orchestrator.evidence.agreement`.
 
         Raises:
             Unavailable: the sandbox could not be made.
         """
         tried = agreement.varied(calls)
         tool = digest_of(agreement.HARNESS.read_text(encoding="utf-8"))
-        key = ["agreement", 1, list(versions), list(voters), tried, tool, self.environment.path.name]
+        key = ["agreement", 2, list(versions), list(voters), tried, tool, self.environment.path.name]
         kept = self.store.fact(key, agreement.Shares)
         if kept is None:
             kept = await agreement.measured(self.sandbox, self.environment.path, versions, voters, tried)

@@ -19,10 +19,8 @@ __all__ = ["MOST", "calls_in", "checks_in"]
 MOST = 30
 """So many examples are taken at most."""
 
-
 _CLOSING = re.compile(r"^((?!\s*>>>).*?)(?:\"{3}|'{3})[ \t]*$", re.M)
 """The end of a docstring, which would count as the last line that an example shows."""
-
 
 _DEFINED = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.M)
 _CALLED = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\(")
@@ -62,7 +60,8 @@ def checks_in(prompt: str, module: str) -> list[AcceptanceCheck]:
     for call, returned in _returning(text):
         if len(checks) < MOST and call not in shown:
             shown.add(call)
-            checks.append(_call_check(f"E{len(checks) + 1}", module, call, returned))
+            with contextlib.suppress(ValidationError):  # nested deeper than a check may be
+                checks.append(_call_check(f"E{len(checks) + 1}", module, call, returned))
     return checks
 
 
@@ -73,7 +72,8 @@ def calls_in(prompt: str) -> list[str]:
         sources = [example.source for example in doctest.DocTestParser().get_examples(text)]
     except ValueError:
         sources = []
-    calls = [_plain(source) for source in sources if _shortest_call(source.strip()) == source.strip()]
+    whole = ((source.strip(), _CALLED.match(source.strip())) for source in sources)
+    calls = [_plain(source) for source, name in whole if name and _call(source, name) == source]
     return list(dict.fromkeys([*calls, *(call for call, _ in _returning(text))]))[:MOST]
 
 
@@ -86,7 +86,7 @@ def _returning(text: str) -> Iterator[tuple[str, str]]:
         name = match[1]
         if name not in defined if defined else hasattr(builtins, name):
             continue
-        call = _shortest_call(text[match.start() : match.start() + LONGEST])
+        call = _call(text, match)
         arrow = _RETURNS.match(text, match.start() + len(call)) if call else None
         value = _literal(text, arrow.end())[0] if arrow else ""
         if value:
@@ -128,30 +128,55 @@ def _plain(source: str) -> str:
         return source.strip()
 
 
-def _shortest_call(text: str) -> str:
-    """Return the call with literal arguments that ``text`` begins with; empty if none."""
-    for end in (match.end() for match in re.finditer(r"\)", text)):
-        with contextlib.suppress(SyntaxError, ValueError, MemoryError, RecursionError):
-            node = ast.parse(text[:end], mode="eval").body
-            if isinstance(node, ast.Call):
-                for value in [*node.args, *(keyword.value for keyword in node.keywords)]:
-                    ast.literal_eval(value)
-                return text[:end] if node.args or node.keywords else ""
+_WORD = re.compile(r"[-+]?[\w.]+")
+_STRING = re.compile(r"[A-Za-z]{0,2}(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")")
+
+
+def _closed(text: str, at: int) -> int:
+    """Return where the bracket that stands in ``text`` at ``at`` has been closed; -1 if it is not, within `LONGEST`."""
+    depth, end = 0, min(len(text), at + LONGEST)
+    while at < end:
+        string = _STRING.match(text, at)
+        depth += (text[at] in "([{") - (text[at] in ")]}")
+        at = string.end() if string else at + 1
+        if depth == 0:
+            return at
+    return -1
+
+
+def _call(text: str, name: re.Match[str]) -> str:
+    """Return the call, with literal arguments, that begins with ``name`` and its bracket; empty if none."""
+    call = text[name.start() : max(_closed(text, name.end() - 1), name.start())]
+    with contextlib.suppress(SyntaxError, ValueError, MemoryError, RecursionError):
+        node = ast.parse(call, mode="eval").body
+        if isinstance(node, ast.Call) and (node.args or node.keywords):
+            for value in [*node.args, *(keyword.value for keyword in node.keywords)]:
+                _written(value)
+            return call
     return ""
 
 
 def _literal(text: str, at: int) -> tuple[str, int]:
-    """Return the longest literal that stands in ``text`` at ``at``, as Python writes it, and where it ends; an empty
-    one if none does, or if it is only the beginning of an expression."""
-    rest = text[at : at + LONGEST]
-    for end in sorted({match.start() for match in re.finditer(r"(?<=\S)(?!\w)", rest)}, reverse=True):
+    """Return the literal that stands in ``text`` at ``at``, as Python writes it, and where it ends; an empty one if
+    none does, or if it is only the beginning of an expression."""
+    found = _STRING.match(text, at) or _WORD.match(text, at)
+    end = _closed(text, at) if text[at : at + 1] in tuple("([{") else found.end() if found else -1
+    for last in (end, end - text[:end].endswith(".")):  # the full stop may be the sentence's
         with contextlib.suppress(SyntaxError, ValueError, MemoryError, RecursionError, TypeError):
-            node = ast.parse(rest[:end].strip(), mode="eval").body
-            if isinstance(node, ast.Tuple) and not rest.lstrip().startswith("("):
-                continue  # "2, and so on": the comma is the sentence's
-            value = repr(ast.literal_eval(node))
-            return ("" if re.match(r"[ \t]*[-+*/%=<>([]", rest[end:]) else value), at + end
+            value = _written(ast.parse(text[at:last], mode="eval").body) if last > at else ""
+            return ("" if re.match(r"[ \t]*[-+*/%=<>([]", text[last : last + 9]) else value), max(last, at)
     return "", at
+
+
+def _written(node: ast.expr) -> str:
+    """Return a literal as Python writes it.
+
+    Raises:
+        ValueError: it is none, or one that Python does not write as one, such as ``1e999``.
+    """
+    value = repr(ast.literal_eval(node))
+    ast.literal_eval(value)
+    return value
 
 
 def _compiles(source: str) -> bool:
