@@ -1,4 +1,4 @@
-"""What a result was measured with: it stands beside every committed figure."""
+"""What a result was measured with, which stands beside every committed figure; and outcomes that were kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PACKAGES", "measured_with", "note_run", "runs"]
+__all__ = ["PACKAGES", "kept_outcomes", "measured_with", "note_run", "runs"]
 
 PACKAGES = ("xllamacpp", "anthropic", "pytest", "coverage")
 """Whose versions matter for what a model's work is worth."""
@@ -42,7 +42,15 @@ def note_run(folder: Path, packages: Sequence[str], **options: object) -> None:
 
 def runs(folder: Path) -> list[dict[str, Any]]:
     """Return what `note_run` has noted."""
-    path = folder / "runs.jsonl"
+    return _lines(folder / "runs.jsonl")
+
+
+def kept_outcomes(path: Path, key: str) -> dict[str, dict[str, Any]]:
+    """Return the outcomes in the lines of ``path`` by their field ``key``; none where there is no such file."""
+    return {row[key]: row for row in _lines(path)}
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 

@@ -11,12 +11,13 @@ import argparse
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.humaneval.arms import ARMS, Bench, Recorded
 from benchmarks.humaneval.problems import Problem, load, sampled, verdict
-from benchmarks.machine import PACKAGES, note_run
+from benchmarks.machine import PACKAGES, kept_outcomes, note_run
 from orchestrator.compose import build_models, build_sandbox, cache_folder
 from orchestrator.config import load_settings
 from orchestrator.evidence.collect import Laboratory
@@ -27,7 +28,7 @@ from schemas.errors import AgentFailure
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "humaneval"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is not there yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--arms", default=",".join(ARMS))
@@ -38,7 +39,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="stop after so long; the next run goes on")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--workspace", type=Path, default=Path("humaneval-runs"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    if unknown := set(options.arms.split(",")) - set(ARMS):
+        parser.error(f"there is no arm {', '.join(sorted(unknown))}; there are {', '.join(ARMS)}")
+    compared = kept_outcomes(options.results / f"{options.budget_of}.jsonl", "task") if options.budget_of else {}
+    if options.budget_of and not compared:
+        parser.error(f"--budget-of: {options.results} holds no outcomes of an arm {options.budget_of}")
     settings = load_settings(Path("milepost.toml"), {}, {}).settings
     problems = load(cache_folder(settings) / "humaneval")
     if options.sample:
@@ -55,7 +61,7 @@ def main() -> None:
         laboratory=Laboratory(sandbox, environment, store, test_seconds=15.0, mutants=0),
         workspace=options.workspace.absolute(),
         budget=options.budget,
-        budgets=_used(options.results / f"{options.budget_of}.jsonl") if options.budget_of else {},
+        budgets={task: row["output_tokens"] for task, row in compared.items() if "output_tokens" in row},
     )
     until = time.monotonic() + 60 * options.minutes if options.minutes else None
     (options.results / "transcripts").mkdir(parents=True, exist_ok=True)
@@ -73,7 +79,7 @@ def main() -> None:
 
 async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: Path, until: float | None) -> None:
     """Problem by problem through all arms, so that a run that is cut short has compared what it has."""
-    done = {arm: _done(results / f"{arm}.jsonl") for arm in arms}
+    done = {arm: kept_outcomes(results / f"{arm}.jsonl", "task") for arm in arms}
     try:
         for problem in problems:
             for arm in arms:
@@ -91,12 +97,6 @@ async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: 
                     )
     finally:
         await bench.model.model.close()
-
-
-def _used(path: Path) -> dict[str, int]:
-    """Return the output tokens that an arm took, problem by problem."""
-    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return {row["task"]: row["output_tokens"] for row in rows if "output_tokens" in row}
 
 
 def _append(path: Path, row: dict[str, object]) -> None:
@@ -119,12 +119,6 @@ def _transcript(model: Recorded, problem: Problem) -> dict[str, object]:
         for request, reply in model.calls
     ]
     return {"task": problem.name, "brief": model.calls[0][0].system if model.calls else "", "calls": calls}
-
-
-def _done(path: Path) -> set[str]:
-    return (
-        {json.loads(line)["task"] for line in path.read_text(encoding="utf-8").splitlines()} if path.exists() else set()
-    )
 
 
 async def _one(bench: Bench, arm: str, problem: Problem) -> dict[str, object]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.humaneval.__main__ import RESULTS
 from benchmarks.humaneval.arms import ARMS
-from benchmarks.machine import ROOT, runs
+from benchmarks.machine import ROOT, kept_outcomes, runs
 from benchmarks.statistics import mcnemar, wilson
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -127,18 +127,13 @@ def _passed(rows: Rows) -> dict[str, bool]:
     return {task: bool(row["passed"]) for task, row in rows.items()}
 
 
-def _rows(path: Path) -> Rows:
-    outcomes = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return {row["task"]: row for row in outcomes}
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write figures, page and plots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--docs", type=Path, default=DOCS)
     options = parser.parse_args(arguments)
-    rows = {arm: _rows(path) for arm in ARMS if (path := options.results / f"{arm}.jsonl").exists()}
+    rows = {arm: found for arm in ARMS if (found := kept_outcomes(options.results / f"{arm}.jsonl", "task"))}
     if not rows:
         raise SystemExit(f"{options.results} holds no results; python -m benchmarks.humaneval makes them")
     try:

@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.ideas.arms import ARMS, Bench, Delivery
 from benchmarks.ideas.task import Task, chosen, emptied, load, outcomes
-from benchmarks.machine import PACKAGES, note_run
+from benchmarks.machine import PACKAGES, kept_outcomes, note_run
 from orchestrator.compose import build_sandbox, cache_folder
 from orchestrator.config import Settings, load_settings
 from orchestrator.evidence.collect import Laboratory, Subject
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for task in tasks:  # idea by idea through all arms, so that a run that is cut short has compared what it has
         for arm in arms:
             path = options.results / f"{arm}.jsonl"
-            if task.name in _done(path):
+            if task.name in kept_outcomes(path, "idea"):
                 continue
             if until is not None and time.monotonic() > until:
                 return worst
@@ -182,12 +182,6 @@ def _new_folder(workspace: Path, name: str) -> Path:
             return folder
         except FileExistsError:
             number += 1
-
-
-def _done(path: Path) -> set[str]:
-    if not path.exists():
-        return set()
-    return {json.loads(line)["idea"] for line in path.read_text(encoding="utf-8").splitlines()}
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.ideas.__main__ import RESULTS
 from benchmarks.ideas.arms import ARMS
-from benchmarks.machine import runs
+from benchmarks.machine import kept_outcomes, runs
 from benchmarks.statistics import mcnemar, wilson
 
 __all__ = ["page", "share", "summary"]
@@ -179,18 +179,13 @@ def _cell(short: Mapping[str, Any] | None) -> str:
     return f"{short['held_out_passed']} of {short['held_out_total']}{mark}{milestones}"
 
 
-def _rows(path: Path) -> Rows:
-    outcomes = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return {row["idea"]: row for row in outcomes}
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write figures, page and plots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--docs", type=Path, default=DOCS)
     options = parser.parse_args(arguments)
-    rows = {arm: _rows(path) for arm in ARMS if (path := options.results / f"{arm}.jsonl").exists()}
+    rows = {arm: found for arm in ARMS if (found := kept_outcomes(options.results / f"{arm}.jsonl", "idea"))}
     if not rows:
         raise SystemExit(f"{options.results} holds no results; python -m benchmarks.ideas makes them")
     figures = summary(rows)
