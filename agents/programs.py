@@ -59,8 +59,8 @@ async def versions(
     those that differ from it.
 
     Where the task ends in code and a model's reply can be begun for it, it begins with that code: neither signature nor
-    docstring is written anew, and neither can come out wrong. A small model writes two programs at first, once led to
-    say what it will do and once not: where two that were come to by different ways agree, they are nearly always right.
+    docstring is written anew, and neither can come out wrong. A small model writes two programs at first, once led so
+    and once freely: where two that were come to by different ways agree, they are nearly always right.
 
     Raises:
         AgentFailure: no reply was usable.
@@ -91,11 +91,11 @@ async def versions(
         choices=CHOICES if small and task.sample else 1,
         corrections=0 if small else CORRECTIONS,  # other versions are the second chance
     )
-    other = replace(asked, prefill=f"```python\n{begun}") if begun else replace(asked, sample=1)
+    other = replace(asked, prefill="```python\n") if begun else replace(asked, sample=1)
     answers: list[str] = []
     failure: AgentFailure | None = None
     for one in [asked, other] if small and before is None and not task.sample else [asked]:
-        # One after the other: the second prompt begins like the first, and only its end is read anew.
+        # One after the other: the second's prompt is the first's, and is not read again.
         (reply,) = await runner.ask_all([one])
         if isinstance(reply, AgentFailure):
             failure = reply
