@@ -7,6 +7,7 @@ from functools import partial
 
 from agents.by_contract import by_contract
 from agents.context import Context
+from agents.contracts import objects
 from agents.entry import entry_points, input_files, with_entry
 from agents.parsing import files_from, json_as, parse_module, python_from, schema_of
 from agents.ports import Misuses
@@ -70,7 +71,7 @@ async def design(
     fit = partial(_checked, context=context, specification=specification, misuses=misuses)
     if runner.model("arch").traits.step == "project":
         skeletons = await _at_once(runner, context, planned, variables, fit)
-    elif any(contract.kind == "endpoint" for contract in specification.contracts):
+    elif any(contract.kind == "endpoint" for contract in specification.contracts) and not objects(context):
         skeletons = await _by_file(runner, context, planned, variables, fit)
     else:
         new = [c for c in specification.contracts if before is None or c not in before.contracts]

@@ -8,13 +8,14 @@ import re
 from collections.abc import Mapping, Sequence
 
 from agents.context import Context
+from agents.contracts import objects
 from agents.entry import entry_points
 from agents.names import Definition, top_names
 from agents.parsing import parse_module, python_from
 from agents.ports import Misuses
 from agents.runner import Runner, Task
 from agents.selection import interfaces
-from agents.skeleton import interface, merge, module_path
+from agents.skeleton import interface, merge, module_path, placeholder, wire
 from schemas.architecture import PlannedFile
 from schemas.errors import AgentFailure, InvalidOutput
 from schemas.specification import Contract
@@ -56,7 +57,8 @@ async def by_contract(
         path = _home(contract.name, context, planned)
         head = ast.unparse(ast.Expr(ast.Constant(purposes.get(path, context.milestone.title)))) + "\n"
         module = files.get(path) or context.code.get(path) or head
-        for version in dict.fromkeys(versions):
+        complaints: list[str] = []
+        for version in _by_completeness(versions, contract, context):
             merged = merge(module, version)
             complaints = _complaints(context, contract.name, {path: merged}, misuses)
             if not complaints:
@@ -64,7 +66,37 @@ async def by_contract(
                 break
         else:
             raise InvalidOutput(f"{contract.name} can't be called as the checks call it: {complaints[0]}")
+    for name in sorted(objects(context) - there):
+        path = _home(name, context, planned)
+        files[path] = merge(files.get(path) or context.code.get(path) or "", placeholder(name))
     return files
+
+
+def _by_completeness(versions: Sequence[str], contract: Contract, context: Context) -> list[str]:
+    """Return ``versions``, of a class those first that have most of the methods that the features write as calls; and
+    behind them each without type hints, which can be called in any way that has as many arguments."""
+    wanted = {
+        name
+        for feature in context.idea.features
+        if contract.kind == "class"
+        for name in re.findall(r"(?<!\w)(\w+)\(", feature)
+    }
+    ordered = sorted(dict.fromkeys(versions), key=lambda v: -len(wanted & _methods(v)))
+    return [*ordered, *dict.fromkeys(map(_without_hints, ordered))]
+
+
+def _methods(source: str) -> set[str]:
+    return {node.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)}
+
+
+def _without_hints(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+    return ast.unparse(tree) + "\n"
 
 
 def _uncontracted(context: Context, known: set[str]) -> list[Contract]:
@@ -106,7 +138,8 @@ def _complaints(context: Context, name: str, files: Mapping[str, str], misuses: 
     found = []
     for check in context.checks_of(name):
         source = (check.check or "").strip() + "\n"
-        for line, message in misuses({**context.code, **files}, "tests/test_check.py", source):
+        whole = wire({**context.code, **files}, context.required)
+        for line, message in misuses(whole, "tests/test_check.py", source):
             text = source.splitlines()[line - 1]
             # A module that lacks another name gets it later.
             if re.search(rf"\b{re.escape(name)}\b", text) and not message.startswith("Module "):

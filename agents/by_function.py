@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agents.context import Context
-from agents.names import Definition, with_imports
+from agents.names import Definition, top_names, with_imports
 from agents.parsing import FIRST_THINK, fences, parse_module, python_from
 from agents.ports import Examine, Lint
 from agents.runner import Runner, Task
 from agents.selection import interfaces
-from agents.skeleton import Symbol, fill, interface, span, stubs
+from agents.skeleton import Symbol, fill, interface, open_names, signature_gaps, span, stubs
 from schemas.architecture import Blueprint
 from schemas.code_change import CodeChange, FileWrite, Implementation, Version
 from schemas.errors import AgentFailure
@@ -56,10 +56,11 @@ async def by_function(
     code is wrong is the Critic's to say.
     """
     sample = SAMPLES * context.sample
-    state, drafts = await _draft(runner, context, blueprint, lint, examine, sample)
+    whole = {p: s for p, source in blueprint.skeletons.items() for s in stubs(p, source) if s.whole}
+    state, drafts = await _draft(runner, context, blueprint, lint, examine, sample, whole)
     versions: list[Version] = []
     # While a sealed check fails, only that is looked at; when it holds, the generated tests come into sight.
-    while begun := [drafts.pop(_place(b.symbol)) for b in _blamed(state) if _place(b.symbol) in drafts]:
+    while begun := [drafts.pop(_place(b.symbol)) for b in _blamed(state, whole) if _place(b.symbol) in drafts]:
         tasks = [replace(_write(state, symbol, lint, sample + 1), corrections=0) for symbol, _ in begun]
         found = _found([symbol for symbol, _ in begun], await runner.ask_all(tasks))
         found = [(symbol, first + more) for (symbol, more), (_, first) in zip(found, begun, strict=True)]
@@ -68,16 +69,18 @@ async def by_function(
     for number in range(ROUNDS):
         evidence = _evidence(state)
         runs = evidence.program is None or evidence.program.ok
-        settled = evidence.holds and runs if context.turn == 1 else number and not evidence.counting_failures
-        blamed = [] if settled else _blamed(state)[:BLAMED]
+        proven = evidence.holds and runs
+        blamed = [] if proven and (context.turn == 1 or number) else _blamed(state, whole)[:BLAMED]
         if not blamed:
             break
         first = sample + 1 + CHOICES * (number + 1)  # behind the draft and its other versions
-        told = bool(number) == (context.turn == 1)  # once with the facts, once without
+        # Once with the facts, once without; never with a generated test, which versions that know it say nothing on.
+        told = not proven and bool(number) == (context.turn == 1)
         if evidence.counting_failures:
             tasks = [_write(state, b.symbol, lint, first, b.facts if told else ()) for b in blamed]
         else:
-            tasks = [_mend(state, b, lint, first) for b in blamed]
+            tasks = [_mend(state, b, lint, first) for b in blamed if not b.symbol.whole]
+            blamed = [b for b in blamed if not b.symbol.whole]
         replies = await runner.ask_all([replace(task, corrections=0) for task in tasks])
         found = _found([b.symbol for b in blamed], replies)
         state, more = await _better(state, found, examine)
@@ -88,13 +91,19 @@ async def by_function(
 
 
 async def _draft(
-    runner: Runner, context: Context, blueprint: Blueprint, lint: Lint, examine: Examine, sample: int
+    runner: Runner,
+    context: Context,
+    blueprint: Blueprint,
+    lint: Lint,
+    examine: Examine,
+    sample: int,
+    whole: Mapping[str, Symbol],
 ) -> tuple[Context, dict[tuple[str, str], tuple[Symbol, list[str]]]]:
     """Return the project with every stub written and measured, and for each function's place its stub and versions."""
     files = dict(context.files)
     todo = [symbol for path, source in context.code.items() for symbol in stubs(path, source)]
     others = [f for f in blueprint.architecture.files if not f.path.endswith(".py") and f.path not in files]
-    known = {blame.symbol.name: blame.facts for blame in (_blamed(context) if context.evidence else [])}
+    known = {blame.symbol.name: blame.facts for blame in (_blamed(context, whole) if context.evidence else [])}
     tasks = [_write(context, symbol, lint, sample, known.get(symbol.name, ())) for symbol in todo]
     tasks += [_write_text(context, file.path, file.purpose, sample) for file in others]
     likeliest = [_likeliest(task) for task in tasks] if context.sample == 0 else tasks
@@ -115,7 +124,7 @@ def _place(symbol: Symbol) -> tuple[str, str]:
 def _likeliest(task: Task[str]) -> Task[str]:
     """Return ``task`` for one reply, in which a function begins with a comment. That makes the likeliest reply better,
     and further ones all alike: they begin as they like."""
-    begun = f"{task.prefill}{FIRST_THINK}" if "\n    " in (task.prefill or "") else task.prefill
+    begun = f"{task.prefill}{FIRST_THINK}" if "def " in (task.prefill or "") else task.prefill
     return replace(task, choices=1, corrections=0, prefill=begun)
 
 
@@ -167,11 +176,13 @@ def _filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
         if path.endswith(".py") and path != symbol.path and not path.startswith("tests/"):
             module = Symbol(path, "", source).module
             homes.update({n.name: module for n in parse_module(source, path).body if isinstance(n, Definition)})
-    return with_imports(fill(files[symbol.path], symbol.name, code), homes)
+    return with_imports(code if symbol.whole else fill(files[symbol.path], symbol.name, code), homes)
 
 
 def _write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str] = ()) -> Task[str]:
     """Ask for one function, of which the model sees the interface only, and ``facts`` on what was written before."""
+    if symbol.whole:
+        return _write_module(context, symbol, lint, sample, facts)
     module = interface(context.code[symbol.path])
     # A class that has code already, and lacks a method, is shown as it is: all of it is written again.
     stub = symbol.source if _begun(symbol.source) else _definition(module, symbol.name)
@@ -184,6 +195,46 @@ def _write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Seq
         "facts": facts,
     }
     return _task("function", variables, context, symbol, lint, sample, _head(stub))
+
+
+def _write_module(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str]) -> Task[str]:
+    """Ask for a whole module that offers ``symbol``: what its parts share, such as routes of a web service do, nobody
+    could write apart."""
+
+    def parse(text: str) -> str:
+        code = python_from(text)
+        problems = signature_gaps(symbol.path, symbol.source, code)
+        problems += [
+            f"{name} is not made" for name in open_names(symbol.source) if name not in top_names(ast.parse(code))
+        ]
+        problems += [f"{name} has no value yet" for name in open_names(code)]
+        problems += [f"{stub.name} has no body yet" for stub in stubs(symbol.path, code)]
+        problems += lint(symbol.path, _filled(context.code, symbol, code))
+        if problems:
+            raise ValueError("; ".join(problems[:4]))
+        return code
+
+    variables = {
+        **context.variables("impl"),
+        **interfaces(context, without=[symbol.path]),
+        "path": symbol.path,
+        "skeleton": symbol.source,
+        "offered": symbol.name,
+        "mentioned": context.checks_of(symbol.name),
+        "facts": facts,
+    }
+    stop = ["\n```", "\nif __name__"]
+    return Task(
+        "impl",
+        "module",
+        variables,
+        parse,
+        max_tokens=1_500,
+        stop=stop,
+        prefill="```python\n",
+        sample=sample,
+        choices=CHOICES,
+    )
 
 
 def _mend(context: Context, blame: _Blame, lint: Lint, sample: int) -> Task[str]:
@@ -207,11 +258,15 @@ def _begun(source: str) -> bool:
 def _head(stub: str) -> str:
     """Return signature and docstring of a function's stub: a reply that begins with them brings the body only.
 
-    A class is written from its first line on.
+    One for a class begins with its head.
     """
     node = parse_module(stub, "stub").body[-1]
-    if isinstance(node, ast.ClassDef) or not isinstance(node, Definition):
+    if not isinstance(node, Definition) or node.body[0].lineno == node.lineno:
         return ""
+    if isinstance(node, ast.ClassDef):
+        told = ast.get_docstring(node) is not None
+        lines = node.body[0].end_lineno if told else node.body[0].lineno - 1
+        return "\n".join(stub.split("\n")[:lines]) + "\n"
     return "\n".join(stub.split("\n")[: node.body[-1].lineno - 1]) + "\n"
 
 
@@ -234,7 +289,7 @@ def _task(
         step,
         variables,
         parse,
-        max_tokens=500,
+        max_tokens=1_200 if head.lstrip().startswith("class ") else 500,
         stop=["\n```"],
         prefill=f"```python\n{head}",
         sample=sample,
@@ -254,26 +309,28 @@ def _write_text(context: Context, path: str, purpose: str, sample: int) -> Task[
     return Task("impl", "text", variables, parse, max_tokens=300, stop=["\n```"], prefill="```\n", sample=sample)
 
 
-def _blamed(context: Context) -> list[_Blame]:
+def _blamed(context: Context, whole: Mapping[str, Symbol]) -> list[_Blame]:
     """Return the functions that the facts point at, most facts first, each with its facts.
 
     A failing test points at the functions that its trace or its source names, a gap at those in its text.
     Where nothing failed, the judge's feedback points at what it names. Facts that name nothing are laid to ``main``.
+    The modules of ``whole`` (path → what they are written for) are to blame as a whole.
     """
     evidence = _evidence(context)
     symbols = [
         Symbol(path, node.name, _definition(source, node.name))
         for path, source in context.code.items()
         for node in parse_module(source, path).body
-        if isinstance(node, Definition)
+        if isinstance(node, Definition) and path not in whole
     ]
+    symbols += whole.values()
     texts = [(f"{f.source}\n{f.error}\n{f.location}", _fact(f)) for f in evidence.failures]
     texts += [(gap, gap) for gap in evidence.gaps]
     texts = texts or [(line, line) for line in context.feedback]
     facts: dict[Symbol, list[str]] = {}
     for where, fact in texts:
         for symbol in symbols:
-            if re.search(rf"\b{re.escape(symbol.name)}\b", where):
+            if re.search(rf"\b{re.escape(symbol.name)}\b", where) or (symbol.whole and symbol.path in where):
                 facts.setdefault(symbol, []).append(fact)
     if not facts and texts and symbols:
         symbol = next((s for s in symbols if s.name == "main"), symbols[-1])

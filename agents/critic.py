@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints
 from agents.by_line import edit_of, lines_of
 from agents.context import Context
 from agents.edits import apply, blocks_of
-from agents.names import Definition, names_used
+from agents.names import Definition, assigned, names_used
 from agents.parsing import Fence, fences, json_as, parse_module, path_of, schema_of
 from agents.runner import Runner, Task
 from agents.selection import interfaces, whole
@@ -132,6 +132,9 @@ class _Reply(Schema):
 CONSENSUS = 2
 """So many independent replies, with none that differs, outweigh a test: it is a single reply itself."""
 
+WITNESSES = 4
+"""So many replies must have had the chance to pass a small model's test before it is dropped because none does."""
+
 
 async def rule(runner: Runner, context: Context, failure: Failure, versions: Sequence[Version] = ()) -> Ruling:
     """Return whether the code or the test of ``failure`` is wrong. Sealed checks are never brought here.
@@ -139,6 +142,8 @@ async def rule(runner: Runner, context: Context, failure: Failure, versions: Seq
     ``versions`` are what else was written and measured: where they decide, nobody is asked.
     """
     outvoted = _consensus(context, failure, versions)
+    if outvoted is None and runner.model("critic").traits.step == "function":
+        outvoted = _unwitnessed(context, failure, versions)
     if outvoted is not None:
         return outvoted
     variables = {**context.variables("critic"), "failure": failure, **interfaces(context)}
@@ -162,18 +167,12 @@ def _consensus(context: Context, failure: Failure, versions: Sequence[Version]) 
     Where versions of a function that were written independently of each other, and of the test, all meet the
     user's own checks of that function, and all fail the test, then more likely it is the test that is wrong.
     """
-    try:
-        tested = names_used(failure.source)
-    except ValueError:
-        return None
-    names = sorted({v.function for v in versions} & tested)
-    names = [name for name in names if _rests_on_proven(context, name)]
-    uses = {name: {check.id for check in context.checks_of(name)} for name in names}
+    uses = _proofs(context, failure, versions)
     sound = [v for v in versions if uses.get(v.function) and uses[v.function] <= v.evidence.met]
-    against = [v for v in sound if failure.test in {f.test for f in v.evidence.generated.failures}]
+    against = [v for v in sound if _fails(v, failure)]
     if len(against) < len(sound):
         return None  # a sound version passes the test: it is not the test that is wrong
-    for name in names:
+    for name in sorted(uses):
         votes = sum(v.replies for v in against if v.function == name)
         if votes >= CONSENSUS:
             reason = (
@@ -181,6 +180,43 @@ def _consensus(context: Context, failure: Failure, versions: Sequence[Version]) 
             )
             return Ruling(test=failure.test, reason=reason, wrong="test")
     return None
+
+
+def _unwitnessed(context: Context, failure: Failure, versions: Sequence[Version]) -> Ruling | None:
+    """Rule by what was measured where that is too little to outvote a test, and the one to ask is a small model: asked
+    which is wrong, that says no better than a coin (docs/ideas.md).
+
+    A test counts against the code only if some version of the code, written independently of it, has passed it.
+    """
+    uses = _proofs(context, failure, versions)
+    tried = [v for v in versions if v.function in uses]
+    sound = [v for v in tried if uses[v.function] <= v.evidence.met]
+    replies = sum(v.replies for v in tried)
+    if not sound or replies < WITNESSES or not all(_fails(v, failure) for v in sound):
+        return None
+    reason = f"of {replies} versions of {', '.join(sorted(uses))}, none that meets its sealed checks passes this test"
+    return Ruling(test=failure.test, reason=reason, wrong="test")
+
+
+def _proofs(context: Context, failure: Failure, versions: Sequence[Version]) -> dict[str, set[str]]:
+    """Return the functions that the test of ``failure`` uses and that there are ``versions`` of → their sealed checks.
+
+    Those that use something unproven are left out.
+    """
+    try:
+        used = names_used(failure.source)
+        tree = parse_module(context.files.get(failure.test.partition("::")[0], ""), "test")
+    except ValueError:
+        return {}
+    for node in tree.body:  # what stands above the tests: ``client = TestClient(app)``
+        if isinstance(node, ast.Assign) and assigned(node) & used:
+            used |= names_used(ast.unparse(node.value))
+    names = {v.function for v in versions} & used
+    return {n: {check.id for check in context.checks_of(n)} for n in sorted(names) if _rests_on_proven(context, n)}
+
+
+def _fails(version: Version, failure: Failure) -> bool:
+    return failure.test in {f.test for f in version.evidence.generated.failures}
 
 
 def _rests_on_proven(context: Context, name: str) -> bool:

@@ -17,6 +17,8 @@ __all__ = [
     "merge",
     "missing_names",
     "module_path",
+    "open_names",
+    "placeholder",
     "signature_gaps",
     "span",
     "stubs",
@@ -28,11 +30,13 @@ _STUB = ast.parse("raise NotImplementedError").body[0]
 
 @dataclass(frozen=True)
 class Symbol:
-    """A top-level function or class of a module."""
+    """A top-level function or class of a module; or the module itself, named after an object that it offers."""
 
     path: str
     name: str
     source: str
+    whole: bool = False
+    """Whether it stands for its whole module."""
 
     @property
     def module(self) -> str:
@@ -52,8 +56,27 @@ def interface(source: str) -> str:
     return with_imports(ast.unparse(ast.fix_missing_locations(tree)) + "\n")
 
 
+def placeholder(name: str) -> str:
+    """Return the skeleton of a module that offers an object ``name``, which only its whole code can say more of."""
+    return f"from typing import Any\n\n{name}: Any = ...\n"
+
+
+def open_names(source: str) -> list[str]:
+    """Return the objects of ``source`` that are a `placeholder` yet."""
+    return sorted(
+        name
+        for node in parse_module(source, "module").body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant) and node.value.value is ...
+        for name in assigned(node)
+    )
+
+
 def stubs(path: str, source: str) -> list[Symbol]:
-    """Return the top-level functions and classes of ``source`` that still have a stub for a body."""
+    """Return the top-level functions and classes of ``source`` that still have a stub for a body; where an object is
+    a `placeholder`, the module as a whole."""
+    names = open_names(source)
+    if names:
+        return [Symbol(path, names[0], source, whole=True)]
     return [
         Symbol(path, node.name, _text(source, node))
         for node in parse_module(source, path).body

@@ -92,7 +92,7 @@ async def _at_once(runner: Runner, context: Context, specification: Specificatio
 
 
 def _for_symbol(context: Context, specification: Specification, symbol: Symbol, misuses: Misuses) -> Task[str]:
-    header = f"from {symbol.module} import {symbol.name}"
+    header = _header(context, symbol)
     # Fixtures are offered only where they are needed: a small model uses whatever it is told of.
     uses_files = bool(re.search(r"argv|path|file|print|stdout", symbol.source, re.I))
 
@@ -119,15 +119,26 @@ def _for_symbol(context: Context, specification: Specification, symbol: Symbol, 
         "function",
         variables,
         parse,
-        max_tokens=240,
+        max_tokens=400 if symbol.whole else 240,
         stop=["\n```"],
         prefill=f"```python\nimport pytest\n{header}\n\n\n{_beginning(context, symbol)}",
         sample=context.sample,
     )
 
 
+def _header(context: Context, symbol: Symbol) -> str:
+    """Return the imports that the tests begin with: of an object those of a check that uses it, and what that hands
+    it to."""
+    plain = f"from {symbol.module} import {symbol.name}"
+    check = next((c.check for c in context.checks_of(symbol.name) if c.check), "") if symbol.whole else ""
+    imports = [n for n in parse_module(check or "", "check").body if isinstance(n, ast.Import | ast.ImportFrom)]
+    return "\n".join(dict.fromkeys([*map(ast.unparse, imports), plain]))
+
+
 def _beginning(context: Context, symbol: Symbol) -> str:
     """Return how the first test begins. For ``main`` that says how a program's function is tested at all."""
+    if symbol.whole:
+        return "def test_"
     if symbol.name != "main":
         return f"def test_{symbol.name}"
     if input_files(context):

@@ -12,7 +12,7 @@ from agents.by_function import by_function
 from agents.context import Context
 from agents.critic import rule
 from agents.models.scripted import ScriptedModel, ScriptedReply
-from agents.ports import Examine
+from agents.ports import Examine, Traits
 from orchestrator.evidence.static import certain_errors
 from schemas.architecture import Architecture, Blueprint
 from schemas.code_change import Implementation, Version
@@ -115,9 +115,10 @@ def test_a_generated_test_alone_is_left_to_the_critic_on_the_first_attempt() -> 
     assert len(model.requests) == 5
 
 
-def test_on_a_later_attempt_a_generated_test_is_a_fact_to_be_told() -> None:
-    _, _, model = implement(*[RIGHT] * 8, files={"calc.py": RIGHT}, attempt=2)
-    assert "assert double(1) == 3" in model.requests[0].messages[0].content
+def test_versions_that_are_to_speak_for_or_against_a_generated_test_are_not_told_of_it() -> None:
+    made, _, model = implement(*[RIGHT] * 8, files={"calc.py": RIGHT}, attempt=2)
+    assert [v.replies for v in made.versions] == [4]
+    assert not any("assert double(1) == 3" in request.messages[0].content for request in model.requests)
 
 
 def test_versions_are_measured_again_once_a_sealed_check_no_longer_hides_the_generated_test() -> None:
@@ -142,10 +143,10 @@ def version(replies: int, source: str) -> Version:
     return Version(function="double", replies=replies, evidence=measure(source))
 
 
-def ruled(*versions: Version, code: str = RIGHT) -> tuple[str, int]:
+def ruled(*versions: Version, code: str = RIGHT, traits: Traits = SMALL) -> tuple[str, int]:
     """Who is wrong, and how many calls it took to say so."""
     reply = '{"reason": "the code is wrong", "wrong": "code"}'
-    model = ScriptedModel([ScriptedReply(agent="critic", reply=reply)], traits=SMALL)
+    model = ScriptedModel([ScriptedReply(agent="critic", reply=reply)], traits=traits)
     context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": code})
     failure = measure(RIGHT).generated.failures[0]
     ruling = asyncio.run(rule(runner_for(model), context, failure, versions))
@@ -157,7 +158,13 @@ def test_versions_that_meet_the_sealed_checks_and_agree_outvote_a_test() -> None
 
 
 def test_versions_that_fail_a_sealed_check_have_no_vote() -> None:
-    assert ruled(version(1, RIGHT), version(4, WRONG)) == ("code", 1)
+    assert ruled(version(1, RIGHT), version(2, WRONG)) == ("code", 1)
+
+
+def test_a_small_models_test_that_no_version_passes_does_not_count() -> None:
+    assert ruled(version(1, RIGHT), version(3, WRONG)) == ("test", 0)
+    assert ruled(version(1, RIGHT), version(3, WRONG), traits=replace(SMALL, step="project")) == ("code", 1)
+    assert ruled(version(4, WRONG)) == ("code", 1)
 
 
 def test_versions_that_share_a_function_which_no_check_proves_have_no_vote() -> None:

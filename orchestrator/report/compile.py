@@ -82,11 +82,11 @@ def _acceptance(team: Team, milestones: list[Milestone], evidence: Evidence | No
     for check in team.idea.acceptance:
         outcome = results.get(check.id)
         proof: Literal["passed", "failed", "not proven"] = "not proven"
-        detail = "it has no check" if check.check is None else "it was not reached"
+        home = homes.get(check.id)
+        detail = "it has no check" if check.check is None else _unproven(home)
         if outcome is not None:
             proof = "passed" if outcome == "passed" else "failed"
             detail = "" if proof == "passed" else (errors.get(check.id) or outcome).split("\n")[0][:200]
-        home = homes.get(check.id)
         found.append(
             Acceptance(
                 id=check.id,
@@ -98,6 +98,13 @@ def _acceptance(team: Team, milestones: list[Milestone], evidence: Evidence | No
             )
         )
     return found
+
+
+def _unproven(milestone: Milestone | None) -> str:
+    """Say why a check has no proof."""
+    if milestone is None or not milestone.attempts:
+        return "it was not reached"
+    return f"{milestone.id} was not accepted, so nothing of it counts"
 
 
 def _risks(

@@ -1,0 +1,95 @@
+"""Contracts of a small model, put right from what the user wrote: the features' own words, and how the checks use
+what they import. A small model shortens what it repeats, and takes a class for a function and its methods for more."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Sequence
+
+from agents.context import Context
+from agents.parsing import parse_module
+from schemas.idea import Idea
+from schemas.specification import Contract
+
+__all__ = ["called_in_criteria", "features_of", "in_the_users_words", "objects", "straightened"]
+
+MAX_BEHAVIOUR = 400
+"""So long may a contract's behaviour be (`schemas.specification.Contract`)."""
+
+
+def straightened(contracts: Sequence[Contract], context: Context) -> list[Contract]:
+    """Return ``contracts`` as the user means them: a name that is written like a class (PEP 8) is one, a method is
+    no function, what answers requests behind an object that the checks import is an endpoint, and a feature that names
+    something says what it does. All are kept where nothing would be left."""
+    required = {name for names in context.required.values() for name in names}
+    called = _called(context) | called_in_criteria(context)
+    classes = {name for name in required if name[:1].isupper()}
+    hidden = bool(objects(context))
+    kept = []
+    for contract in contracts:
+        if contract.kind == "function" and contract.name[:1].isupper() and contract.name in required | called:
+            contract = contract.model_copy(update={"kind": "class"})
+        elif contract.kind == "function" and contract.name not in required:
+            if classes and (required == classes or contract.name in _attributes(context)):
+                continue
+            if hidden:
+                contract = contract.model_copy(update={"kind": "endpoint"})
+        kept.append(in_the_users_words(contract, context.idea))
+    return kept or list(contracts)
+
+
+def in_the_users_words(contract: Contract, idea: Idea) -> Contract:
+    """Return ``contract`` with the features of ``idea`` that name it as its behaviour, as many as there is room for.
+    What the model adds of errors is left out then: the features say which there are."""
+    behaviour = ""
+    for feature in features_of(contract.name, idea):
+        longer = f"{behaviour} {feature.rstrip('.')}.".strip()
+        behaviour = longer if len(longer) <= MAX_BEHAVIOUR else behaviour
+    return contract.model_copy(update={"behaviour": behaviour, "errors": []}) if behaviour else contract
+
+
+def features_of(name: str, idea: Idea) -> list[str]:
+    """Return the features that name ``name``: written as a call or as code, or anyhow where it can be no plain word."""
+    plain = name.isalpha() and name.islower()
+    pattern = rf"(?<!\w){re.escape(name)}(?=\(|`)" if plain else rf"(?<!\w){re.escape(name)}(?!\w)"
+    return [feature for feature in idea.features if re.search(pattern, feature)]
+
+
+def objects(context: Context) -> set[str]:
+    """Return the names that the checks import and only hand on, and no feature writes as a call: neither functions nor
+    classes, such as the application object of a web service."""
+    required = {name for names in context.required.values() for name in names}
+    trees = [parse_module(check.check, check.id) for check in context.checks if check.check]
+    used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    written = "\n".join(context.idea.features)
+    functions = _called(context) | {name for name in required if re.search(rf"(?<!\w){re.escape(name)}\(", written)}
+    return {name for name in (required & used) - functions if name.islower() and name != "main"}
+
+
+def _called(context: Context) -> set[str]:
+    """Return the plain names that the checks call."""
+    return {
+        node.func.id
+        for check in context.checks
+        if check.check
+        for node in ast.walk(parse_module(check.check, check.id))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+
+
+def _attributes(context: Context) -> set[str]:
+    return {
+        node.attr
+        for check in context.checks
+        if check.check
+        for node in ast.walk(parse_module(check.check, check.id))
+        if isinstance(node, ast.Attribute)
+    }
+
+
+def called_in_criteria(context: Context) -> set[str]:
+    """Return the functions and classes that the milestone's criteria write as calls: ``initials(name) gives …``."""
+    text = "\n".join(criterion.statement for criterion in context.milestone.acceptance_criteria)
+    return {name for name in re.findall(r"(?<![\w.])([A-Za-z_]\w*)\(", text) if not hasattr(builtins, name)}
