@@ -6,11 +6,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from agents.context import Context
 from agents.contracts import objects
 from agents.entry import entry_points
-from agents.names import Definition, top_names
+from agents.names import Definition, assigned, top_names
 from agents.parsing import parse_module, python_from
 from agents.ports import Misuses
 from agents.runner import Runner, Task
@@ -23,7 +24,7 @@ from schemas.specification import Contract
 __all__ = ["by_contract"]
 
 CHOICES = 4
-"""How many versions of a signature are asked for at once."""
+"""How many more versions of a signature are asked for at once, where the likeliest one does not fit."""
 
 
 async def by_contract(
@@ -48,28 +49,43 @@ async def by_contract(
     wanted = [c for c in contracts if c.kind in ("function", "class") and c.name.isidentifier()]
     wanted = [c for c in wanted if c.name not in (wired if again else there)]
     wanted += _uncontracted(context, {*there, *(c.name for c in wanted)})
-    replies = await runner.ask_all([_signature(context, contract) for contract in wanted])
+    tasks = [_signature(context, contract) for contract in wanted]
+    replies = await runner.ask_all(tasks)
     purposes = {file.path: file.purpose for file in planned}
     files: dict[str, str] = {}
-    for contract, versions in zip(wanted, replies, strict=True):
-        if isinstance(versions, AgentFailure):
-            raise versions
+    for contract, task, first in zip(wanted, tasks, replies, strict=True):
         path = _home(contract.name, context, planned)
         head = ast.unparse(ast.Expr(ast.Constant(purposes.get(path, context.milestone.title)))) + "\n"
         module = files.get(path) or context.code.get(path) or head
-        complaints: list[str] = []
-        for version in _by_completeness(versions, contract, context):
-            merged = merge(module, version)
-            complaints = _complaints(context, contract.name, {path: merged}, misuses)
-            if not complaints:
-                files[path] = merged
-                break
-        else:
+        fits, complaints = None, list[str]()
+        if not isinstance(first, AgentFailure):
+            fits, complaints = _fitting(first, contract, context, path, module, misuses)
+        if fits is None:
+            (more,) = await runner.ask_all([replace(task, sample=task.sample + 1, choices=CHOICES)])
+            if isinstance(more, AgentFailure):
+                raise more
+            fits, complaints = _fitting(more, contract, context, path, module, misuses)
+        if fits is None:
             raise InvalidOutput(f"{contract.name} can't be called as the checks call it: {complaints[0]}")
+        files[path] = fits
     for name in sorted(objects(context) - there):
         path = _home(name, context, planned)
         files[path] = merge(files.get(path) or context.code.get(path) or "", placeholder(name))
     return files
+
+
+def _fitting(
+    versions: Sequence[str], contract: Contract, context: Context, path: str, module: str, misuses: Misuses
+) -> tuple[str | None, list[str]]:
+    """Return ``module`` with the first of ``versions`` that can be called as the checks do; or None and what is said
+    against the last of them."""
+    complaints: list[str] = []
+    for version in _by_completeness(versions, contract, context):
+        merged = merge(module, version)
+        complaints = _complaints(context, contract.name, {path: merged}, misuses)
+        if not complaints:
+            return merged, []
+    return None, complaints
 
 
 def _by_completeness(versions: Sequence[str], contract: Contract, context: Context) -> list[str]:
@@ -159,7 +175,7 @@ def _signature(context: Context, contract: Contract) -> Task[str]:
             raise ValueError(f"the reply does not define {contract.name}")
         if not whole:
             found.body.insert(0, ast.Expr(ast.Constant(_docstring(contract))))
-        return interface(ast.unparse(found))
+        return interface(ast.unparse(_with_attributes(found)))
 
     variables = {
         **context.variables("arch"),
@@ -172,12 +188,32 @@ def _signature(context: Context, contract: Contract) -> Task[str]:
         "signature",
         variables,
         parse,
-        max_tokens=400 if whole else 80,
+        max_tokens=700 if whole else 80,
         stop=["\n```"] if whole else ["\n"],
         prefill=f"```python\n{'class' if whole else 'def'} {contract.name}",
-        sample=context.sample * CHOICES,
-        choices=CHOICES,
+        sample=context.sample * (CHOICES + 1),
     )
+
+
+def _with_attributes(definition: Definition) -> Definition:
+    """Return ``definition``, a class with the public attributes that its methods set named in its body: of what a
+    method does, the interface keeps nothing."""
+    if not isinstance(definition, ast.ClassDef):
+        return definition
+    known = {n.name for n in definition.body if isinstance(n, Definition)}
+    known |= {name for n in definition.body if isinstance(n, ast.Assign | ast.AnnAssign) for name in assigned(n)}
+    found = dict.fromkeys(
+        node.attr
+        for node in ast.walk(definition)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+        and not node.attr.startswith("_")
+    )
+    at = 1 if ast.get_docstring(definition) is not None else 0
+    definition.body[at:at] = ast.parse("\n".join(f"{name}: Any" for name in found if name not in known)).body
+    return definition
 
 
 def _docstring(contract: Contract) -> str:

@@ -8,8 +8,9 @@ import pytest
 
 from agents.by_contract import by_contract
 from agents.context import Context
+from agents.contracts import in_the_users_words, straightened
 from agents.models.scripted import ScriptedModel, ScriptedReply
-from agents.contracts import in_the_users_words
+from agents.skeleton import stubs
 from agents.spec import specify
 from orchestrator.evidence.static import misuses
 from schemas.architecture import PlannedFile
@@ -50,9 +51,46 @@ def test_a_stub_has_the_signature_of_the_reply_and_the_docstring_of_the_contract
     assert "raise NotImplementedError" in source
 
 
-def test_a_signature_that_the_checks_cannot_call_is_refused() -> None:
+def test_a_signature_that_the_checks_cannot_call_is_asked_for_again_and_then_refused() -> None:
+    _, calls = design(MISFIT, FITS)
+    assert calls == 2
     with pytest.raises(InvalidOutput, match='Missing positional argument "factor"'):
-        design(MISFIT)
+        design(MISFIT, MISFIT)
+
+
+def test_type_hints_that_the_checks_contradict_are_left_out() -> None:
+    made, calls = design("```python\ndef double(n: str) -> str:")
+    assert calls == 1
+    assert "def double(n):" in made["calc.py"]
+
+
+def test_the_interface_of_a_class_keeps_the_attributes_that_it_sets() -> None:
+    box = DOUBLE.model_copy(update={"kind": "class", "name": "Box"})
+    reply = "```python\nclass Box:\n    def __init__(self, size):\n        self.size = size\n        self._lid = 1\n```"
+    made, _ = design(reply, contracts=(box,), code=RIGHT)
+    assert "    size: Any\n" in made["calc.py"]
+    assert "_lid" not in made["calc.py"]
+
+
+def test_an_object_that_the_checks_hand_on_is_a_whole_module_to_write() -> None:
+    check = {"id": "AC1", "statement": "it answers", "check": "from web import app\nassert repr(app)"}
+    idea = Idea.model_validate({"name": "Web", "summary": "s", "features": ["GET / answers"], "acceptance": [check]})
+    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="it answers", check="AC1")]})
+    context = Context(idea=idea, milestone=milestone, turn=1)
+    handler = DOUBLE.model_copy(update={"name": "read_root"})
+    contracts = straightened([handler], context)
+    made = asyncio.run(by_contract(runner_for(ScriptedModel([])), context, contracts, PLANNED, misuses, again=False))
+    assert [contract.kind for contract in contracts] == ["endpoint"]
+    assert [(s.name, s.whole) for s in stubs("web.py", made["web.py"])] == [("app", True)]
+
+
+def test_a_class_that_was_taken_for_a_function_is_one_and_its_methods_are_no_functions() -> None:
+    check = {"id": "AC1", "statement": "s", "check": "from box import Box\nassert Box().open() is None"}
+    idea = Idea.model_validate({"name": "Box", "summary": "s", "features": ["Box() has a lid"], "acceptance": [check]})
+    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="s", check="AC1")]})
+    named = [DOUBLE.model_copy(update={"name": name}) for name in ("Box", "open", "shut")]
+    found = straightened(named, Context(idea=idea, milestone=milestone, turn=1))
+    assert [(contract.kind, contract.name) for contract in found] == [("class", "Box")]
 
 
 def test_what_is_there_already_is_not_asked_for_again() -> None:
