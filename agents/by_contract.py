@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from agents.context import Context
-from agents.contracts import objects
+from agents.contracts import attributes, bullets, features_of, objects
 from agents.entry import entry_points
 from agents.names import Definition, assigned, top_names
 from agents.parsing import parse_module, python_from
@@ -173,9 +173,10 @@ def _signature(context: Context, contract: Contract) -> Task[str]:
         found = next((n for n in tree.body if isinstance(n, Definition) and n.name == contract.name), None)
         if found is None:
             raise ValueError(f"the reply does not define {contract.name}")
-        if not whole:
-            found.body.insert(0, ast.Expr(ast.Constant(_docstring(contract))))
-        return interface(ast.unparse(_with_attributes(found)))
+        if isinstance(found, ast.ClassDef):
+            return interface(ast.unparse(_told(_with_attributes(found, attributes(context)), contract, context)))
+        found.body.insert(0, ast.Expr(ast.Constant(_docstring(contract))))
+        return interface(ast.unparse(found))
 
     variables = {
         **context.variables("arch"),
@@ -195,11 +196,9 @@ def _signature(context: Context, contract: Contract) -> Task[str]:
     )
 
 
-def _with_attributes(definition: Definition) -> Definition:
-    """Return ``definition``, a class with the public attributes that its methods set named in its body: of what a
-    method does, the interface keeps nothing."""
-    if not isinstance(definition, ast.ClassDef):
-        return definition
+def _with_attributes(definition: ast.ClassDef, used: Collection[str]) -> ast.ClassDef:
+    """Return ``definition`` with those of the attributes that its methods set named in its body that the checks have
+    ``used``: of what a method does, the interface keeps nothing, and of the others nothing is decided yet."""
     known = {n.name for n in definition.body if isinstance(n, Definition)}
     known |= {name for n in definition.body if isinstance(n, ast.Assign | ast.AnnAssign) for name in assigned(n)}
     found = dict.fromkeys(
@@ -209,10 +208,25 @@ def _with_attributes(definition: Definition) -> Definition:
         and isinstance(node.ctx, ast.Store)
         and isinstance(node.value, ast.Name)
         and node.value.id == "self"
-        and not node.attr.startswith("_")
+        and node.attr in used
     )
     at = 1 if ast.get_docstring(definition) is not None else 0
     definition.body[at:at] = ast.parse("\n".join(f"{name}: Any" for name in found if name not in known)).body
+    return definition
+
+
+def _told(definition: ast.ClassDef, contract: Contract, context: Context) -> ast.ClassDef:
+    """Return ``definition`` with a docstring that says in the user's words what the class and its methods do: what
+    a small model is to write, it must find beside the code."""
+    names = [contract.name, *(n.name for n in definition.body if isinstance(n, Definition))]
+    alone = {contract.name} == {name for required in context.required.values() for name in required}
+    named = {feature for name in names for feature in features_of(name, context.idea)}
+    told = bullets(feature for feature in context.idea.features if alone or feature in named)
+    if told:
+        said = ast.get_docstring(definition)
+        first = said.split("\n")[0] if said else context.idea.summary
+        body = definition.body[1:] if said is not None else definition.body
+        definition.body = [ast.Expr(ast.Constant(f"{first}\n\n{told}\n")), *body]
     return definition
 
 

@@ -6,17 +6,30 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 
 from agents.context import Context
 from agents.parsing import parse_module
 from schemas.idea import Idea
 from schemas.specification import Contract
 
-__all__ = ["called_in_criteria", "features_of", "in_the_users_words", "objects", "straightened"]
+__all__ = [
+    "attributes",
+    "bullets",
+    "called_in_criteria",
+    "features_of",
+    "in_the_users_words",
+    "objects",
+    "straightened",
+]
 
 MAX_BEHAVIOUR = 400
 """So long may a contract's behaviour be (`schemas.specification.Contract`)."""
+
+
+ROOM = 1_200
+"""So many characters of the features are told of in a docstring."""
 
 
 def straightened(contracts: Sequence[Contract], context: Context) -> list[Contract]:
@@ -32,12 +45,22 @@ def straightened(contracts: Sequence[Contract], context: Context) -> list[Contra
         if contract.kind == "function" and contract.name[:1].isupper() and contract.name in required | called:
             contract = contract.model_copy(update={"kind": "class"})
         elif contract.kind == "function" and contract.name not in required:
-            if classes and (required == classes or contract.name in _attributes(context)):
+            if classes and (required == classes or contract.name in attributes(context)):
                 continue
             if hidden:
                 contract = contract.model_copy(update={"kind": "endpoint"})
         kept.append(in_the_users_words(contract, context.idea))
     return kept or list(contracts)
+
+
+def bullets(features: Iterable[str]) -> str:
+    """Return ``features`` as a list for a docstring, as many as there is room for."""
+    told, room = [], ROOM
+    for feature in features:
+        room -= len(feature)
+        if room >= 0:
+            told.append("\n  ".join(textwrap.wrap(f"- {feature}", 100)))
+    return "\n".join(told)
 
 
 def in_the_users_words(contract: Contract, idea: Idea) -> Contract:
@@ -79,7 +102,8 @@ def _called(context: Context) -> set[str]:
     }
 
 
-def _attributes(context: Context) -> set[str]:
+def attributes(context: Context) -> set[str]:
+    """Return what the checks take as an attribute or method of something."""
     return {
         node.attr
         for check in context.checks

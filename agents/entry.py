@@ -6,11 +6,11 @@ import ast
 import re
 import shlex
 import sys
-import textwrap
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from agents.context import Context
+from agents.contracts import bullets
 from agents.names import top_names
 from agents.parsing import parse_module
 from agents.skeleton import indented, is_guard, merge
@@ -24,8 +24,6 @@ _RUN = "Run the program on the arguments ``argv`` (default: ``sys.argv[1:]``) an
 _EXIT = (
     "Returns:\n    The exit code: 0 if all went well; on an error another one, and the message goes to standard error."
 )
-_ROOM = 1_200
-"""So many characters of the features are told of in the docstring of ``main``."""
 _GUARD = 'if __name__ == "__main__":\n    raise SystemExit(main())\n'
 
 
@@ -79,15 +77,11 @@ def with_entry(files: Mapping[str, str], context: Context) -> dict[str, str]:
 def _main(context: Context) -> str:
     """Return the stub of ``main``. Its docstring says in the user's words what the command does: the features that
     write no function as a call."""
-    told, room = [], _ROOM
-    for feature in context.idea.features:
-        room -= len(feature)
-        if room >= 0 and not re.search(r"\w\(", feature):
-            told.append("\n  ".join(textwrap.wrap(f"- {feature}", 100)))
+    told = bullets(feature for feature in context.idea.features if not re.search(r"\w\(", feature))
     tree = ast.parse(_MAIN)
     function = tree.body[0]
     assert isinstance(function, ast.FunctionDef)  # noqa: S101  (`_MAIN` is one)
-    text = "\n\n".join([_RUN, *(["\n".join(told)] if told else []), _EXIT])
+    text = "\n\n".join([_RUN, *([told] if told else []), _EXIT])
     function.body.insert(0, ast.Expr(ast.Constant(f"{indented(text, '    ').strip()}\n    ")))
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 
 import pytest
@@ -64,12 +65,21 @@ def test_type_hints_that_the_checks_contradict_are_left_out() -> None:
     assert "def double(n):" in made["calc.py"]
 
 
-def test_the_interface_of_a_class_keeps_the_attributes_that_it_sets() -> None:
+def test_the_interface_of_a_class_keeps_the_attributes_that_checks_use_and_tells_of_its_methods() -> None:
+    check = {"id": "AC1", "statement": "s", "check": "from box import Box\nassert Box(3).size == 3"}
+    features = ["open() lifts the lid", "the lid is red"]
+    idea = Idea.model_validate({"name": "Box", "summary": "s", "features": features, "acceptance": [check]})
+    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="s", check="AC1")]})
+    context = Context(idea=idea, milestone=milestone, turn=1)
     box = DOUBLE.model_copy(update={"kind": "class", "name": "Box"})
-    reply = "```python\nclass Box:\n    def __init__(self, size):\n        self.size = size\n        self._lid = 1\n```"
-    made, _ = design(reply, contracts=(box,), code=RIGHT)
-    assert "    size: Any\n" in made["calc.py"]
-    assert "_lid" not in made["calc.py"]
+    code = "class Box:\n    def __init__(self, size):\n        self.size = size\n        self.lid = 1\n"
+    code += "    def open(self):\n        ..."
+    model = ScriptedModel([ScriptedReply(agent="arch", reply=f"```python\n{code}\n```")], traits=SMALL)
+    made = asyncio.run(by_contract(runner_for(model), context, [box], PLANNED, misuses, again=False))
+    tree = ast.parse(made["box.py"]).body[-1]
+    assert isinstance(tree, ast.ClassDef)
+    assert ast.get_docstring(tree) == "s\n\n- open() lifts the lid\n- the lid is red"
+    assert [ast.unparse(n) for n in tree.body if isinstance(n, ast.AnnAssign)] == ["size: Any"]
 
 
 def test_an_object_that_the_checks_hand_on_is_a_whole_module_to_write() -> None:
