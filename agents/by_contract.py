@@ -143,6 +143,8 @@ def _home(name: str, context: Context, planned: Sequence[PlannedFile]) -> str:
     paths = [file.path for file in planned if not file.path.endswith("__main__.py")]
     for module, names in context.required.items():
         if name in names:
+            if names & objects(context):  # nothing can stand apart from what is written as a whole
+                return module_path(module, context.code) or module.replace(".", "/") + ".py"
             return module_path(module, [*paths, *context.code]) or next(
                 (p for p in paths if p.startswith(module.replace(".", "/") + "/")), module.replace(".", "/") + ".py"
             )

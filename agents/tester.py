@@ -99,7 +99,8 @@ def _for_symbol(context: Context, specification: Specification, symbol: Symbol, 
     def parse(text: str) -> str:
         source = python_from(text)
         tree = parse_module(source, "reply")
-        result = with_imports("\n".join([header, *(ast.unparse(n) for n in tree.body if _belongs(n, symbol))]))
+        own = [ast.unparse(n) for n in tree.body if _belongs(n, symbol)]
+        result = with_imports("\n".join(dict.fromkeys([*header.split("\n"), *own])))
         result, dropped = _without_misuses(result, misuses(context.code, "tests/test_reply.py", result))
         kept = parse_module(result, "reply")
         if not any(isinstance(n, ast.Name) and n.id == symbol.name for n in ast.walk(kept)):
@@ -127,12 +128,19 @@ def _for_symbol(context: Context, specification: Specification, symbol: Symbol, 
 
 
 def _header(context: Context, symbol: Symbol) -> str:
-    """Return the imports that the tests begin with: of an object those of a check that uses it, and what that hands
-    it to."""
+    """Return what the tests begin with: its import; of an object the imports of the checks that use it, and what is
+    made of it there (``client = TestClient(app)``)."""
     plain = f"from {symbol.module} import {symbol.name}"
-    check = next((c.check for c in context.checks_of(symbol.name) if c.check), "") if symbol.whole else ""
-    imports = [n for n in parse_module(check or "", "check").body if isinstance(n, ast.Import | ast.ImportFrom)]
-    return "\n".join(dict.fromkeys([*map(ast.unparse, imports), plain]))
+    if not symbol.whole:
+        return plain
+    nodes = [n for c in context.checks_of(symbol.name) if c.check for n in parse_module(c.check, c.id).body]
+    imports = [ast.unparse(n) for n in nodes if isinstance(n, ast.Import | ast.ImportFrom)]
+    made = {
+        ast.unparse(n.targets[0]): ast.unparse(n)
+        for n in nodes
+        if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call) and symbol.name in map(ast.unparse, n.value.args)
+    }
+    return "\n".join([*dict.fromkeys([*imports, plain]), "", *made.values()]).strip()
 
 
 def _beginning(context: Context, symbol: Symbol) -> str:

@@ -10,10 +10,13 @@ import pytest
 
 from agents.context import Context
 from agents.models.scripted import ScriptedModel, ScriptedReply
+from agents.skeleton import placeholder
 from agents.tester import _join, write_tests
 from orchestrator.evidence.static import misuses
 from schemas.code_change import WrittenTests
 from schemas.errors import InvalidOutput
+from schemas.idea import Idea
+from schemas.milestone import Criterion
 from schemas.specification import Specification
 from tests.model_calls import runner_for
 from tests.replies import SMALL, python, spec
@@ -82,3 +85,20 @@ def test_parts_of_a_test_module_keep_their_own_helpers_and_all_their_tests() -> 
     assert len(tests) == 4
     for name in tests:
         namespace[name]()
+
+
+def test_tests_of_an_object_begin_with_what_the_checks_make_of_it() -> None:
+    source = "import json\nfrom web import app\nclient = json.dumps(app)\nassert client"
+    check = {"id": "AC1", "statement": "it answers", "check": source}
+    idea = Idea.model_validate({"name": "Web", "summary": "s", "features": ["it answers"], "acceptance": [check]})
+    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="it answers", check="AC1")]})
+    files = {"web.py": placeholder("app")}
+    context = Context(idea=idea, milestone=milestone, turn=1, files=files)
+    blueprint = BLUEPRINT.model_copy(update={"skeletons": files})
+    model = ScriptedModel(
+        [ScriptedReply(agent="tester", reply=python("def test_a():\n    assert client"))], traits=SMALL
+    )
+    specification = Specification.model_validate_json(spec("double"))
+    made = asyncio.run(write_tests(runner_for(model), context, specification, blueprint, misuses))
+    assert "\nclient = json.dumps(app)\n" in made.change.writes[0].content
+    assert (model.requests[0].prefill or "").endswith("client = json.dumps(app)\n\n\ndef test_")
