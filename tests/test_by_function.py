@@ -13,6 +13,7 @@ from agents.context import Context
 from agents.critic import rule
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import Examine, Traits
+from agents.skeleton import placeholder
 from orchestrator.evidence.static import certain_errors
 from schemas.architecture import Architecture, Blueprint
 from schemas.code_change import Implementation, Version
@@ -139,6 +140,19 @@ def test_no_usable_version_at_all_is_the_agents_failure() -> None:
         implement(*["nonsense ("] * 13)
 
 
+def test_a_module_that_offers_an_object_is_written_and_judged_as_a_whole() -> None:
+    """The first reply makes no object, the second fails the check, the third meets it."""
+    skeleton = placeholder("double")
+    replies = [python("size = 1\n"), python(f"{WRONG}\n"), *[python(f"{RIGHT}\n")] * 7]
+    model = ScriptedModel([ScriptedReply(agent="impl", reply=r) for r in replies], traits=replace(SMALL, choices=1))
+    context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": skeleton})
+    blueprint = BLUEPRINT.model_copy(update={"skeletons": {"calc.py": skeleton}})
+    examine = examiner([], passing=True)
+    made = asyncio.run(by_function(runner_for(model), context, blueprint, certain_errors, examine))
+    assert made.change.writes[0].content.strip() == RIGHT.strip()
+    assert all("Write calc.py with double, as a whole" in r.messages[0].content for r in model.requests)
+
+
 def version(replies: int, source: str) -> Version:
     return Version(function="double", replies=replies, evidence=measure(source))
 
@@ -165,6 +179,14 @@ def test_a_small_models_test_that_no_version_passes_does_not_count() -> None:
     assert ruled(version(1, RIGHT), version(3, WRONG)) == ("test", 0)
     assert ruled(version(1, RIGHT), version(3, WRONG), traits=replace(SMALL, step="project")) == ("code", 1)
     assert ruled(version(4, WRONG)) == ("code", 1)
+
+
+def test_what_stands_above_the_tests_of_a_file_counts_as_used_by_them() -> None:
+    files = {"calc.py": RIGHT, "tests/t.py": "twice = double(1)\ndef test_double():\n    assert twice == 3\n"}
+    failure = Failure(test="tests/t.py::test_double", error="", location="", source="assert twice == 3")
+    context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files=files)
+    ruling = asyncio.run(rule(runner_for(ScriptedModel([], traits=SMALL)), context, failure, [version(4, RIGHT)]))
+    assert ruling.wrong == "test"
 
 
 def test_versions_that_share_a_function_which_no_check_proves_have_no_vote() -> None:
