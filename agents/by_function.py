@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agents.context import Context
-from agents.names import Definition, top_names, with_imports
-from agents.parsing import FIRST_THINK, fences, parse_module, python_from
+from agents.names import Definition
+from agents.parsing import FIRST_THINK, parse_module
+from agents.pieces import CHOICES, definition, filled, mend, write, write_text
 from agents.ports import Examine, Lint
 from agents.runner import Runner, Task
-from agents.selection import interfaces
-from agents.skeleton import Symbol, fill, interface, open_names, signature_gaps, span, stubs
+from agents.skeleton import Symbol, stubs
 from schemas.architecture import Blueprint
 from schemas.code_change import CodeChange, FileWrite, Implementation, Version
 from schemas.errors import AgentFailure
@@ -26,9 +26,6 @@ from schemas.evidence import Evidence
 from schemas.test_report import Failure
 
 __all__ = ["by_function"]
-
-CHOICES = 4
-"""How many versions of a function are asked for at once, where the likeliest one fails."""
 
 ROUNDS = 2
 """How often, within one attempt, what still fails is begun afresh, once told what failed and once not. A small model
@@ -61,7 +58,7 @@ async def by_function(
     versions: list[Version] = []
     # While a sealed check fails, only that is looked at; when it holds, the generated tests come into sight.
     while begun := [drafts.pop(_place(b.symbol)) for b in _blamed(state, whole) if _place(b.symbol) in drafts]:
-        tasks = [replace(_write(state, symbol, lint, sample + 1), corrections=0) for symbol, _ in begun]
+        tasks = [replace(write(state, symbol, lint, sample + 1), corrections=0) for symbol, _ in begun]
         found = _found([symbol for symbol, _ in begun], await runner.ask_all(tasks))
         found = [(symbol, first + more) for (symbol, more), (_, first) in zip(found, begun, strict=True)]
         state, more = await _better(state, found, examine)
@@ -77,9 +74,9 @@ async def by_function(
         # Once with the facts, once without; never with a generated test, which versions that know it say nothing on.
         told = not proven and bool(number) == (context.turn == 1)
         if evidence.counting_failures:
-            tasks = [_write(state, b.symbol, lint, first, b.facts if told else ()) for b in blamed]
+            tasks = [write(state, b.symbol, lint, first, b.facts if told else ()) for b in blamed]
         else:
-            tasks = [_mend(state, b, lint, first) for b in blamed if not b.symbol.whole]
+            tasks = [mend(state, b.symbol, b.facts, lint, first) for b in blamed if not b.symbol.whole]
             blamed = [b for b in blamed if not b.symbol.whole]
         replies = await runner.ask_all([replace(task, corrections=0) for task in tasks])
         found = _found([b.symbol for b in blamed], replies)
@@ -104,14 +101,14 @@ async def _draft(
     todo = [symbol for path, source in context.code.items() for symbol in stubs(path, source)]
     others = [f for f in blueprint.architecture.files if not f.path.endswith(".py") and f.path not in files]
     known = {blame.symbol.name: blame.facts for blame in (_blamed(context, whole) if context.evidence else [])}
-    tasks = [_write(context, symbol, lint, sample, known.get(symbol.name, ())) for symbol in todo]
-    tasks += [_write_text(context, file.path, file.purpose, sample) for file in others]
+    tasks = [write(context, symbol, lint, sample, known.get(symbol.name, ())) for symbol in todo]
+    tasks += [write_text(context, file.path, file.purpose, sample) for file in others]
     likeliest = [_likeliest(task) for task in tasks] if context.sample == 0 else tasks
     first = await runner.ask_all(likeliest)
     again = iter(await runner.ask_all(t for t, r in zip(tasks, first, strict=True) if isinstance(r, AgentFailure)))
     replies = [_usable(next(again) if isinstance(reply, AgentFailure) else reply) for reply in first]
     for symbol, codes in zip(todo, replies, strict=False):
-        files[symbol.path] = _filled(files, symbol, codes[0])
+        files[symbol.path] = filled(files, symbol, codes[0])
     files.update({file.path: texts[0] for file, texts in zip(others, replies[len(todo) :], strict=True)})
     drafts = {_place(symbol): (symbol, codes) for symbol, codes in zip(todo, replies, strict=False)}
     return replace(context, files=files, evidence=await examine(files)), drafts
@@ -151,7 +148,7 @@ async def _better(
         measured = {ast.dump(ast.parse(context.code[symbol.path])): _evidence(context)}
         replies: Counter[str] = Counter()
         for code in codes:
-            trial = {**context.files, symbol.path: _filled(context.files, symbol, code)}
+            trial = {**context.files, symbol.path: filled(context.files, symbol, code)}
             shape = ast.dump(ast.parse(trial[symbol.path]))
             replies[shape] += 1
             if shape not in measured:
@@ -169,146 +166,6 @@ def _evidence(context: Context) -> Evidence:
     return context.evidence
 
 
-def _filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
-    """Return the module of ``symbol`` with ``code`` in it, and with the imports that this needs."""
-    homes: dict[str, str] = {}
-    for path, source in files.items():
-        if path.endswith(".py") and path != symbol.path and not path.startswith("tests/"):
-            module = Symbol(path, "", source).module
-            homes.update({n.name: module for n in parse_module(source, path).body if isinstance(n, Definition)})
-    return with_imports(code if symbol.whole else fill(files[symbol.path], symbol.name, code), homes)
-
-
-def _write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str] = ()) -> Task[str]:
-    """Ask for one function, of which the model sees the interface only, and ``facts`` on what was written before."""
-    if symbol.whole:
-        return _write_module(context, symbol, lint, sample, facts)
-    module = interface(context.code[symbol.path])
-    # A class that has code already, and lacks a method, is shown as it is: all of it is written again.
-    stub = symbol.source if _begun(symbol.source) else _definition(module, symbol.name)
-    variables = {
-        **context.variables("impl"),
-        "symbol": replace(symbol, source=stub),
-        "module": _without(module, symbol.name),
-        **interfaces(context, without=[symbol.path]),
-        "mentioned": context.checks_of(symbol.name),
-        "facts": facts,
-    }
-    return _task("function", variables, context, symbol, lint, sample, _head(stub))
-
-
-def _write_module(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str]) -> Task[str]:
-    """Ask for a whole module that offers ``symbol``: what its parts share, such as routes of a web service do, nobody
-    could write apart."""
-
-    def parse(text: str) -> str:
-        code = python_from(text)
-        problems = signature_gaps(symbol.path, symbol.source, code)
-        problems += [
-            f"{name} is not made" for name in open_names(symbol.source) if name not in top_names(ast.parse(code))
-        ]
-        problems += [f"{name} has no value yet" for name in open_names(code)]
-        problems += [f"{stub.name} has no body yet" for stub in stubs(symbol.path, code)]
-        problems += lint(symbol.path, _filled(context.code, symbol, code))
-        if problems:
-            raise ValueError("; ".join(problems[:4]))
-        return code
-
-    variables = {
-        **context.variables("impl"),
-        **interfaces(context, without=[symbol.path]),
-        "path": symbol.path,
-        "skeleton": symbol.source,
-        "offered": symbol.name,
-        "mentioned": context.checks_of(symbol.name),
-        "facts": facts,
-    }
-    stop = ["\n```", "\nif __name__"]
-    return Task(
-        "impl",
-        "module",
-        variables,
-        parse,
-        max_tokens=1_500,
-        stop=stop,
-        prefill="```python\n",
-        sample=sample,
-        choices=CHOICES,
-    )
-
-
-def _mend(context: Context, blame: _Blame, lint: Lint, sample: int) -> Task[str]:
-    """Ask for one function again; the model sees its code and what the judge wants of it."""
-    symbol = blame.symbol
-    variables = {
-        **context.variables("impl"),
-        "symbol": symbol,
-        "module": _without(interface(context.code[symbol.path]), symbol.name),
-        "facts": blame.facts,
-    }
-    return _task("mend", variables, context, symbol, lint, sample, _head(interface(symbol.source)))
-
-
-def _begun(source: str) -> bool:
-    node = parse_module(source, "symbol").body[-1]
-    methods = [n for n in getattr(node, "body", []) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return isinstance(node, ast.ClassDef) and len(stubs("symbol", "\n".join(map(ast.unparse, methods)))) < len(methods)
-
-
-def _head(stub: str) -> str:
-    """Return signature and docstring of a function's stub: a reply that begins with them brings the body only.
-
-    One for a class begins with its head.
-    """
-    node = parse_module(stub, "stub").body[-1]
-    if not isinstance(node, Definition) or node.body[0].lineno == node.lineno:
-        return ""
-    if isinstance(node, ast.ClassDef):
-        told = ast.get_docstring(node) is not None
-        lines = node.body[0].end_lineno if told else node.body[0].lineno - 1
-        return "\n".join(stub.split("\n")[:lines]) + "\n"
-    return "\n".join(stub.split("\n")[: node.body[-1].lineno - 1]) + "\n"
-
-
-def _task(
-    step: str, variables: Mapping[str, object], context: Context, symbol: Symbol, lint: Lint, sample: int, head: str
-) -> Task[str]:
-    files = context.code
-    known = set(lint(symbol.path, files[symbol.path]))
-
-    def parse(text: str) -> str:
-        code = python_from(text)
-        module = _filled(files, symbol, code)
-        problems = [problem for problem in lint(symbol.path, module) if problem not in known]
-        if problems:
-            raise ValueError("; ".join(problems[:4]))
-        return code
-
-    return Task(
-        "impl",
-        step,
-        variables,
-        parse,
-        max_tokens=1_200 if head.lstrip().startswith("class ") else 500,
-        stop=["\n```"],
-        prefill=f"```python\n{head}",
-        sample=sample,
-        choices=CHOICES,
-    )
-
-
-def _write_text(context: Context, path: str, purpose: str, sample: int) -> Task[str]:
-    def parse(text: str) -> str:
-        blocks = fences(text)
-        content = blocks[0].content if blocks else text
-        if not content.strip():
-            raise ValueError(f"{path} is empty")
-        return content
-
-    variables = {**context.variables("impl"), "path": path, "purpose": purpose}
-    return Task("impl", "text", variables, parse, max_tokens=300, stop=["\n```"], prefill="```\n", sample=sample)
-
-
 def _blamed(context: Context, whole: Mapping[str, Symbol]) -> list[_Blame]:
     """Return the functions that the facts point at, most facts first, each with its facts.
 
@@ -318,7 +175,7 @@ def _blamed(context: Context, whole: Mapping[str, Symbol]) -> list[_Blame]:
     """
     evidence = _evidence(context)
     symbols = [
-        Symbol(path, node.name, _definition(source, node.name))
+        Symbol(path, node.name, definition(source, node.name))
         for path, source in context.code.items()
         for node in parse_module(source, path).body
         if isinstance(node, Definition) and path not in whole
@@ -343,22 +200,3 @@ def _fact(failure: Failure) -> str:
     said, _, trace = failure.error.partition("\n\n")
     inner = [line for line in trace.splitlines() if line.startswith("E ")]
     return f"{failure.source}\n{said}" if failure.source else f"{said}\n" + "\n".join(inner[:8])
-
-
-def _definition(source: str, name: str) -> str:
-    """Return the text of the definition of ``name`` in ``source``."""
-    return "\n".join(source.split("\n")[_span(source, name)])
-
-
-def _without(source: str, name: str) -> str:
-    """Return ``source`` less its definition of ``name``: the prompt shows that one apart."""
-    lines = source.split("\n")
-    del lines[_span(source, name)]
-    return "\n".join(lines).strip()
-
-
-def _span(source: str, name: str) -> slice:
-    for node in reversed(parse_module(source, "module").body):
-        if isinstance(node, Definition) and node.name == name:
-            return slice(*span(node))
-    return slice(0, 0)

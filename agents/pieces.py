@@ -1,0 +1,182 @@
+"""What a small model is asked for, one piece at a time: a function or class of a module, the whole module, a text."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from agents.context import Context
+from agents.names import Definition, top_names, with_imports
+from agents.parsing import fences, parse_module, python_from
+from agents.ports import Lint
+from agents.runner import Task
+from agents.selection import interfaces
+from agents.skeleton import Symbol, fill, interface, open_names, signature_gaps, span, stubs
+
+__all__ = ["CHOICES", "definition", "filled", "mend", "write", "write_text"]
+
+CHOICES = 4
+"""How many versions of a piece are asked for at once, where the likeliest one fails."""
+
+
+def filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
+    """Return the module of ``symbol`` with ``code`` in it, and with the imports that this needs."""
+    homes: dict[str, str] = {}
+    for path, source in files.items():
+        if path.endswith(".py") and path != symbol.path and not path.startswith("tests/"):
+            module = Symbol(path, "", source).module
+            homes.update({n.name: module for n in parse_module(source, path).body if isinstance(n, Definition)})
+    return with_imports(code if symbol.whole else fill(files[symbol.path], symbol.name, code), homes)
+
+
+def write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str] = ()) -> Task[str]:
+    """Ask for one function, of which the model sees the interface only, and ``facts`` on what was written before."""
+    if symbol.whole:
+        return _write_module(context, symbol, lint, sample, facts)
+    module = interface(context.code[symbol.path])
+    # A class that has code already, and lacks a method, is shown as it is: all of it is written again.
+    stub = symbol.source if _begun(symbol.source) else definition(module, symbol.name)
+    variables = {
+        **context.variables("impl"),
+        "symbol": replace(symbol, source=stub),
+        "module": _without(module, symbol.name),
+        **interfaces(context, without=[symbol.path]),
+        "mentioned": context.checks_of(symbol.name),
+        "facts": facts,
+    }
+    return _task("function", variables, context, symbol, lint, sample, _head(stub))
+
+
+def _write_module(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str]) -> Task[str]:
+    """Ask for a whole module that offers ``symbol``: what its parts share, such as routes of a web service do, nobody
+    could write apart."""
+
+    def parse(text: str) -> str:
+        code = python_from(text)
+        problems = signature_gaps(symbol.path, symbol.source, code)
+        problems += [
+            f"{name} is not made" for name in open_names(symbol.source) if name not in top_names(ast.parse(code))
+        ]
+        problems += [f"{name} has no value yet" for name in open_names(code)]
+        problems += [f"{stub.name} has no body yet" for stub in stubs(symbol.path, code)]
+        problems += lint(symbol.path, filled(context.code, symbol, code))
+        if problems:
+            raise ValueError("; ".join(problems[:4]))
+        return code
+
+    variables = {
+        **context.variables("impl"),
+        **interfaces(context, without=[symbol.path]),
+        "path": symbol.path,
+        "besides": [definition(symbol.source, n.name) for n in _definitions(symbol.source)],
+        "offered": symbol.name,
+        "mentioned": context.checks_of(symbol.name),
+        "facts": facts,
+    }
+    stop = ["\n```", "\nif __name__"]
+    return Task(
+        "impl",
+        "module",
+        variables,
+        parse,
+        max_tokens=1_500,
+        stop=stop,
+        prefill="```python\n",
+        sample=sample,
+        choices=CHOICES,
+    )
+
+
+def mend(context: Context, symbol: Symbol, facts: Sequence[str], lint: Lint, sample: int) -> Task[str]:
+    """Ask for one function again; the model sees its code and what the judge wants of it."""
+    variables = {
+        **context.variables("impl"),
+        "symbol": symbol,
+        "module": _without(interface(context.code[symbol.path]), symbol.name),
+        "facts": facts,
+    }
+    return _task("mend", variables, context, symbol, lint, sample, _head(interface(symbol.source)))
+
+
+def _definitions(source: str) -> list[Definition]:
+    return [node for node in parse_module(source, "module").body if isinstance(node, Definition)]
+
+
+def _begun(source: str) -> bool:
+    node = parse_module(source, "symbol").body[-1]
+    methods = [n for n in getattr(node, "body", []) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return isinstance(node, ast.ClassDef) and len(stubs("symbol", "\n".join(map(ast.unparse, methods)))) < len(methods)
+
+
+def _head(stub: str) -> str:
+    """Return signature and docstring of a function's stub: a reply that begins with them brings the body only.
+
+    One for a class begins with its head.
+    """
+    node = parse_module(stub, "stub").body[-1]
+    if not isinstance(node, Definition) or node.body[0].lineno == node.lineno:
+        return ""
+    if isinstance(node, ast.ClassDef):
+        told = ast.get_docstring(node) is not None
+        lines = node.body[0].end_lineno if told else node.body[0].lineno - 1
+        return "\n".join(stub.split("\n")[:lines]) + "\n"
+    return "\n".join(stub.split("\n")[: node.body[-1].lineno - 1]) + "\n"
+
+
+def _task(
+    step: str, variables: Mapping[str, object], context: Context, symbol: Symbol, lint: Lint, sample: int, head: str
+) -> Task[str]:
+    files = context.code
+    known = set(lint(symbol.path, files[symbol.path]))
+
+    def parse(text: str) -> str:
+        code = python_from(text)
+        module = filled(files, symbol, code)
+        problems = [problem for problem in lint(symbol.path, module) if problem not in known]
+        if problems:
+            raise ValueError("; ".join(problems[:4]))
+        return code
+
+    return Task(
+        "impl",
+        step,
+        variables,
+        parse,
+        max_tokens=1_200 if any(isinstance(n, ast.ClassDef) for n in _definitions(symbol.source)) else 500,
+        stop=["\n```"],
+        prefill=f"```python\n{head}",
+        sample=sample,
+        choices=CHOICES,
+    )
+
+
+def write_text(context: Context, path: str, purpose: str, sample: int) -> Task[str]:
+    def parse(text: str) -> str:
+        blocks = fences(text)
+        content = blocks[0].content if blocks else text
+        if not content.strip():
+            raise ValueError(f"{path} is empty")
+        return content
+
+    variables = {**context.variables("impl"), "path": path, "purpose": purpose}
+    return Task("impl", "text", variables, parse, max_tokens=300, stop=["\n```"], prefill="```\n", sample=sample)
+
+
+def definition(source: str, name: str) -> str:
+    """Return the text of the definition of ``name`` in ``source``."""
+    return "\n".join(source.split("\n")[_span(source, name)])
+
+
+def _without(source: str, name: str) -> str:
+    """Return ``source`` less its definition of ``name``: the prompt shows that one apart."""
+    lines = source.split("\n")
+    del lines[_span(source, name)]
+    return "\n".join(lines).strip()
+
+
+def _span(source: str, name: str) -> slice:
+    for node in reversed(parse_module(source, "module").body):
+        if isinstance(node, Definition) and node.name == name:
+            return slice(*span(node))
+    return slice(0, 0)
