@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
@@ -9,6 +10,7 @@ from agents.by_contract import by_contract
 from agents.context import Context
 from agents.contracts import objects
 from agents.entry import entry_points, input_files, with_entry
+from agents.names import Definition
 from agents.parsing import files_from, json_as, parse_module, python_from, schema_of
 from agents.ports import Misuses
 from agents.runner import Runner, Task
@@ -163,11 +165,12 @@ def _unfit(files: Mapping[str, str], context: Context, misuses: Misuses) -> list
 
 
 def _missing_contracts(files: Mapping[str, str], specification: Specification) -> list[str]:
+    # A small model calls methods functions, too.
     names = {
         node.name
         for path, source in files.items()
-        for node in parse_module(source, path).body
-        if hasattr(node, "name") and isinstance(node.name, str)
+        for node in ast.walk(parse_module(source, path))
+        if isinstance(node, Definition)
     }
     return [
         f"the specification's {contract.kind} {contract.name} is in no file"

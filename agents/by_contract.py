@@ -36,7 +36,8 @@ async def by_contract(
     *,
     again: bool,
 ) -> dict[str, str]:
-    """Return path → skeleton of the functions and classes of ``contracts``.
+    """Return path → skeleton of the functions and classes of ``contracts``: classes first, and of the functions only
+    those that are no methods of theirs.
 
     What the project has already is left alone, unless it is asked for ``again``.
 
@@ -49,11 +50,32 @@ async def by_contract(
     wanted = [c for c in contracts if c.kind in ("function", "class") and c.name.isidentifier()]
     wanted = [c for c in wanted if c.name not in (wired if again else there)]
     wanted += _uncontracted(context, {*there, *(c.name for c in wanted)})
-    tasks = [_signature(context, contract) for contract in wanted]
+    files: dict[str, str] = {}
+    await _design(runner, context, [c for c in wanted if c.kind == "class"], planned, misuses, files)
+    required = {name for names in context.required.values() for name in names}
+    methods = {m for s in {**context.code, **files}.values() for m in _methods(s)} - required
+    await _design(
+        runner, context, [c for c in wanted if c.kind != "class" and c.name not in methods], planned, misuses, files
+    )
+    for name in sorted(objects(context) - there):
+        path = _home(name, context, planned)
+        files[path] = merge(files.get(path) or context.code.get(path) or "", placeholder(name))
+    return files
+
+
+async def _design(
+    runner: Runner,
+    context: Context,
+    contracts: Sequence[Contract],
+    planned: Sequence[PlannedFile],
+    misuses: Misuses,
+    files: dict[str, str],
+) -> None:
+    """Put the interfaces of ``contracts`` into ``files``."""
+    tasks = [_signature(context, contract) for contract in contracts]
     replies = await runner.ask_all(tasks)
     purposes = {file.path: file.purpose for file in planned}
-    files: dict[str, str] = {}
-    for contract, task, first in zip(wanted, tasks, replies, strict=True):
+    for contract, task, first in zip(contracts, tasks, replies, strict=True):
         path = _home(contract.name, context, planned)
         head = ast.unparse(ast.Expr(ast.Constant(purposes.get(path, context.milestone.title)))) + "\n"
         module = files.get(path) or context.code.get(path) or head
@@ -68,10 +90,6 @@ async def by_contract(
         if fits is None:
             raise InvalidOutput(f"{contract.name} can't be called as the checks call it: {complaints[0]}")
         files[path] = fits
-    for name in sorted(objects(context) - there):
-        path = _home(name, context, planned)
-        files[path] = merge(files.get(path) or context.code.get(path) or "", placeholder(name))
-    return files
 
 
 def _fitting(
@@ -82,7 +100,7 @@ def _fitting(
     complaints: list[str] = []
     for version in _by_completeness(versions, contract, context):
         merged = merge(module, version)
-        complaints = _complaints(context, contract.name, {path: merged}, misuses)
+        complaints = _complaints(context, contract, {path: merged}, misuses)
         if not complaints:
             return merged, []
     return None, complaints
@@ -102,7 +120,9 @@ def _by_completeness(versions: Sequence[str], contract: Contract, context: Conte
 
 
 def _methods(source: str) -> set[str]:
-    return {node.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)}
+    """Return the names of the methods of all classes of ``source``."""
+    classes = [node for node in parse_module(source, "module").body if isinstance(node, ast.ClassDef)]
+    return {m.name for node in classes for m in node.body if isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
 def _without_hints(source: str) -> str:
@@ -151,16 +171,17 @@ def _home(name: str, context: Context, planned: Sequence[PlannedFile]) -> str:
     return paths[0] if paths else next(iter(context.code), f"{context.idea.slug.replace('-', '_')}.py")
 
 
-def _complaints(context: Context, name: str, files: Mapping[str, str], misuses: Misuses) -> list[str]:
-    """Say where the checks call ``name`` otherwise than its signature in ``files`` says."""
-    found = []
+def _complaints(context: Context, contract: Contract, files: Mapping[str, str], misuses: Misuses) -> list[str]:
+    """Say where the checks use what ``contract`` is about otherwise than its interface in ``files`` says."""
+    name, found = contract.name, []
     for check in context.checks_of(name):
         source = (check.check or "").strip() + "\n"
         whole = wire({**context.code, **files}, context.required)
         for line, message in misuses(whole, "tests/test_check.py", source):
             text = source.splitlines()[line - 1]
             # A module that lacks another name gets it later.
-            if re.search(rf"\b{re.escape(name)}\b", text) and not message.startswith("Module "):
+            about = contract.kind == "class" or re.search(rf"\b{re.escape(name)}\b", text)
+            if about and not message.startswith("Module "):
                 found.append(f"{text.strip()}: {message}")
     return found
 

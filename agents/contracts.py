@@ -45,7 +45,7 @@ def straightened(contracts: Sequence[Contract], context: Context) -> list[Contra
         if contract.kind == "function" and contract.name[:1].isupper() and contract.name in required | called:
             contract = contract.model_copy(update={"kind": "class"})
         elif contract.kind == "function" and contract.name not in required:
-            if classes and (required == classes or contract.name in attributes(context)):
+            if classes and contract.name in attributes(context):
                 continue
             if hidden:
                 contract = contract.model_copy(update={"kind": "endpoint"})

@@ -98,9 +98,16 @@ def test_a_class_that_was_taken_for_a_function_is_one_and_its_methods_are_no_fun
     check = {"id": "AC1", "statement": "s", "check": "from box import Box\nassert Box().open() is None"}
     idea = Idea.model_validate({"name": "Box", "summary": "s", "features": ["Box() has a lid"], "acceptance": [check]})
     milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="s", check="AC1")]})
-    named = [DOUBLE.model_copy(update={"name": name}) for name in ("Box", "open", "shut")]
-    found = straightened(named, Context(idea=idea, milestone=milestone, turn=1))
-    assert [(contract.kind, contract.name) for contract in found] == [("class", "Box")]
+    named = [DOUBLE.model_copy(update={"name": name}) for name in ("Box", "open", "shut", "double")]
+    context = Context(idea=idea, milestone=milestone, turn=1)
+    contracts = straightened(named, context)
+    assert [(contract.kind, contract.name) for contract in contracts][:2] == [("class", "Box"), ("function", "shut")]
+    box = "class Box:\n    def open(self): ...\n    def shut(self): ..."
+    replies = [ScriptedReply(agent="arch", reply=f"```python\n{code}\n```") for code in (box, "def double(n):")]
+    model = ScriptedModel(replies, traits=SMALL)
+    made = asyncio.run(by_contract(runner_for(model), context, contracts, PLANNED, misuses, again=False))
+    found = {n.name for s in made.values() for n in ast.parse(s).body if isinstance(n, ast.ClassDef | ast.FunctionDef)}
+    assert found == {"Box", "double"}
 
 
 def test_what_is_there_already_is_not_asked_for_again() -> None:
