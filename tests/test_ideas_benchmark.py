@@ -22,7 +22,7 @@ from agents.models.scripted import ScriptedReply
 from benchmarks.ideas import task as tasks_module
 from benchmarks.ideas.__main__ import main, row
 from benchmarks.ideas.arms import ASK, RUN, Delivery, project_from
-from benchmarks.ideas.report import page, summary
+from benchmarks.ideas.report import LOOKED_AT, page, summary
 from benchmarks.ideas.task import Task, emptied, load, outcomes
 from orchestrator.evidence.collect import acceptance_source
 from orchestrator.evidence.environment import Environment, ensure_environment
@@ -242,6 +242,13 @@ def test_shares_are_over_all_checks_and_over_ideas() -> None:
     assert arm["interval"] == [0.15, 0.85]
 
 
+def test_what_was_looked_at_is_left_out_of_the_figure_for_the_others() -> None:
+    seen = {LOOKED_AT[0]: outcome(LOOKED_AT[0], 0, 10, accepted=False)}
+    arm = summary({"pipeline": {**PIPELINE, **seen}})["arms"]["pipeline"]
+    assert (arm["micro"], arm["unseen"]) == (0.6, 0.8)
+    assert summary({"pipeline": seen})["arms"]["pipeline"]["unseen"] is None
+
+
 def test_verdicts_are_held_against_the_held_out_checks() -> None:
     verdicts = summary({"pipeline": PIPELINE})["arms"]["pipeline"]["verdicts"]
     assert list(verdicts["all"].values()) == [1, 1, 1, 1, 0.5, 0.5]
@@ -260,7 +267,7 @@ def test_arms_are_compared_on_the_ideas_that_both_have() -> None:
 
 def test_the_page_names_each_arm_idea_and_verdict() -> None:
     text = page(summary({"single": SINGLE, "pipeline": PIPELINE}), ["ideas-held-out.svg"])
-    assert "| pipeline | 4 | 80.0% | 72.5% | 2 |" in text
+    assert "| pipeline | 4 | 80.0% | 80.0% | 72.5% | 2 |" in text
     assert "| single | all held-out checks pass | 0 | 0 | 1 | 1 | – | 0% |" in text
     assert "| [b](../benchmarks/ideas/tasks/b/idea.yaml) | 10 of 10 | 9 of 10 ✓ |" in text
     assert "| [d](../benchmarks/ideas/tasks/d/idea.yaml) | – | 0 of 5 |" in text
