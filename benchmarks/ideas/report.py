@@ -136,8 +136,8 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
         f"whose runs were looked at while the product was changed ({', '.join(LOOKED_AT)}). Attempts, calls, tokens",
         "and seconds are means of one idea. Seconds are of a shared machine and say little by themselves.",
         "",
-        "| Arm | Ideas | Micro | of the others | Macro | Whole | 95 % | Accepted | Attempts | Calls | Tokens in | from cache | "
-        "Tokens out | Seconds |",
+        "| Arm | Ideas | Micro | of the others | Macro | Whole | 95 % | Accepted | Attempts | Calls | Tokens in "
+        "| from cache | Tokens out | Seconds |",
         "|---|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for arm, f in figures["arms"].items():
