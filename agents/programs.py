@@ -58,9 +58,9 @@ async def versions(
     """Return the versions that ``agent`` writes of a program, the same one as often as it is written; with ``before``,
     those that differ from it.
 
-    Where the task ends in code and a model's reply can be begun for it, it begins with that code: neither signature nor
-    docstring is written anew, and neither can come out wrong. A small model writes two programs at first, once led so
-    and once freely: where two that were come to by different ways agree, they are nearly always right.
+    A small model writes two programs at first: one freely, and where the task ends in code one that is begun for it
+    with that code and a comment. Where two that were come to by different ways agree, they are nearly always right.
+    Written freely more are right, so the further ones are, too.
 
     Raises:
         AgentFailure: no reply was usable.
@@ -86,12 +86,12 @@ async def versions(
         parse,
         max_tokens=900 if small else 12_000,
         stop=["\n```", *(BEHIND if begun and "print" not in task.prompt.lower() else [])],
-        prefill=f"```python\n{begun}{FIRST_THINK if begun else ''}",
+        prefill="```python\n" if before is None else f"```python\n{begun}{FIRST_THINK if begun else ''}",
         sample=task.sample,
         choices=CHOICES if small and task.sample else 1,
         corrections=0 if small else CORRECTIONS,  # other versions are the second chance
     )
-    other = replace(asked, prefill="```python\n") if begun else replace(asked, sample=1)
+    other = replace(asked, prefill=f"```python\n{begun}{FIRST_THINK}") if begun else replace(asked, sample=1)
     answers: list[str] = []
     failure: AgentFailure | None = None
     for one in [asked, other] if small and before is None and not task.sample else [asked]:
