@@ -136,7 +136,7 @@ def _without_hints(source: str) -> str:
 
 
 def _uncontracted(context: Context, known: set[str]) -> list[Contract]:
-    """Return contracts for the names that the checks call and nobody has specified."""
+    """Return contracts for what the checks call, or take by the name of a class, and nobody has specified."""
     called = {
         node.func.id
         for check in context.checks
@@ -145,6 +145,7 @@ def _uncontracted(context: Context, known: set[str]) -> list[Contract]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     names = {name for names in context.required.values() for name in names}
+    called |= {name for name in names if name[:1].isupper() and not name.isupper()}
     return [
         Contract(
             kind="class" if name[:1].isupper() else "function",

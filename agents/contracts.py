@@ -82,13 +82,13 @@ def features_of(name: str, idea: Idea) -> list[str]:
 
 def objects(context: Context) -> set[str]:
     """Return the names that the checks import and only hand on, and no feature writes as a call: neither functions nor
-    classes, such as the application object of a web service."""
+    classes, such as the application object of a web service, or a constant."""
     required = {name for names in context.required.values() for name in names}
     trees = [parse_module(check.check, check.id) for check in context.checks if check.check]
     used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
     written = "\n".join(context.idea.features)
     functions = _called(context) | {name for name in required if re.search(rf"(?<!\w){re.escape(name)}\(", written)}
-    return {name for name in (required & used) - functions if name.islower() and name != "main"}
+    return {name for name in (required & used) - functions if (name.islower() or name.isupper()) and name != "main"}
 
 
 def _called(context: Context) -> set[str]:

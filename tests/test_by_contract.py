@@ -127,6 +127,18 @@ def test_names_that_the_checks_call_and_nobody_specified_are_designed_too() -> N
     assert made["calc.py"].count("def ") == 2
 
 
+def test_a_class_that_the_checks_only_hand_on_is_designed_and_a_constant_is_an_object() -> None:
+    source = (
+        "import pytest\nfrom calc import LIMIT, TooMuch\nwith pytest.raises(TooMuch):\n    raise TooMuch\nassert LIMIT"
+    )
+    idea = IDEA.model_copy(update={"acceptance": [IDEA.acceptance[0].model_copy(update={"check": source})]})
+    context = Context(idea=idea, milestone=MILESTONE, turn=1)
+    model = ScriptedModel([ScriptedReply(agent="arch", reply="class TooMuch(Exception):\n    pass\n")], traits=SMALL)
+    made = asyncio.run(by_contract(runner_for(model), context, [], PLANNED, misuses, again=False))
+    assert "class TooMuch(Exception)" in made["calc.py"]
+    assert "LIMIT: Any = ..." in made["calc.py"]
+
+
 def test_a_reply_without_the_function_is_sent_back() -> None:
     _, calls = design("```python\nclass Other:", FITS)
     assert calls == 2
