@@ -10,7 +10,7 @@ from agents.by_contract import by_contract
 from agents.context import Context
 from agents.contracts import objects
 from agents.entry import entry_points, input_files, with_entry
-from agents.names import Definition
+from agents.names import Definition, top_names
 from agents.parsing import files_from, json_as, parse_module, python_from, schema_of
 from agents.ports import Misuses
 from agents.runner import Runner, Task
@@ -70,15 +70,22 @@ async def design(
     inputs = [PlannedFile(path=p, purpose=_INPUT) for p in input_files(context) if p not in {*named, *context.files}]
     architecture = architecture.model_copy(update={"files": [*architecture.files, *inputs]})
     variables |= interfaces(context, also=[file.path for file in planned])
-    fit = partial(_checked, context=context, specification=specification, misuses=misuses)
-    if runner.model("arch").traits.step == "project":
+    large = runner.model("arch").traits.step == "project"
+    fit = partial(_checked, context=context, specification=specification, misuses=misuses, large=large)
+    if large:
         skeletons = await _at_once(runner, context, planned, variables, fit)
-    elif any(contract.kind == "endpoint" for contract in specification.contracts) and not objects(context):
+    elif any(contract.kind == "endpoint" for contract in specification.contracts) and not _new_objects(context):
         skeletons = await _by_file(runner, context, planned, variables, fit)
     else:
         new = [c for c in specification.contracts if before is None or c not in before.contracts]
         skeletons = fit(await by_contract(runner, context, new, planned, misuses, again=before is not None))
     return Blueprint(architecture=architecture, skeletons=skeletons)
+
+
+def _new_objects(context: Context) -> set[str]:
+    """Return the objects that the checks want and no module offers yet."""
+    there = {name for path, source in context.code.items() for name in top_names(parse_module(source, path))}
+    return objects(context) - there
 
 
 async def _at_once(
@@ -135,7 +142,7 @@ async def _by_file(
 
 
 def _checked(
-    files: Mapping[str, str], context: Context, specification: Specification, misuses: Misuses
+    files: Mapping[str, str], context: Context, specification: Specification, misuses: Misuses, *, large: bool
 ) -> dict[str, str]:
     """Return the new and changed files of the project with ``files`` merged in.
 
@@ -144,14 +151,14 @@ def _checked(
     """
     whole = {**context.code, **{p: merge(context.code.get(p, ""), s) for p, s in files.items()}}
     whole = wire(with_entry(whole, context), context.required)
-    gaps = _gaps(whole, context, specification) or _unfit(whole, context, misuses)
+    gaps = _gaps(whole, context, specification, large=large) or _unfit(whole, context, misuses)
     if gaps:
         raise ValueError("; ".join(gaps[:6]))
     return {path: source for path, source in whole.items() if source != context.code.get(path)}
 
 
-def _gaps(files: Mapping[str, str], context: Context, specification: Specification) -> list[str]:
-    return [*missing_names(files, context.required), *_missing_contracts(files, specification)]
+def _gaps(files: Mapping[str, str], context: Context, specification: Specification, *, large: bool) -> list[str]:
+    return [*missing_names(files, context.required), *_missing_contracts(files, specification, large=large)]
 
 
 def _unfit(files: Mapping[str, str], context: Context, misuses: Misuses) -> list[str]:
@@ -164,14 +171,11 @@ def _unfit(files: Mapping[str, str], context: Context, misuses: Misuses) -> list
     ]
 
 
-def _missing_contracts(files: Mapping[str, str], specification: Specification) -> list[str]:
+def _missing_contracts(files: Mapping[str, str], specification: Specification, *, large: bool) -> list[str]:
     # A small model calls methods functions, too.
-    names = {
-        node.name
-        for path, source in files.items()
-        for node in ast.walk(parse_module(source, path))
-        if isinstance(node, Definition)
-    }
+    trees = [parse_module(source, path) for path, source in files.items()]
+    nodes = [node for tree in trees for node in (tree.body if large else ast.walk(tree))]
+    names = {node.name for node in nodes if isinstance(node, Definition)}
     return [
         f"the specification's {contract.kind} {contract.name} is in no file"
         for contract in specification.contracts

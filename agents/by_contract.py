@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from agents.context import Context
-from agents.contracts import attributes, bullets, features_of, objects
+from agents.contracts import attributes, bullets, features_of, objects, of_modules
 from agents.entry import entry_points
 from agents.names import Definition, assigned, top_names
 from agents.parsing import parse_module, python_from
@@ -53,11 +53,14 @@ async def by_contract(
     files: dict[str, str] = {}
     await _design(runner, context, [c for c in wanted if c.kind == "class"], planned, misuses, files)
     required = {name for names in context.required.values() for name in names}
-    methods = {m for s in {**context.code, **files}.values() for m in _methods(s)} - required
+    own = {**{path: source for path, source in context.code.items() if path in context.focus}, **files}
+    methods = {m for source in own.values() for m in _methods(source)} - required - of_modules(context)
     await _design(
         runner, context, [c for c in wanted if c.kind != "class" and c.name not in methods], planned, misuses, files
     )
-    for name in sorted(objects(context) - there):
+    sources = [*(file.path for file in planned), *context.code]
+    modules = {n for m, names in context.required.items() for n in names if module_path(f"{m}.{n}", sources)}
+    for name in sorted(objects(context) - there - modules):
         path = _home(name, context, planned)
         files[path] = merge(files.get(path) or context.code.get(path) or "", placeholder(name))
     return files
@@ -165,7 +168,11 @@ def _home(name: str, context: Context, planned: Sequence[PlannedFile]) -> str:
     for module, names in context.required.items():
         if name in names:
             if names & objects(context):  # nothing can stand apart from what is written as a whole
-                return module_path(module, context.code) or module.replace(".", "/") + ".py"
+                base = module.replace(".", "/")
+                others = [m.replace(".", "/") + ".py" for m in context.required]
+                near = [*paths, *others, *context.code, *entry_points(context)[:1]]
+                inside = any(path.startswith(f"{base}/") for path in near)
+                return module_path(module, context.code) or (f"{base}/__init__.py" if inside else f"{base}.py")
             return module_path(module, [*paths, *context.code]) or next(
                 (p for p in paths if p.startswith(module.replace(".", "/") + "/")), module.replace(".", "/") + ".py"
             )

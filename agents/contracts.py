@@ -21,6 +21,7 @@ __all__ = [
     "features_of",
     "in_the_users_words",
     "objects",
+    "of_modules",
     "straightened",
 ]
 
@@ -33,24 +34,34 @@ ROOM = 1_200
 
 
 def straightened(contracts: Sequence[Contract], context: Context) -> list[Contract]:
-    """Return ``contracts`` as the user means them: a name that is written like a class (PEP 8) is one, a method is
-    no function, what answers requests behind an object that the checks import is an endpoint, and a feature that names
-    something says what it does. All are kept where nothing would be left."""
+    """Return ``contracts`` as the user means them: a name that is written like a class (PEP 8) is one, what answers
+    requests behind an object that the checks import is an endpoint, and a feature that names something says what it
+    does."""
     required = {name for names in context.required.values() for name in names}
     called = _called(context) | called_in_criteria(context)
-    classes = {name for name in required if name[:1].isupper()}
-    hidden = bool(objects(context))
+    things = objects(context)
+    hidden = any(not name.isupper() and not name.startswith("__") for name in things)
+    written = set(re.findall(r"(?<![\w.])(\w+)\(", "\n".join(context.idea.features))) | called | of_modules(context)
     kept = []
     for contract in contracts:
-        if contract.kind == "function" and contract.name[:1].isupper() and contract.name in required | called:
+        if contract.kind in ("function", "class") and contract.name in things:
+            contract = contract.model_copy(update={"kind": "endpoint"})
+        elif contract.kind == "function" and contract.name[:1].isupper() and contract.name in required | called:
             contract = contract.model_copy(update={"kind": "class"})
-        elif contract.kind == "function" and contract.name not in required:
-            if classes and contract.name in attributes(context):
-                continue
-            if hidden:
-                contract = contract.model_copy(update={"kind": "endpoint"})
+        elif contract.kind == "function" and hidden and contract.name not in required | written:
+            contract = contract.model_copy(update={"kind": "endpoint"})
         kept.append(in_the_users_words(contract, context.idea))
-    return kept or list(contracts)
+    return kept
+
+
+def of_modules(context: Context) -> set[str]:
+    """Return what the checks take as an attribute of a module that they import whole."""
+    found: set[str] = set()
+    for check in context.checks:
+        tree = parse_module(check.check or "", check.id)
+        modules = {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        found |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and ast.unparse(n.value) in modules}
+    return found
 
 
 def bullets(features: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints
 
 from agents.by_line import edit_of, lines_of
 from agents.context import Context
+from agents.contracts import objects
 from agents.edits import apply, blocks_of
 from agents.names import Definition, assigned, names_used
 from agents.parsing import Fence, fences, json_as, parse_module, path_of, schema_of
@@ -190,7 +191,7 @@ def _unwitnessed(context: Context, failure: Failure, versions: Sequence[Version]
     """
     uses = _proofs(context, failure, versions)
     tried = [v for v in versions if v.function in uses]
-    sound = [v for v in tried if uses[v.function] <= v.evidence.met]
+    sound = [v for v in tried if uses[v.function] and uses[v.function] <= v.evidence.met]
     replies = sum(v.replies for v in tried)
     if not sound or replies < WITNESSES or not all(_fails(v, failure) for v in sound):
         return None
@@ -201,17 +202,17 @@ def _unwitnessed(context: Context, failure: Failure, versions: Sequence[Version]
 def _proofs(context: Context, failure: Failure, versions: Sequence[Version]) -> dict[str, set[str]]:
     """Return the functions that the test of ``failure`` uses and that there are ``versions`` of → their sealed checks.
 
-    Those that use something unproven are left out.
+    Those that use something unproven are left out, and objects: a check of one proves little of what else they do.
     """
     try:
         used = names_used(failure.source)
         tree = parse_module(context.files.get(failure.test.partition("::")[0], ""), "test")
     except ValueError:
         return {}
-    for node in tree.body:  # what stands above the tests: ``client = TestClient(app)``
+    for node in tree.body:  # what stands above the tests
         if isinstance(node, ast.Assign) and assigned(node) & used:
             used |= names_used(ast.unparse(node.value))
-    names = {v.function for v in versions} & used
+    names = ({v.function for v in versions} & used) - objects(context)
     return {n: {check.id for check in context.checks_of(n)} for n in sorted(names) if _rests_on_proven(context, n)}
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agents.context import Context
-from agents.names import Definition, top_names, with_imports
+from agents.names import Definition, assigned, hoist, top_names, with_imports
 from agents.parsing import fences, parse_module, python_from
 from agents.ports import Lint
 from agents.runner import Task
 from agents.selection import interfaces
-from agents.skeleton import Symbol, fill, interface, open_names, signature_gaps, span, stubs
+from agents.skeleton import Symbol, fill, interface, is_guard, merge, open_names, signature_gaps, span, stubs
 
 __all__ = ["CHOICES", "definition", "filled", "mend", "write", "write_text"]
 
@@ -27,7 +27,22 @@ def filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
         if path.endswith(".py") and path != symbol.path and not path.startswith("tests/"):
             module = Symbol(path, "", source).module
             homes.update({n.name: module for n in parse_module(source, path).body if isinstance(n, Definition)})
-    return with_imports(code if symbol.whole else fill(files[symbol.path], symbol.name, code), homes)
+    module = files[symbol.path]
+    return with_imports(_kept(module, code) if symbol.whole else fill(module, symbol.name, code), homes)
+
+
+def _kept(module: str, code: str) -> str:
+    """Return ``code`` with what ``module`` has besides its definitions: imports, constants and how it is started."""
+    body = parse_module(module, "module").body
+    opened = set(open_names(module))
+    imports = [n for n in body if isinstance(n, ast.Import | ast.ImportFrom) and not _of_placeholder(n)]
+    constants = [n for n in body if isinstance(n, ast.Assign | ast.AnnAssign) and not assigned(n) & opened]
+    guards = "\n\n".join(ast.unparse(n) for n in body if is_guard(n))
+    return merge(hoist(code, imports, constants), guards)
+
+
+def _of_placeholder(node: ast.stmt) -> bool:
+    return ast.unparse(node) == "from typing import Any"
 
 
 def write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str] = ()) -> Task[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -68,6 +69,7 @@ def open_names(source: str) -> list[str]:
         for node in parse_module(source, "module").body
         if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant) and node.value.value is ...
         for name in assigned(node)
+        if ast.unparse(node.annotation) == "Any" and not re.match(r"_[^_]", name)  # those are private
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 
 from agents.context import Context
 from agents.entry import input_files
-from agents.names import Definition, assigned, with_imports
+from agents.names import Definition, assigned, top_names, with_imports
 from agents.parsing import files_from, parse_module, python_from
 from agents.ports import Misuses
 from agents.runner import Runner, Task
@@ -135,10 +136,12 @@ def _header(context: Context, symbol: Symbol) -> str:
         return plain
     nodes = [n for c in context.checks_of(symbol.name) if c.check for n in parse_module(c.check, c.id).body]
     imports = [ast.unparse(n) for n in nodes if isinstance(n, ast.Import | ast.ImportFrom)]
+    known = top_names(ast.parse("\n".join([*imports, plain]))) | set(dir(builtins))
     made = {
         ast.unparse(n.targets[0]): ast.unparse(n)
         for n in nodes
         if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call) and symbol.name in map(ast.unparse, n.value.args)
+        if {m.id for m in ast.walk(n.value) if isinstance(m, ast.Name)} <= known
     }
     return "\n".join([*dict.fromkeys([*imports, plain]), "", *made.values()]).strip()
 

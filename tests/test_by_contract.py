@@ -94,6 +94,16 @@ def test_an_object_that_the_checks_hand_on_is_a_whole_module_to_write() -> None:
     assert [(s.name, s.whole) for s in stubs("web.py", made["web.py"])] == [("app", True)]
 
 
+def test_what_a_feature_writes_as_a_call_is_designed_beside_an_object_and_an_object_is_no_function() -> None:
+    check = {"id": "AC1", "statement": "s", "check": "from web import app, LIMIT\nassert repr(app) and LIMIT"}
+    features = ["GET / answers", "longest(words) gives the longest word"]
+    idea = Idea.model_validate({"name": "Web", "summary": "s", "features": features, "acceptance": [check]})
+    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="s", check="AC1")]})
+    named = [DOUBLE.model_copy(update={"name": name}) for name in ("app", "LIMIT", "longest", "get_root")]
+    found = straightened(named, Context(idea=idea, milestone=milestone, turn=1))
+    assert [contract.kind for contract in found] == ["endpoint", "endpoint", "function", "endpoint"]
+
+
 def test_a_class_that_was_taken_for_a_function_is_one_and_its_methods_are_no_functions() -> None:
     check = {"id": "AC1", "statement": "s", "check": "from box import Box\nassert Box().open() is None"}
     idea = Idea.model_validate({"name": "Box", "summary": "s", "features": ["Box() has a lid"], "acceptance": [check]})
@@ -101,7 +111,7 @@ def test_a_class_that_was_taken_for_a_function_is_one_and_its_methods_are_no_fun
     named = [DOUBLE.model_copy(update={"name": name}) for name in ("Box", "open", "shut", "double")]
     context = Context(idea=idea, milestone=milestone, turn=1)
     contracts = straightened(named, context)
-    assert [(contract.kind, contract.name) for contract in contracts][:2] == [("class", "Box"), ("function", "shut")]
+    assert (contracts[0].kind, contracts[0].name) == ("class", "Box")
     box = "class Box:\n    def open(self): ...\n    def shut(self): ..."
     replies = [ScriptedReply(agent="arch", reply=f"```python\n{code}\n```") for code in (box, "def double(n):")]
     model = ScriptedModel(replies, traits=SMALL)

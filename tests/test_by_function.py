@@ -12,8 +12,9 @@ from agents.by_function import by_function
 from agents.context import Context
 from agents.critic import rule
 from agents.models.scripted import ScriptedModel, ScriptedReply
+from agents.pieces import filled
 from agents.ports import Examine, Traits
-from agents.skeleton import placeholder
+from agents.skeleton import Symbol, placeholder
 from orchestrator.evidence.static import certain_errors
 from schemas.architecture import Architecture, Blueprint
 from schemas.code_change import Implementation, Version
@@ -151,6 +152,16 @@ def test_a_module_that_offers_an_object_is_written_and_judged_as_a_whole() -> No
     made = asyncio.run(by_function(runner_for(model), context, blueprint, certain_errors, examine))
     assert made.change.writes[0].content.strip() == RIGHT.strip()
     assert all("Write calc.py with double, as a whole" in r.messages[0].content for r in model.requests)
+
+
+def test_a_module_that_is_written_as_a_whole_keeps_how_it_is_started_and_what_it_hands_on() -> None:
+    module = "from core import words as words\nfrom typing import Any\nSIZE = 3\ndouble: Any = ...\n"
+    module += 'if __name__ == "__main__":\n    raise SystemExit(double())\n'
+    made = filled({"calc.py": module}, Symbol("calc.py", "double", module, whole=True), RIGHT)
+    assert "from core import words as words" in made
+    assert "SIZE = 3" in made
+    assert "raise SystemExit(double())" in made
+    assert "double: Any" not in made
 
 
 def version(replies: int, source: str) -> Version:

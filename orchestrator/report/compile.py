@@ -102,7 +102,7 @@ def _acceptance(team: Team, milestones: list[Milestone], evidence: Evidence | No
 
 def _unproven(milestone: Milestone | None) -> str:
     """Say why a check has no proof."""
-    if milestone is None or not milestone.attempts:
+    if milestone is None or not milestone.attempts or milestone.status is Status.ACCEPTED:
         return "it was not reached"
     return f"{milestone.id} was not accepted, so nothing of it counts"
 
