@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from agents.context import Context
-from agents.contracts import attributes, bullets, features_of, objects, of_modules
+from agents.contracts import attributes, bullets, called_in_checks, calls, features_of, objects, of_modules
 from agents.entry import entry_points
 from agents.names import Definition, assigned, top_names
 from agents.parsing import parse_module, python_from
@@ -112,12 +112,7 @@ def _fitting(
 def _by_completeness(versions: Sequence[str], contract: Contract, context: Context) -> list[str]:
     """Return ``versions``, of a class those first that have most of the methods that the features write as calls; and
     behind them each without type hints, which can be called in any way that has as many arguments."""
-    wanted = {
-        name
-        for feature in context.idea.features
-        if contract.kind == "class"
-        for name in re.findall(r"(?<!\w)(\w+)\(", feature)
-    }
+    wanted = {name for feature in context.idea.features for name in calls(feature)}
     ordered = sorted(dict.fromkeys(versions), key=lambda v: -len(wanted & _methods(v)))
     return [*ordered, *dict.fromkeys(map(_without_hints, ordered))]
 
@@ -140,15 +135,8 @@ def _without_hints(source: str) -> str:
 
 def _uncontracted(context: Context, known: set[str]) -> list[Contract]:
     """Return contracts for what the checks call, or take by the name of a class, and nobody has specified."""
-    called = {
-        node.func.id
-        for check in context.checks
-        if check.check
-        for node in ast.walk(parse_module(check.check, check.id))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
     names = {name for names in context.required.values() for name in names}
-    called |= {name for name in names if name[:1].isupper() and not name.isupper()}
+    called = called_in_checks(context) | {name for name in names if name[:1].isupper() and not name.isupper()}
     return [
         Contract(
             kind="class" if name[:1].isupper() else "function",
@@ -230,6 +218,8 @@ def _signature(context: Context, contract: Contract) -> Task[str]:
 def _with_attributes(definition: ast.ClassDef, used: Collection[str]) -> ast.ClassDef:
     """Return ``definition`` with those of the attributes that its methods set named in its body that the checks have
     ``used``: of what a method does, the interface keeps nothing, and of the others nothing is decided yet."""
+    if any("dataclass" in ast.unparse(d) for d in definition.decorator_list):
+        return definition  # it names its fields itself; another one would be one more argument
     known = {n.name for n in definition.body if isinstance(n, Definition)}
     known |= {name for n in definition.body if isinstance(n, ast.Assign | ast.AnnAssign) for name in assigned(n)}
     found = dict.fromkeys(
@@ -262,7 +252,8 @@ def _told(definition: ast.ClassDef, contract: Contract, context: Context) -> ast
 
 
 def _docstring(contract: Contract) -> str:
-    text = contract.behaviour.strip().rstrip(".") + "."
+    # In one line: one that is nothing but ticks would end the block that the docstring is shown in.
+    text = " ".join(contract.behaviour.split()).rstrip(".") + "."
     if contract.errors:
         text += "\n\nErrors:\n" + "".join(f"    {error}\n" for error in contract.errors)
     return text

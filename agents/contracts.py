@@ -17,7 +17,9 @@ from schemas.specification import Contract
 __all__ = [
     "attributes",
     "bullets",
+    "called_in_checks",
     "called_in_criteria",
+    "calls",
     "features_of",
     "in_the_users_words",
     "objects",
@@ -38,10 +40,10 @@ def straightened(contracts: Sequence[Contract], context: Context) -> list[Contra
     requests behind an object that the checks import is an endpoint, and a feature that names something says what it
     does."""
     required = {name for names in context.required.values() for name in names}
-    called = _called(context) | called_in_criteria(context)
+    called = called_in_checks(context) | called_in_criteria(context)
     things = objects(context)
     hidden = any(not name.isupper() and not name.startswith("__") for name in things)
-    written = set(re.findall(r"(?<![\w.])(\w+)\(", "\n".join(context.idea.features))) | called | of_modules(context)
+    written = {name for feature in context.idea.features for name in calls(feature)} | called | of_modules(context)
     kept = []
     for contract in contracts:
         if contract.kind in ("function", "class") and contract.name in things:
@@ -70,7 +72,8 @@ def bullets(features: Iterable[str]) -> str:
     for feature in features:
         room -= len(feature)
         if room >= 0:
-            told.append("\n  ".join(textwrap.wrap(f"- {feature}", 100)))
+            lines = textwrap.wrap(f"- {feature}", 100, break_on_hyphens=False, break_long_words=False)
+            told.append("\n  ".join(lines))
     return "\n".join(told)
 
 
@@ -97,12 +100,16 @@ def objects(context: Context) -> set[str]:
     required = {name for names in context.required.values() for name in names}
     trees = [parse_module(check.check, check.id) for check in context.checks if check.check]
     used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    written = "\n".join(context.idea.features)
-    functions = _called(context) | {name for name in required if re.search(rf"(?<!\w){re.escape(name)}\(", written)}
+    functions = called_in_checks(context) | {name for feature in context.idea.features for name in calls(feature)}
     return {name for name in (required & used) - functions if (name.islower() or name.isupper()) and name != "main"}
 
 
-def _called(context: Context) -> set[str]:
+def calls(text: str) -> set[str]:
+    """Return the names that ``text`` writes as calls, as in ``initials(name) gives …``; "task(s)" is none."""
+    return set(re.findall(r"(?<![\w.])([A-Za-z_]\w*)\((?!e?s\))", text))
+
+
+def called_in_checks(context: Context) -> set[str]:
     """Return the plain names that the checks call."""
     return {
         node.func.id
@@ -127,4 +134,4 @@ def attributes(context: Context) -> set[str]:
 def called_in_criteria(context: Context) -> set[str]:
     """Return the functions and classes that the milestone's criteria write as calls: ``initials(name) gives …``."""
     text = "\n".join(criterion.statement for criterion in context.milestone.acceptance_criteria)
-    return {name for name in re.findall(r"(?<![\w.])([A-Za-z_]\w*)\(", text) if not hasattr(builtins, name)}
+    return {name for name in calls(text) if not hasattr(builtins, name)}

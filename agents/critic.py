@@ -14,7 +14,7 @@ from agents.by_line import edit_of, lines_of
 from agents.context import Context
 from agents.contracts import objects
 from agents.edits import apply, blocks_of
-from agents.names import Definition, assigned, names_used
+from agents.names import Definition, names_used
 from agents.parsing import Fence, fences, json_as, parse_module, path_of, schema_of
 from agents.runner import Runner, Task
 from agents.selection import interfaces, whole
@@ -185,7 +185,7 @@ def _consensus(context: Context, failure: Failure, versions: Sequence[Version]) 
 
 def _unwitnessed(context: Context, failure: Failure, versions: Sequence[Version]) -> Ruling | None:
     """Rule by what was measured where that is too little to outvote a test, and the one to ask is a small model: asked
-    which is wrong, that says no better than a coin (docs/ideas.md).
+    which is wrong, that says no better than a coin (decision 0017).
 
     A test counts against the code only if some version of the code, written independently of it, has passed it.
     """
@@ -206,12 +206,8 @@ def _proofs(context: Context, failure: Failure, versions: Sequence[Version]) -> 
     """
     try:
         used = names_used(failure.source)
-        tree = parse_module(context.files.get(failure.test.partition("::")[0], ""), "test")
     except ValueError:
         return {}
-    for node in tree.body:  # what stands above the tests
-        if isinstance(node, ast.Assign) and assigned(node) & used:
-            used |= names_used(ast.unparse(node.value))
     names = ({v.function for v in versions} & used) - objects(context)
     return {n: {check.id for check in context.checks_of(n)} for n in sorted(names) if _rests_on_proven(context, n)}
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from agents.context import Context
-from agents.contracts import bullets
+from agents.contracts import bullets, calls
 from agents.names import top_names
 from agents.parsing import parse_module
 from agents.skeleton import indented, is_guard, merge
@@ -77,7 +77,7 @@ def with_entry(files: Mapping[str, str], context: Context) -> dict[str, str]:
 def _main(context: Context) -> str:
     """Return the stub of ``main``. Its docstring says in the user's words what the command does: the features that
     write no function as a call."""
-    told = bullets(feature for feature in context.idea.features if not re.search(r"\w\(", feature))
+    told = bullets(feature for feature in context.idea.features if not calls(feature))
     tree = ast.parse(_MAIN)
     function = tree.body[0]
     assert isinstance(function, ast.FunctionDef)  # noqa: S101  (`_MAIN` is one)

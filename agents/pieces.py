@@ -70,9 +70,7 @@ def _write_module(context: Context, symbol: Symbol, lint: Lint, sample: int, fac
     def parse(text: str) -> str:
         code = python_from(text)
         problems = signature_gaps(symbol.path, symbol.source, code)
-        problems += [
-            f"{name} is not made" for name in open_names(symbol.source) if name not in top_names(ast.parse(code))
-        ]
+        problems += [f"{name} is not made" for name in offered if name not in top_names(ast.parse(code))]
         problems += [f"{name} has no value yet" for name in open_names(code)]
         problems += [f"{stub.name} has no body yet" for stub in stubs(symbol.path, code)]
         problems += lint(symbol.path, filled(context.code, symbol, code))
@@ -80,13 +78,16 @@ def _write_module(context: Context, symbol: Symbol, lint: Lint, sample: int, fac
             raise ValueError("; ".join(problems[:4]))
         return code
 
+    besides = [node.name for node in _definitions(symbol.source)]
+    offered = open_names(symbol.source)
+    mentioned = {check.id: check for name in [*offered, *besides] for check in context.checks_of(name)}
     variables = {
         **context.variables("impl"),
         **interfaces(context, without=[symbol.path]),
         "path": symbol.path,
-        "besides": [definition(symbol.source, n.name) for n in _definitions(symbol.source)],
-        "offered": symbol.name,
-        "mentioned": context.checks_of(symbol.name),
+        "besides": [definition(symbol.source, name) for name in besides],
+        "offered": ", ".join(offered),
+        "mentioned": mentioned.values(),
         "facts": facts,
     }
     stop = ["\n```", "\nif __name__"]
@@ -134,7 +135,8 @@ def _head(stub: str) -> str:
         return ""
     if isinstance(node, ast.ClassDef):
         told = ast.get_docstring(node) is not None
-        lines = node.body[0].end_lineno if told else node.body[0].lineno - 1
+        first = node.body[0]
+        lines = first.end_lineno if told else (span(first)[0] if isinstance(first, Definition) else first.lineno - 1)
         return "\n".join(stub.split("\n")[:lines]) + "\n"
     return "\n".join(stub.split("\n")[: node.body[-1].lineno - 1]) + "\n"
 

@@ -13,6 +13,7 @@ from agents.parsing import parse_module
 __all__ = [
     "Symbol",
     "fill",
+    "functions",
     "interface",
     "is_guard",
     "merge",
@@ -74,11 +75,13 @@ def open_names(source: str) -> list[str]:
 
 
 def stubs(path: str, source: str) -> list[Symbol]:
-    """Return the top-level functions and classes of ``source`` that still have a stub for a body; where an object is
-    a `placeholder`, the module as a whole."""
+    """Return what of ``source`` is to be written: its `functions`; where an object is a `placeholder`, all as one."""
     names = open_names(source)
-    if names:
-        return [Symbol(path, names[0], source, whole=True)]
+    return [Symbol(path, names[0], source, whole=True)] if names else functions(path, source)
+
+
+def functions(path: str, source: str) -> list[Symbol]:
+    """Return the top-level functions and classes of ``source`` that still have a stub for a body."""
     return [
         Symbol(path, node.name, _text(source, node))
         for node in parse_module(source, path).body

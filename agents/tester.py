@@ -12,7 +12,7 @@ from agents.names import Definition, assigned, top_names, with_imports
 from agents.parsing import files_from, parse_module, python_from
 from agents.ports import Misuses
 from agents.runner import Runner, Task
-from agents.skeleton import Symbol, interface, stubs
+from agents.skeleton import Symbol, functions, interface, stubs
 from schemas.architecture import Blueprint
 from schemas.code_change import CodeChange, FileWrite, WrittenTests
 from schemas.errors import AgentFailure
@@ -35,9 +35,8 @@ async def write_tests(
     """
     if runner.model("tester").traits.step == "project":
         return WrittenTests(change=await _at_once(runner, context, specification, blueprint))
-    symbols = [
-        s for path, source in sorted(blueprint.skeletons.items()) if path.endswith(".py") for s in stubs(path, source)
-    ]
+    skeletons = [(path, source) for path, source in sorted(blueprint.skeletons.items()) if path.endswith(".py")]
+    symbols = [s for path, source in skeletons for s in dict.fromkeys([*stubs(path, source), *functions(path, source)])]
     results = await runner.ask_all([_for_symbol(context, specification, symbol, misuses) for symbol in symbols])
     sources: dict[str, list[str]] = {}
     failures: dict[str, AgentFailure] = {}

@@ -149,6 +149,25 @@ def test_a_class_that_the_checks_only_hand_on_is_designed_and_a_constant_is_an_o
     assert "LIMIT: Any = ..." in made["calc.py"]
 
 
+def test_no_line_of_a_docstring_can_end_the_block_that_it_is_shown_in() -> None:
+    fenced = DOUBLE.model_copy(update={"behaviour": "Doubles:\n```\ndouble(2) == 4\n```"})
+    made, _ = design(FITS, contracts=(fenced,))
+    assert not any(line.strip() == "```" for line in made["calc.py"].split("\n"))
+
+
+def test_a_dataclass_gets_no_further_field() -> None:
+    check = {"id": "AC1", "statement": "s", "check": "from box import Box\nassert Box(3).size == 3"}
+    idea = Idea.model_validate({"name": "Box", "summary": "s", "features": ["a box"], "acceptance": [check]})
+    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="s", check="AC1")]})
+    box = DOUBLE.model_copy(update={"kind": "class", "name": "Box"})
+    code = "from dataclasses import dataclass\n@dataclass\nclass Box:\n    width: int\n"
+    code += "    def __post_init__(self):\n        self.size = self.width\n"
+    model = ScriptedModel([ScriptedReply(agent="arch", reply=f"```python\n{code}```", repeat=True)], traits=SMALL)
+    context = Context(idea=idea, milestone=milestone, turn=1)
+    with pytest.raises(InvalidOutput, match='"Box" has no attribute "size"'):
+        asyncio.run(by_contract(runner_for(model), context, [box], PLANNED, misuses, again=False))
+
+
 def test_a_reply_without_the_function_is_sent_back() -> None:
     _, calls = design("```python\nclass Other:", FITS)
     assert calls == 2

@@ -12,9 +12,10 @@ from agents.by_function import by_function
 from agents.context import Context
 from agents.critic import rule
 from agents.models.scripted import ScriptedModel, ScriptedReply
-from agents.pieces import filled
+from agents.pieces import filled, write
 from agents.ports import Examine, Traits
-from agents.skeleton import Symbol, placeholder
+from agents.prompts.render import render
+from agents.skeleton import Symbol, placeholder, stubs
 from orchestrator.evidence.static import certain_errors
 from schemas.architecture import Architecture, Blueprint
 from schemas.code_change import Implementation, Version
@@ -164,6 +165,29 @@ def test_a_module_that_is_written_as_a_whole_keeps_how_it_is_started_and_what_it
     assert "double: Any" not in made
 
 
+def test_all_objects_and_functions_of_a_whole_module_are_asked_for_with_their_checks() -> None:
+    checks = [
+        {"id": f"AC{n}", "statement": "s", "check": f"from conf import {name}\nassert {use}"}
+        for n, (name, use) in enumerate({"HOST": "HOST", "PORT": "PORT == 80", "url": "url('x')"}.items())
+    ]
+    idea = Idea.model_validate({"name": "Conf", "summary": "s", "features": ["settings"], "acceptance": checks})
+    criteria = [Criterion(statement="s", check=f"AC{n}") for n in range(3)]
+    milestone = MILESTONE.model_copy(update={"acceptance_criteria": criteria})
+    skeleton = f"{placeholder('HOST')}PORT: Any = ...\n\ndef url(path: str) -> str:\n    raise NotImplementedError\n"
+    context = Context(idea=idea, milestone=milestone, turn=1, files={"conf.py": skeleton})
+    (symbol,) = stubs("conf.py", skeleton)
+    shown = render("impl", "module", write(context, symbol, certain_errors, 0).variables)
+    assert "Write conf.py with HOST, PORT, as a whole" in shown
+    assert all(use in shown for use in ("assert HOST", "assert PORT == 80", "assert url('x')", "def url(path: str)"))
+
+
+def test_a_class_is_begun_up_to_its_first_member_with_the_members_decorators_left_to_it() -> None:
+    source = "class Box:\n\n    @property\n    def size(self) -> int:\n        raise NotImplementedError\n"
+    context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": source})
+    (symbol,) = stubs("calc.py", source)
+    assert write(context, symbol, certain_errors, 0).prefill == "```python\nclass Box:\n\n"
+
+
 def version(replies: int, source: str) -> Version:
     return Version(function="double", replies=replies, evidence=measure(source))
 
@@ -190,14 +214,6 @@ def test_a_small_models_test_that_no_version_passes_does_not_count() -> None:
     assert ruled(version(1, RIGHT), version(3, WRONG)) == ("test", 0)
     assert ruled(version(1, RIGHT), version(3, WRONG), traits=replace(SMALL, step="project")) == ("code", 1)
     assert ruled(version(4, WRONG)) == ("code", 1)
-
-
-def test_what_stands_above_the_tests_of_a_file_counts_as_used_by_them() -> None:
-    files = {"calc.py": RIGHT, "tests/t.py": "twice = double(1)\ndef test_double():\n    assert twice == 3\n"}
-    failure = Failure(test="tests/t.py::test_double", error="", location="", source="assert twice == 3")
-    context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files=files)
-    ruling = asyncio.run(rule(runner_for(ScriptedModel([], traits=SMALL)), context, failure, [version(4, RIGHT)]))
-    assert ruling.wrong == "test"
 
 
 def test_versions_that_share_a_function_which_no_check_proves_have_no_vote() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 
@@ -75,3 +76,12 @@ def test_a_main_that_nobody_calls_is_called() -> None:
 def test_setting_up_is_not_starting(start: str) -> None:
     made = with_entry({"tool.py": f"from typing import TYPE_CHECKING\n{start}\n"}, context("python -m tool"))
     assert "raise SystemExit(main())" in made["tool.py"]
+
+
+def test_main_is_told_what_the_features_say_of_the_command_in_their_own_words() -> None:
+    features = ["list prints the task(s) of a file", f"with --no-color-at-all {'it is plain ' * 7}", "count(x) counts"]
+    idea = Idea.model_validate({"name": "N", "summary": "s", "features": features, "run": "python -m tool"})
+    made = with_entry({}, replace(context("python -m tool"), idea=idea))["tool/__main__.py"]
+    assert "- list prints the task(s) of a file" in made
+    assert "--no-color-at-all" in made
+    assert "count(x)" not in made

@@ -87,6 +87,17 @@ def test_parts_of_a_test_module_keep_their_own_helpers_and_all_their_tests() -> 
         namespace[name]()
 
 
+def test_functions_beside_an_object_get_tests_of_their_own() -> None:
+    skeleton = f"{placeholder('LIMIT')}\n{STUB}"
+    model = ScriptedModel([ScriptedReply(agent="tester", reply=python(TEST), repeat=True)], traits=SMALL)
+    context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": skeleton})
+    blueprint = BLUEPRINT.model_copy(update={"skeletons": {"calc.py": skeleton}})
+    specification = Specification.model_validate_json(spec("double"))
+    made = asyncio.run(write_tests(runner_for(model), context, specification, blueprint, misuses))
+    assert "def test_double" in made.change.writes[0].content
+    assert [line.partition(":")[0] for line in made.untested] == ["LIMIT"]
+
+
 def test_tests_of_an_object_begin_with_what_the_checks_make_of_it() -> None:
     source = "import json\nfrom web import app\nclient = json.dumps(app)\nassert client"
     check = {"id": "AC1", "statement": "it answers", "check": source}
