@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 from agents.context import Context
 from agents.names import Definition
-from agents.parsing import FIRST_THINK, parse_module
+from agents.parsing import parse_module
 from agents.pieces import CHOICES, definition, filled, mend, write, write_text
 from agents.ports import Examine, Lint
-from agents.runner import Runner, Task
+from agents.runner import Runner
 from agents.skeleton import Symbol, stubs
 from schemas.architecture import Blueprint
 from schemas.code_change import CodeChange, FileWrite, Implementation, Version
@@ -103,7 +103,7 @@ async def _draft(
     known = {blame.symbol.name: blame.facts for blame in (_blamed(context, whole) if context.evidence else [])}
     tasks = [write(context, symbol, lint, sample, known.get(symbol.name, ())) for symbol in todo]
     tasks += [write_text(context, file.path, file.purpose, sample) for file in others]
-    likeliest = [_likeliest(task) for task in tasks] if context.sample == 0 else tasks
+    likeliest = [replace(task, choices=1, corrections=0) for task in tasks] if context.sample == 0 else tasks
     first = await runner.ask_all(likeliest)
     again = iter(await runner.ask_all(t for t, r in zip(tasks, first, strict=True) if isinstance(r, AgentFailure)))
     replies = [_usable(next(again) if isinstance(reply, AgentFailure) else reply) for reply in first]
@@ -116,13 +116,6 @@ async def _draft(
 
 def _place(symbol: Symbol) -> tuple[str, str]:
     return symbol.path, symbol.name
-
-
-def _likeliest(task: Task[str]) -> Task[str]:
-    """Return ``task`` for one reply, in which a function begins with a comment. That makes the likeliest reply better,
-    and further ones all alike: they begin as they like."""
-    begun = f"{task.prefill}{FIRST_THINK}" if "def " in (task.prefill or "") else task.prefill
-    return replace(task, choices=1, corrections=0, prefill=begun)
 
 
 def _found(symbols: Sequence[Symbol], replies: Sequence[list[str] | AgentFailure]) -> list[tuple[Symbol, list[str]]]:
