@@ -12,7 +12,7 @@ from agents.context import Context
 from agents.contracts import attributes, bullets, called_in_checks, calls, features_of, objects, of_modules
 from agents.entry import entry_points
 from agents.names import Definition, assigned, top_names
-from agents.parsing import parse_module, python_from
+from agents.parsing import fences, parse_module, python_from
 from agents.ports import Misuses
 from agents.runner import Runner, Task
 from agents.selection import interfaces
@@ -187,12 +187,15 @@ def _signature(context: Context, contract: Contract) -> Task[str]:
     whole = contract.kind == "class"
 
     def parse(text: str) -> str:
-        source = python_from(text if whole else f"{text.rstrip().removesuffix('```').rstrip()}\n    ...\n```")
+        text = text if whole else f"{text.rstrip().removesuffix('```').rstrip()}\n    ...\n```"
+        source = python_from(text, members=whole)
         tree = parse_module(source, "reply")
         found = next((n for n in tree.body if isinstance(n, Definition) and n.name == contract.name), None)
         if found is None:
             raise ValueError(f"the reply does not define {contract.name}")
         if isinstance(found, ast.ClassDef):
+            if source != (blocks[0].content if (blocks := fences(text)) else text):
+                found.body = [n for n in found.body if _asked_for(n, context)]
             return interface(ast.unparse(_told(_with_attributes(found, attributes(context)), contract, context)))
         found.body.insert(0, ast.Expr(ast.Constant(_docstring(contract))))
         return interface(ast.unparse(found))
@@ -213,6 +216,13 @@ def _signature(context: Context, contract: Contract) -> Task[str]:
         prefill=f"```python\n{'class' if whole else 'def'} {contract.name}",
         sample=context.sample * (CHOICES + 1),
     )
+
+
+def _asked_for(node: ast.stmt, context: Context) -> bool:
+    """Whether a check or feature names a member of a class, or it is none of the methods: of an interface that was cut
+    off nothing else is kept, since a small model that comes to no end invents one method after the other."""
+    name = node.name if isinstance(node, Definition) else "__init__"
+    return name == "__init__" or name in attributes(context) or bool(features_of(name, context.idea))
 
 
 def _with_attributes(definition: ast.ClassDef, used: Collection[str]) -> ast.ClassDef:

@@ -17,13 +17,15 @@ from agents.skeleton import indented, is_guard, merge
 from schemas.architecture import safe_path
 from schemas.idea import started
 
-__all__ = ["entry_points", "input_files", "with_entry"]
+__all__ = ["called", "entry_points", "input_files", "with_entry"]
 
 _MAIN = "def main(argv: list[str] | None = None) -> int:\n    raise NotImplementedError\n"
 _RUN = "Run the program on the arguments ``argv`` (default: ``sys.argv[1:]``) and print its result to standard output."
 _EXIT = (
     "Returns:\n    The exit code: 0 if all went well; on an error another one, and the message goes to standard error."
 )
+_OF_PROCESS = {"stdout": "out", "stderr": "err"}
+"""Attribute of a finished process → that of what pytest's ``capsys`` has read."""
 _GUARD = 'if __name__ == "__main__":\n    raise SystemExit(main())\n'
 
 
@@ -72,6 +74,62 @@ def with_entry(files: Mapping[str, str], context: Context) -> dict[str, str]:
         return dict(files)
     main = "" if "main" in top_names(tree) else _main(context)
     return {**files, path: merge(files.get(path, ""), f"{main}\n\n{_GUARD}")}
+
+
+def called(tests: ast.Module) -> ast.Module:
+    """Return ``tests`` of ``main`` in which its result, where they read it as if a process had ended, is the exit code
+    that it is, and what was printed comes from ``capsys``: a small model writes what it saw a check do.
+
+    Tests that use ``capsys`` by themselves keep what they do with it.
+    """
+    for test in tests.body:
+        if isinstance(test, ast.FunctionDef):
+            _Called().visit(test)
+    return ast.fix_missing_locations(tests)
+
+
+class _Called(ast.NodeTransformer):
+    """Changes one test."""
+
+    def __init__(self) -> None:
+        self._results: set[str] = set()
+        self._reads = False
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        used = [n for n in ast.walk(node) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)]
+        self._results = {r for n in ast.walk(node) if isinstance(n, ast.Assign) and (r := _result_of_main(n))}
+        printed = any(isinstance(n.value, ast.Name) and n.value.id in self._results for n in used)
+        printed = printed and any(n.attr in _OF_PROCESS for n in used)
+        self._reads = printed and "readouterr" not in {n.attr for n in used}
+        if self._reads and "capsys" not in {a.arg for a in node.args.args}:
+            node.args.args.append(ast.arg("capsys"))
+        return self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        result = _result_of_main(node)
+        if not self._reads or not result:
+            return node
+        return [node, *ast.parse(f"{result}_printed = capsys.readouterr()").body]
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.value, ast.Name) or node.value.id not in self._results:
+            return node
+        if node.attr == "returncode":
+            return node.value
+        if self._reads and node.attr in _OF_PROCESS:
+            return ast.parse(f"{node.value.id}_printed.{_OF_PROCESS[node.attr]}", mode="eval").body
+        return node
+
+
+def _result_of_main(node: ast.Assign) -> str:
+    """Return ``done`` of ``done = main(…)``; empty where the statement is another."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id="main"))):
+            return name
+        case _:
+            return ""
 
 
 def _main(context: Context) -> str:

@@ -134,10 +134,11 @@ def files_from(text: str) -> dict[str, str]:
     return files
 
 
-def python_from(text: str) -> str:
+def python_from(text: str, *, members: bool = False) -> str:
     """Return the Python of the first fenced block, or of the whole text where there is none.
 
-    A definition at the end that does not parse (the token limit cut it off) is left out, if something is before it.
+    A definition at the end that does not parse (the token limit cut it off) is left out, if something is before it;
+    with ``members`` a method of a class is, too.
     """
     blocks = fences(text)
     source = blocks[0].content if blocks else text
@@ -145,7 +146,8 @@ def python_from(text: str) -> str:
         parse_module(source, "reply")
     except ValueError:
         lines = source.split("\n")
-        starts = [n for n, line in enumerate(lines) if line.startswith(("def ", "async def ", "class ", "@"))]
+        begins = re.compile(rf"{'(    )?' if members else ''}(def |async def |class |@)")
+        starts = [n for n, line in enumerate(lines) if begins.match(line)]
         for start in reversed(starts[1:]):
             whole = "\n".join(lines[:start])
             try:

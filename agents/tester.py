@@ -7,7 +7,7 @@ import builtins
 import re
 
 from agents.context import Context
-from agents.entry import input_files
+from agents.entry import called, input_files
 from agents.names import Definition, assigned, top_names, with_imports
 from agents.parsing import files_from, parse_module, python_from
 from agents.ports import Misuses
@@ -99,6 +99,7 @@ def _for_symbol(context: Context, specification: Specification, symbol: Symbol, 
     def parse(text: str) -> str:
         source = python_from(text)
         tree = parse_module(source, "reply")
+        tree = called(tree) if symbol.name == "main" else tree
         own = [ast.unparse(n) for n in tree.body if _belongs(n, symbol)]
         result = with_imports("\n".join(dict.fromkeys([*header.split("\n"), *own])))
         result, dropped = _without_misuses(result, misuses(context.code, "tests/test_reply.py", result))

@@ -82,6 +82,21 @@ def test_the_interface_of_a_class_keeps_the_attributes_that_checks_use_and_tells
     assert [ast.unparse(n) for n in tree.body if isinstance(n, ast.AnnAssign)] == ["size: Any"]
 
 
+def test_of_a_class_that_was_cut_off_the_methods_are_kept_that_somebody_asks_for() -> None:
+    check = {"id": "AC1", "statement": "s", "check": "from box import Box\nassert Box(3).weigh() == 3"}
+    features = ["`open` lifts the lid", "the property is_red tells the colour"]
+    idea = Idea.model_validate({"name": "Box", "summary": "s", "features": features, "acceptance": [check]})
+    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="s", check="AC1")]})
+    context = Context(idea=idea, milestone=milestone, turn=1)
+    box = DOUBLE.model_copy(update={"kind": "class", "name": "Box"})
+    names = ["__init__", "weigh", "open", "is_red", "shake", "shake_twice", "shake_thrice"]
+    code = "class Box:\n" + "".join(f"    def {n}(self, *more):\n        ...\n" for n in names) + "    def shake_fo"
+    model = ScriptedModel([ScriptedReply(agent="arch", reply=f"```python\n{code}")], traits=SMALL)
+    made = asyncio.run(by_contract(runner_for(model), context, [box], PLANNED, misuses, again=False))
+    (tree,) = [n for n in ast.parse(made["box.py"]).body if isinstance(n, ast.ClassDef)]
+    assert [n.name for n in tree.body if isinstance(n, ast.FunctionDef)] == names[:4]
+
+
 def test_an_object_that_the_checks_hand_on_is_a_whole_module_to_write() -> None:
     check = {"id": "AC1", "statement": "it answers", "check": "from web import app\nassert repr(app)"}
     idea = Idea.model_validate({"name": "Web", "summary": "s", "features": ["GET / answers"], "acceptance": [check]})

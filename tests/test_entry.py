@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agents.context import Context
-from agents.entry import entry_points, input_files, with_entry
+from agents.entry import called, entry_points, input_files, with_entry
 from schemas.idea import Idea
 from schemas.milestone import Milestone
 
@@ -85,3 +85,32 @@ def test_main_is_told_what_the_features_say_of_the_command_in_their_own_words() 
     assert "- list prints the task(s) of a file" in made
     assert "--no-color-at-all" in made
     assert "count(x)" not in made
+
+
+AS_A_PROCESS = """def test_it(tmp_path):
+    done = main(['a.txt'])
+    assert done.returncode == 0, done.stderr
+    assert '4' in done.stdout
+"""
+AS_A_CALL = """def test_it(tmp_path, capsys):
+    done = main(['a.txt'])
+    done_printed = capsys.readouterr()
+    assert done == 0, done_printed.err
+    assert '4' in done_printed.out"""
+
+
+@pytest.mark.parametrize(
+    ("test", "becomes"),
+    [
+        (AS_A_PROCESS, AS_A_CALL),
+        (AS_A_CALL, AS_A_CALL),
+        (AS_A_PROCESS.replace("main(", "run("), AS_A_PROCESS.strip().replace("main(", "run(")),
+        (
+            "def test_it(capsys):\n    done = main([])\n    capsys.readouterr()\n    assert done.returncode == 2",
+            "def test_it(capsys):\n    done = main([])\n    capsys.readouterr()\n    assert done == 2",
+        ),
+    ],
+    ids=["written for a process", "written for main", "of another function", "reads for itself"],
+)
+def test_what_a_test_of_main_reads_of_a_process_is_read_where_it_is(test: str, becomes: str) -> None:
+    assert ast.unparse(called(ast.parse(test))) == becomes
