@@ -113,3 +113,14 @@ def test_tests_of_an_object_begin_with_what_the_checks_make_of_it() -> None:
     made = asyncio.run(write_tests(runner_for(model), context, specification, blueprint, misuses))
     assert "\nclient = json.dumps(app)\n" in made.change.writes[0].content
     assert (model.requests[0].prefill or "").endswith("client = json.dumps(app)\n\n\ndef test_")
+
+
+def test_a_test_of_main_that_is_written_for_a_process_is_usable() -> None:
+    skeleton = "def main(argv: list[str] | None = None) -> int:\n    raise NotImplementedError\n"
+    test = "def test_main():\n    done = main([])\n    assert done.returncode == 0\n    assert done.stdout == '4'"
+    model = ScriptedModel([ScriptedReply(agent="tester", reply=python(test))], traits=SMALL)
+    context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": skeleton})
+    blueprint = BLUEPRINT.model_copy(update={"skeletons": {"calc.py": skeleton}})
+    specification = Specification.model_validate_json(spec("main"))
+    made = asyncio.run(write_tests(runner_for(model), context, specification, blueprint, misuses))
+    assert "assert done_printed.out == '4'" in made.change.writes[0].content
