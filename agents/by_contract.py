@@ -11,7 +11,7 @@ from dataclasses import replace
 from agents.context import Context
 from agents.contracts import attributes, bullets, called_in_checks, calls, features_of, objects, of_modules
 from agents.entry import entry_points
-from agents.names import Definition, assigned, top_names
+from agents.names import Definition, assigned, top_names, undefined
 from agents.parsing import fences, parse_module, python_from
 from agents.ports import Misuses
 from agents.runner import Runner, Task
@@ -78,32 +78,44 @@ async def _design(
     tasks = [_signature(context, contract) for contract in contracts]
     replies = await runner.ask_all(tasks)
     purposes = {file.path: file.purpose for file in planned}
+    there = [*context.code.values(), *files.values()]
+    known = {name for source in there for name in top_names(parse_module(source, "module"))}
+    known |= {contract.name for contract in contracts}
     for contract, task, first in zip(contracts, tasks, replies, strict=True):
         path = _home(contract.name, context, planned)
-        head = ast.unparse(ast.Expr(ast.Constant(purposes.get(path, context.milestone.title)))) + "\n"
+        head = ast.unparse(ast.Expr(ast.Constant(purposes.get(path, context.milestone.title))))
+        head += "\nfrom __future__ import annotations\n"  # a class may name one that stands below it
         module = files.get(path) or context.code.get(path) or head
         fits, complaints = None, list[str]()
         if not isinstance(first, AgentFailure):
-            fits, complaints = _fitting(first, contract, context, path, module, misuses)
+            fits, complaints = _fitting(first, contract, context, path, module, misuses, known)
         if fits is None:
             (more,) = await runner.ask_all([replace(task, sample=task.sample + 1, choices=CHOICES)])
             if isinstance(more, AgentFailure):
                 raise more
-            fits, complaints = _fitting(more, contract, context, path, module, misuses)
+            fits, complaints = _fitting(more, contract, context, path, module, misuses, known)
         if fits is None:
             raise InvalidOutput(f"{contract.name} can't be called as the checks call it: {complaints[0]}")
         files[path] = fits
 
 
 def _fitting(
-    versions: Sequence[str], contract: Contract, context: Context, path: str, module: str, misuses: Misuses
+    versions: Sequence[str],
+    contract: Contract,
+    context: Context,
+    path: str,
+    module: str,
+    misuses: Misuses,
+    known: Collection[str],
 ) -> tuple[str | None, list[str]]:
-    """Return ``module`` with the first of ``versions`` that can be called as the checks do; or None and what is said
-    against the last of them."""
+    """Return ``module`` with the first of ``versions`` that can be called as the checks do, and names nothing (in a
+    type hint, say) that is neither in the module nor ``known``; or None and what is said against the last of them."""
     complaints: list[str] = []
     for version in _by_completeness(versions, contract, context):
         merged = merge(module, version)
-        complaints = _complaints(context, contract, {path: merged}, misuses)
+        lacking = undefined(merged) - undefined(module) - {*known}
+        complaints = [f"{name} is not defined" for name in sorted(lacking)]
+        complaints = complaints or _complaints(context, contract, {path: merged}, misuses)
         if not complaints:
             return merged, []
     return None, complaints

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from agents.parsing import parse_module
 
-__all__ = ["Definition", "assigned", "hoist", "imported_names", "names_used", "top_names", "with_imports"]
+__all__ = ["Definition", "assigned", "hoist", "imported_names", "names_used", "top_names", "undefined", "with_imports"]
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -39,8 +39,23 @@ def with_imports(source: str, homes: Mapping[str, str] = MappingProxyType({})) -
     (name → module of the project), and the standard library's.
 
     A missing import is the most frequent slip of small models, and the surest to mend: a name counts only
-    where it is a module's own name (``json``) or one of the few names in `_HOMES` that mean one thing.
+    where it is a module's own name (``json``) or one of the names in `_HOMES` that mean one thing.
     """
+    added = []
+    for name in sorted(undefined(source)):
+        if name in homes:
+            added.append(f"from {homes[name]} import {name}")
+        elif name == "datetime" and not _attributes(source, name) & _OF_DATETIME:
+            added.append("from datetime import datetime")
+        elif name in _HOMES:
+            added.append(f"from {_HOMES[name]} import {name}")
+        elif name in sys.stdlib_module_names:
+            added.append(f"import {name}")
+    return hoist(source, ast.parse("\n".join(added)).body, []) if added else source
+
+
+def undefined(source: str) -> set[str]:
+    """Return the names that ``source`` uses and nowhere binds; none where it imports all that a module has."""
     tree = parse_module(source, "module")
     used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
@@ -49,29 +64,42 @@ def with_imports(source: str, homes: Mapping[str, str] = MappingProxyType({})) -
     bound |= {n.name for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.name}
     imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
     if any(alias.name == "*" for n in imports for alias in n.names):
-        return source
+        return set()
     bound |= {(alias.asname or alias.name).partition(".")[0] for n in imports for alias in n.names}
-    added = []
-    for name in sorted(used - bound - set(dir(builtins))):
-        if name in homes:
-            added.append(f"from {homes[name]} import {name}")
-        elif name in _HOMES:
-            added.append(f"from {_HOMES[name]} import {name}")
-        elif name in sys.stdlib_module_names:
-            added.append(f"import {name}")
-    return hoist(source, ast.parse("\n".join(added)).body, []) if added else source
+    return used - bound - set(dir(builtins)) - {"__file__"}
 
+
+def _attributes(source: str, name: str) -> set[str]:
+    nodes = ast.walk(ast.parse(source))
+    return {n.attr for n in nodes if isinstance(n, ast.Attribute) and ast.unparse(n.value) == name}
+
+
+_OF_DATETIME = {"date", "datetime", "time", "timedelta", "timezone"}
+"""Where one of these is taken of ``datetime`` that means the module, else the class in it."""
 
 _HOMES = {
-    **dict.fromkeys(("Any", "Dict", "List", "Optional", "Set", "Tuple", "Union", "NamedTuple", "Literal"), "typing"),
-    **dict.fromkeys(("Callable", "Iterable", "Iterator", "Mapping", "Sequence"), "collections.abc"),
-    **dict.fromkeys(("Counter", "OrderedDict", "defaultdict", "deque"), "collections"),
-    **dict.fromkeys(("dataclass", "field"), "dataclasses"),
-    **dict.fromkeys(("timedelta", "timezone"), "datetime"),
-    "Decimal": "decimal",
-    "Enum": "enum",
-    "Path": "pathlib",
-    "uuid4": "uuid",
+    name: home
+    for home, names in {
+        "abc": "ABC abstractmethod",
+        "collections": "ChainMap Counter OrderedDict defaultdict deque namedtuple",
+        "collections.abc": "Callable Generator Hashable Iterable Iterator Mapping MutableMapping Sequence",
+        "contextlib": "contextmanager suppress",
+        "copy": "deepcopy",
+        "dataclasses": "asdict dataclass field",
+        "datetime": "date timedelta timezone",
+        "decimal": "Decimal InvalidOperation ROUND_HALF_EVEN ROUND_HALF_UP",
+        "enum": "Enum IntEnum StrEnum",
+        "fractions": "Fraction",
+        "functools": "cached_property lru_cache partial reduce total_ordering wraps",
+        "io": "BytesIO StringIO",
+        "pathlib": "Path PurePath PurePosixPath",
+        "typing": "Any ClassVar Dict Final Generic IO List Literal NamedTuple Optional Protocol Self Set TextIO Tuple"
+        " Type TypedDict TypeVar Union",
+        "urllib.parse": "urlparse urlsplit",
+        "uuid": "UUID uuid4",
+        "zoneinfo": "ZoneInfo",
+    }.items()
+    for name in names.split()
 }
 
 

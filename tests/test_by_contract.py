@@ -97,6 +97,17 @@ def test_of_a_class_that_was_cut_off_the_methods_are_kept_that_somebody_asks_for
     assert [n.name for n in tree.body if isinstance(n, ast.FunctionDef)] == names[:4]
 
 
+def test_a_type_that_is_nowhere_defined_is_left_out_and_one_that_is_designed_too_is_not() -> None:
+    money = DOUBLE.model_copy(update={"kind": "class", "name": "Money"})
+    made, _ = design("```python\ndef double(n: int) -> Money:")
+    assert "def double(n):" in made["calc.py"]
+    wallet = money.model_copy(update={"name": "Wallet"})
+    classes = ["class Money:\n    def of(self) -> Wallet: ...", "class Wallet: ..."]
+    made, _ = design(*(f"```python\n{c}\n```" for c in classes), FITS, contracts=(money, wallet))
+    assert "def of(self) -> Wallet:" in made["calc.py"]
+    exec(made["calc.py"], {})  # noqa: S102  (what stands below is named before it is there)
+
+
 def test_an_object_that_the_checks_hand_on_is_a_whole_module_to_write() -> None:
     check = {"id": "AC1", "statement": "it answers", "check": "from web import app\nassert repr(app)"}
     idea = Idea.model_validate({"name": "Web", "summary": "s", "features": ["GET / answers"], "acceptance": [check]})

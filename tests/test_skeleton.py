@@ -144,6 +144,19 @@ def test_missing_imports_of_the_standard_library_are_added_and_nothing_else() ->
     assert with_imports(result) == result
 
 
+@pytest.mark.parametrize(
+    ("source", "added"),
+    [
+        ("def f(day: date) -> date: ...\n", "from datetime import date\n"),
+        ("def f(at: datetime) -> str: return at.isoformat()\n", "from datetime import datetime\n"),
+        ("def f() -> str: return datetime.now().isoformat()\n", "from datetime import datetime\n"),
+        ("def f(at: datetime.date) -> str: return str(at)\n", "import datetime\n"),
+    ],
+)
+def test_a_date_is_imported_as_it_is_used(source: str, added: str) -> None:
+    assert with_imports(source) == added + source
+
+
 def test_names_of_the_project_are_imported_from_their_module() -> None:
     result = with_imports("def f() -> int:\n    return g()\n", {"g": "pkg.core"})
     assert result.startswith("from pkg.core import g\n")
