@@ -50,7 +50,8 @@ def write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequ
     if symbol.whole:
         return _write_module(context, symbol, lint, sample, facts)
     module = interface(context.code[symbol.path])
-    # A class that has code already, and lacks a method, is shown as it is: all of it is written again.
+    # A class that has code already, and lacks a method, is shown as it is: all of it is written again. What has all of
+    # its code is not: a small model would write the same once more.
     stub = symbol.source if _begun(symbol.source) else definition(module, symbol.name)
     variables = {
         **context.variables("impl"),
@@ -122,7 +123,8 @@ def _definitions(source: str) -> list[Definition]:
 def _begun(source: str) -> bool:
     node = parse_module(source, "symbol").body[-1]
     methods = [n for n in getattr(node, "body", []) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return isinstance(node, ast.ClassDef) and len(stubs("symbol", "\n".join(map(ast.unparse, methods)))) < len(methods)
+    open_ = len(stubs("symbol", "\n".join(map(ast.unparse, methods))))
+    return isinstance(node, ast.ClassDef) and 0 < open_ < len(methods)
 
 
 def _head(stub: str) -> str:

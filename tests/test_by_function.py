@@ -188,6 +188,14 @@ def test_a_class_is_begun_up_to_its_first_member_with_the_members_decorators_lef
     assert write(context, symbol, certain_errors, 0).prefill == "```python\nclass Box:\n\n"
 
 
+@pytest.mark.parametrize(("body", "shown"), [("raise NotImplementedError", True), ("return 1", False)])
+def test_the_code_of_a_class_is_shown_only_where_it_lacks_a_method(body: str, shown: bool) -> None:
+    source = f"class Box:\n    def size(self) -> int:\n        return 7\n\n    def lid(self) -> int:\n        {body}\n"
+    context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": source})
+    asked = write(context, Symbol("calc.py", "Box", source), certain_errors, 0)
+    assert ("return 7" in render("impl", "function", asked.variables)) is shown
+
+
 def version(replies: int, source: str) -> Version:
     return Version(function="double", replies=replies, evidence=measure(source))
 
