@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks import speed
 from benchmarks.humaneval.problems import Problem, cleaned, sampled
 from benchmarks.humaneval.report import MEANS, page, summary
 from benchmarks.machine import note_run, runs
+from benchmarks.pieces import reference
+from benchmarks.pieces.__main__ import CLASSES, Piece, classes, figures
 from benchmarks.statistics import mcnemar, wilson
 
 PROBLEMS = [Problem(f"P/{n}", "x" * (7 * n % 41), f"f{n}", "") for n in range(40)]
@@ -93,3 +96,21 @@ def test_each_run_that_adds_results_is_noted_with_its_machine_and_options(tmp_pa
     found = runs(tmp_path / "results")
     assert [run["options"]["seed"] for run in found] == [1, 2]
     assert {"processor", "cores", "python", "commit", "at"} <= set(found[0])
+
+
+@pytest.mark.parametrize("piece", classes(), ids=lambda piece: piece.name)
+def test_a_class_can_pass_all_of_its_checks(piece: Piece) -> None:
+    shown = yaml.safe_load(CLASSES.read_text(encoding="utf-8"))[piece.name]["shown"]
+    for check in (shown, *piece.checks):
+        exec(check, {piece.symbol: getattr(reference, piece.symbol), "pytest": pytest})  # noqa: S102
+
+
+def test_ways_to_ask_are_compared_on_the_pieces_that_all_of_them_have() -> None:
+    row = {"total": 2, "output_tokens": 10, "seconds": 1.0}
+    rows = [
+        {**row, "task": t, "way": w, "passed": n} for t, w, n in (("a", "stub", 2), ("a", "free", 1), ("b", "stub", 2))
+    ]
+    assert [line.split() for line in figures(rows)[1:]] == [
+        ["stub", "1", "1", "2/2", "10", "1.0"],
+        ["free", "1", "0", "1/2", "10", "1.0"],
+    ]

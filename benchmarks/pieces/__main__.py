@@ -1,0 +1,234 @@
+"""Ways to ask a small model for a function or a class: python -m benchmarks.pieces [--ways A,B] [--kinds functions]
+
+The prompt is the pipeline's own (`agents.pieces`); the ways differ in how the reply is begun, and what the stub says:
+
+- ``stub``: begun with the stub, as the product does;
+- ``comment``: the same, and the ``#`` of a comment;
+- ``signature``: begun with the signature, without the docstring;
+- ``free``: begun with nothing but the fence;
+- ``plan`` (classes): begun with a comment that lists what the object keeps;
+- ``beside`` (classes): as ``stub``, where each method has the features that name it in its docstring.
+
+Functions are HumanEval problems that the arms of `benchmarks.humaneval` are not compared on (``--count``, ``--seed``);
+classes are those of classes.yaml. Replies are the likeliest ones (temperature 0). Each outcome is appended to
+RESULTS/<kind>.jsonl as soon as it is there, and not asked again; at the end the figures are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from agents.context import Context
+from agents.contracts import bullets, features_of
+from agents.parsing import FIRST_THINK
+from agents.pieces import write
+from agents.ports import Model
+from agents.prompts.render import render
+from agents.skeleton import stubs
+from benchmarks.humaneval.arms import idea_of
+from benchmarks.humaneval.problems import Problem, load, sampled, verdict
+from benchmarks.machine import PACKAGES, kept_outcomes, note_run
+from orchestrator.compose import build_models, build_sandbox, cache_folder
+from orchestrator.config import Settings, load_settings
+from orchestrator.evidence.collect import Laboratory
+from orchestrator.evidence.environment import ensure_environment
+from orchestrator.journal.store import RecordStore
+from orchestrator.scratch import scratch
+from schemas.call import Message, ModelRequest
+from schemas.idea import AcceptanceCheck, Idea
+from schemas.milestone import Criterion, Milestone
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "pieces"
+CLASSES = Path(__file__).with_name("classes.yaml")
+WAYS = {
+    "functions": ("stub", "comment", "signature", "free"),
+    "classes": ("stub", "comment", "signature", "free", "plan", "beside"),
+}
+COMPARED = 60, 1
+"""The problems that the arms are compared on: drawn so many, with this seed."""
+PLAN = "```python\n# What the object keeps, and how each method uses it:\n# -"
+SECONDS = 10.0
+"""So long may one check take."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One function or class to write."""
+
+    name: str
+    idea: Idea
+    symbol: str
+    module: str
+    """The module with its stub."""
+    beside: str = ""
+    """The same with the features in the methods' docstrings."""
+    problem: Problem | None = None
+    checks: Sequence[str] = field(default_factory=tuple)
+    """What is scored and was never shown: nothing of it where there is a ``problem``, which has tests of its own."""
+
+
+def functions(settings: Settings, count: int, seed: int) -> list[Piece]:
+    """Return ``count`` of the problems that no arm is compared on."""
+    problems = load(cache_folder(settings) / "humaneval")
+    compared = {problem.name for problem in sampled(problems, *COMPARED)}
+    rest = [problem for problem in problems if problem.name not in compared]
+    pieces = []
+    for problem in random.Random(seed).sample(rest, min(count, len(rest))):
+        idea = idea_of(problem).model_copy(update={"summary": f"One function, {problem.function}."})
+        module = problem.prompt.strip("\n") + "\n    raise NotImplementedError\n"
+        if any(symbol.name == problem.function for symbol in stubs("solution.py", module)):
+            pieces.append(Piece(problem.name, idea, problem.function, module, problem=problem))
+    return pieces
+
+
+def classes() -> list[Piece]:
+    """Return the classes of classes.yaml."""
+    pieces = []
+    for name, given in yaml.safe_load(CLASSES.read_text(encoding="utf-8")).items():
+        shown = AcceptanceCheck(id="AC1", statement="it works", check=f"from solution import {name}\n{given['shown']}")
+        summary = f"A library with one class, {name}."
+        idea = Idea(name=name, summary=summary, features=given["features"], acceptance=[shown])
+        plain, beside = (_stub(name, given, idea, told=told) for told in (False, True))
+        pieces.append(Piece(name, idea, name, plain, beside, checks=given["hidden"]))
+    return pieces
+
+
+def _stub(name: str, given: Mapping[str, Any], idea: Idea, *, told: bool) -> str:
+    lines = [f"class {name}:", f'    """A class.\n\n{bullets(given["features"])}\n"""']
+    for method in given["methods"]:
+        own = method.partition("(")[0]
+        features = features_of(name if own == "__init__" else own, idea) if told else []
+        lines += ["", f"    def {method}:"]
+        said = " ".join(feature.rstrip(".") + "." for feature in features)
+        lines += [f'        """{said}"""'] if said else []
+        lines += ["        raise NotImplementedError"]
+    return "\n".join(["from __future__ import annotations", "", "", *lines, ""])
+
+
+async def ask(model: Model, piece: Piece, way: str) -> tuple[str | None, int, float]:
+    """Return the code of the likeliest reply (None where it is none), its output tokens, and the seconds it took."""
+    criteria = [Criterion(statement=check.statement, check=check.id) for check in piece.idea.acceptance]
+    milestone = Milestone(id="M1", title="t", description="It does what is asked.", acceptance_criteria=criteria)
+    module = piece.beside if way == "beside" else piece.module
+    context = Context(
+        idea=piece.idea, milestone=milestone, turn=1, files={"solution.py": module}, focus=["solution.py"]
+    )
+    symbol = next(found for found in stubs("solution.py", module) if found.name == piece.symbol)
+    task = write(context, symbol, lambda *_: [], 0)
+    begun = task.prefill or ""
+    begun = {
+        "comment": begun + FIRST_THINK,
+        "signature": min(begun.partition('"""')[0], begun.partition("'''")[0], key=len).rstrip(" "),
+        "free": "```python\n",
+        "plan": PLAN,
+    }.get(way, begun)
+    request = ModelRequest(
+        agent="impl",
+        model=model.name,
+        system=render("brief", "brief", {"idea": piece.idea}),
+        messages=[Message(role="user", content=render("impl", "function", task.variables))],
+        max_tokens=task.max_tokens,
+        temperature=0.0,
+        stop=task.stop,
+        prefill=begun,
+    )
+    started = time.monotonic()
+    reply = await model.reply(request, lambda _: None)
+    seconds = round(time.monotonic() - started, 1)
+    try:
+        return task.parse(reply.text), reply.usage.output_tokens, seconds
+    except ValueError:
+        return None, reply.usage.output_tokens, seconds
+
+
+async def score(piece: Piece, code: str | None, laboratory: Laboratory) -> tuple[int, int]:
+    """Return how many of the hidden checks ``code`` passes, and of how many; the tests of a problem count as one."""
+    total = len(piece.checks) or 1
+    if code is None:
+        return 0, total
+    if piece.problem is not None:
+        return int(await verdict(piece.problem, code, laboratory)), total
+    passed = 0
+    for check in piece.checks:
+        files = {"solution.py": code, "check.py": f"import pytest\nfrom solution import {piece.symbol}\n{check}\n"}
+        done = await laboratory.start(files, ("python", "check.py"), SECONDS)
+        passed += done.exit_code == 0
+    return passed, total
+
+
+async def run(model: Model, laboratory: Laboratory, pieces: Sequence[Piece], ways: Sequence[str], path: Path) -> None:
+    """Ask for each piece in each way, unless that is in ``path`` already; one piece after the other, so that a run that
+    is cut short has compared what it has."""
+    done = kept_outcomes(path, "key")
+    for piece in pieces:
+        for way in ways:
+            key = f"{piece.name} {way}"
+            if key in done:
+                continue
+            code, tokens, seconds = await ask(model, piece, way)
+            passed, total = await score(piece, code, laboratory)
+            row = {"key": key, "task": piece.name, "way": way, "passed": passed, "total": total}
+            row |= {"output_tokens": tokens, "seconds": seconds, "code": code}
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            print(f"{key}: {passed} of {total}, {tokens} tokens, {seconds} s", flush=True)
+
+
+def figures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each way, on the pieces that all ways have."""
+    ways = list(dict.fromkeys(row["way"] for row in rows))
+    by_key = {(row["task"], row["way"]): row for row in rows}
+    common = [task for task in dict.fromkeys(row["task"] for row in rows) if all((task, way) in by_key for way in ways)]
+    lines = [f"{'way':10} {'pieces':>6} {'whole':>6} {'checks':>9} {'tokens':>7} {'seconds':>8}"]
+    for way in ways:
+        mine = [by_key[task, way] for task in common]
+        whole = sum(row["passed"] == row["total"] for row in mine)
+        checks = f"{sum(row['passed'] for row in mine)}/{sum(row['total'] for row in mine)}"
+        tokens, seconds = (sum(row[key] for row in mine) / max(len(mine), 1) for key in ("output_tokens", "seconds"))
+        lines.append(f"{way:10} {len(mine):6} {whole:6} {checks:>9} {tokens:7.0f} {seconds:8.1f}")
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Ask what was not asked yet, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kinds", default=",".join(WAYS))
+    parser.add_argument("--ways", help="only these")
+    parser.add_argument("--count", type=int, default=48, help="so many functions (48)")
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    settings = load_settings(Path("milepost.toml"), {}, {}).settings
+    note_run(options.results, PACKAGES, kinds=options.kinds, count=options.count, seed=options.seed)
+    asyncio.run(_all(settings, options))
+    for kind in options.kinds.split(","):
+        print(f"\n{kind}", *figures(list(kept_outcomes(options.results / f"{kind}.jsonl", "key").values())), sep="\n")
+
+
+async def _all(settings: Settings, options: argparse.Namespace) -> None:
+    environment = ensure_environment(cache_folder(settings), [])
+    models = build_models(settings, lambda *_: None)
+    try:
+        with scratch(0o700) as folder:
+            laboratory = Laboratory(build_sandbox(settings, environment), environment, RecordStore(folder))
+            for kind in options.kinds.split(","):
+                pieces = functions(settings, options.count, options.seed) if kind == "functions" else classes()
+                ways = [way for way in WAYS[kind] if options.ways is None or way in options.ways.split(",")]
+                path = options.results / f"{kind}.jsonl"
+                await run(models.by_agent["impl"], laboratory, pieces, ways, path)
+    finally:
+        await models.close()
+
+
+if __name__ == "__main__":
+    main()
