@@ -9,7 +9,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from agents.context import Context
-from agents.contracts import attributes, bullets, called_in_checks, calls, features_of, objects, of_modules
+from agents.contracts import (
+    attributes,
+    bullets,
+    called_in_checks,
+    calls,
+    features_of,
+    handed_on,
+    objects,
+    of_modules,
+)
 from agents.entry import entry_points
 from agents.names import Definition, assigned, top_names, undefined
 from agents.parsing import fences, parse_module, python_from
@@ -58,8 +67,11 @@ async def by_contract(
     await _design(
         runner, context, [c for c in wanted if c.kind != "class" and c.name not in methods], planned, misuses, files
     )
-    sources = [*(file.path for file in planned), *context.code]
-    modules = {n for m, names in context.required.items() for n in names if module_path(f"{m}.{n}", sources)}
+    paths = [file.path for file in planned]
+    named = {f"{module}.{name}": name for module, names in context.required.items() for name in names}
+    modules = {name for dotted, name in named.items() if module_path(dotted, list(context.code))}
+    # A file that is only planned makes no module of what the checks use like an object.
+    modules |= {name for dotted, name in named.items() if module_path(dotted, paths)} - handed_on(context)
     for name in sorted(objects(context) - there - modules):
         path = _home(name, context, planned)
         files[path] = merge(files.get(path) or context.code.get(path) or "", placeholder(name))

@@ -21,6 +21,7 @@ __all__ = [
     "called_in_criteria",
     "calls",
     "features_of",
+    "handed_on",
     "in_the_users_words",
     "objects",
     "of_modules",
@@ -102,6 +103,16 @@ def objects(context: Context) -> set[str]:
     used = {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
     functions = called_in_checks(context) | {name for feature in context.idea.features for name in calls(feature)}
     return {name for name in (required & used) - functions if (name.islower() or name.isupper()) and name != "main"}
+
+
+def handed_on(context: Context) -> set[str]:
+    """Return the names that the checks use by themselves somewhere, not only for an attribute: no modules."""
+    names: set[str] = set()
+    for check in context.checks:
+        tree = parse_module(check.check or "", check.id)
+        owners = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in owners}
+    return names
 
 
 def calls(text: str) -> set[str]:

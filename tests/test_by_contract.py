@@ -120,6 +120,20 @@ def test_an_object_that_the_checks_hand_on_is_a_whole_module_to_write() -> None:
     assert [(s.name, s.whole) for s in stubs("web.py", made["web.py"])] == [("app", True)]
 
 
+def test_a_planned_file_of_an_objects_name_makes_it_no_module() -> None:
+    check = {
+        "id": "AC1",
+        "statement": "it answers",
+        "check": "from web import app, tools\nassert repr(app) != tools.name",
+    }
+    idea = Idea.model_validate({"name": "Web", "summary": "s", "features": ["GET / answers"], "acceptance": [check]})
+    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="it answers", check="AC1")]})
+    context = Context(idea=idea, milestone=milestone, turn=1)
+    planned = [PlannedFile(path=f"web/{name}.py", purpose="answers") for name in ("app", "tools")]
+    made = asyncio.run(by_contract(runner_for(ScriptedModel([])), context, [], planned, misuses, again=False))
+    assert [s.name for s in stubs("web/__init__.py", made["web/__init__.py"])] == ["app"]
+
+
 def test_what_a_feature_writes_as_a_call_is_designed_beside_an_object_and_an_object_is_no_function() -> None:
     check = {"id": "AC1", "statement": "s", "check": "from web import app, LIMIT\nassert repr(app) and LIMIT"}
     features = ["GET / answers", "longest(words) gives the longest word"]
