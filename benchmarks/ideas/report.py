@@ -32,7 +32,7 @@ SHORT = (
     *("milestones_accepted", "milestones", "attempts", "calls", "output_tokens", "seconds", "error"),
 )
 """What the summary tells of each idea."""
-LOOKED_AT = ("book_loans", "csv_totals", "poll_service", "split_bill", "undo_history")
+LOOKED_AT = ("book_loans", "csv_totals", "link_service", "poll_service", "split_bill", "undo_history")
 """Runs of these were looked at while the product was changed: the others say more."""
 ABOUT = Path(__file__).with_name("about.md")
 MOST = 0.8
