@@ -36,6 +36,9 @@ CHOICES = 4
 """How many more versions of a signature are asked for at once, where the likeliest one does not fit."""
 
 
+_METHOD = re.compile(r"^    (?:async )?def (\w+)", re.M)
+
+
 async def by_contract(
     runner: Runner,
     context: Context,
@@ -219,6 +222,9 @@ def _signature(context: Context, contract: Contract) -> Task[str]:
             raise ValueError(f"the reply does not define {contract.name}")
         if isinstance(found, ast.ClassDef):
             if source != (blocks[0].content if (blocks := fences(text)) else text):
+                lost = set(_METHOD.findall(text)) - _methods(source)
+                if len(lost) > 1:  # not cut off at its end, but wrong in between
+                    raise ValueError(f"the class does not parse: {', '.join(sorted(lost))} can't be read")
                 found.body = [n for n in found.body if _asked_for(n, context)]
             return interface(ast.unparse(_told(_with_attributes(found, attributes(context)), contract, context)))
         found.body.insert(0, ast.Expr(ast.Constant(_docstring(contract))))

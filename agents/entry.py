@@ -102,7 +102,7 @@ class _Called(ast.NodeTransformer):
         printed = printed and any(n.attr in _OF_PROCESS for n in used)
         self._reads = printed and "readouterr" not in {n.attr for n in used}
         if self._reads and "capsys" not in {a.arg for a in node.args.args}:
-            node.args.args.append(ast.arg("capsys"))
+            node.args.args.insert(0, ast.arg("capsys"))  # in front: defaults belong to the last ones
         return self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST | list[ast.stmt]:

@@ -32,8 +32,8 @@ __all__ = [
 M = TypeVar("M", bound=BaseModel)
 
 FIRST_THINK = "    #"
-"""How a function's body is begun for a small model: one that first says in a comment what it will do is right more
-often than one that begins with a statement (docs/humaneval.md)."""
+"""How the second of a small model's two likeliest programs is begun: with a comment on what it will do. It fails in
+other ways than one that is written freely (docs/humaneval.md)."""
 
 MAX_REPLY = 400_000
 """A longer reply, in characters, is refused unread."""

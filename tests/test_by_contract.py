@@ -43,6 +43,14 @@ def design(
     return made, len(model.requests)
 
 
+def with_check(check: str, *features: str) -> Context:
+    """Return the beginning of an idea with one check."""
+    acceptance = [{"id": "AC1", "statement": "s", "check": check}]
+    idea = Idea.model_validate({"name": "Box", "summary": "s", "features": features, "acceptance": acceptance})
+    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="s", check="AC1")]})
+    return Context(idea=idea, milestone=milestone, turn=1)
+
+
 def test_a_stub_has_the_signature_of_the_reply_and_the_docstring_of_the_contract() -> None:
     made, _ = design(FITS)
     source = made["calc.py"]
@@ -66,11 +74,7 @@ def test_type_hints_that_the_checks_contradict_are_left_out() -> None:
 
 
 def test_the_interface_of_a_class_keeps_the_attributes_that_checks_use_and_tells_of_its_methods() -> None:
-    check = {"id": "AC1", "statement": "s", "check": "from box import Box\nassert Box(3).size == 3"}
-    features = ["open() lifts the lid", "the lid is red"]
-    idea = Idea.model_validate({"name": "Box", "summary": "s", "features": features, "acceptance": [check]})
-    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="s", check="AC1")]})
-    context = Context(idea=idea, milestone=milestone, turn=1)
+    context = with_check("from box import Box\nassert Box(3).size == 3", "open() lifts the lid", "the lid is red")
     box = DOUBLE.model_copy(update={"kind": "class", "name": "Box"})
     code = "class Box:\n    def __init__(self, size):\n        self.size = size\n        self.lid = 1\n"
     code += "    def open(self):\n        ..."
@@ -83,11 +87,8 @@ def test_the_interface_of_a_class_keeps_the_attributes_that_checks_use_and_tells
 
 
 def test_of_a_class_that_was_cut_off_the_methods_are_kept_that_somebody_asks_for() -> None:
-    check = {"id": "AC1", "statement": "s", "check": "from box import Box\nassert Box(3).weigh() == 3"}
     features = ["`open` lifts the lid", "the property is_red tells the colour"]
-    idea = Idea.model_validate({"name": "Box", "summary": "s", "features": features, "acceptance": [check]})
-    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="s", check="AC1")]})
-    context = Context(idea=idea, milestone=milestone, turn=1)
+    context = with_check("from box import Box\nassert Box(3).weigh() == 3", *features)
     box = DOUBLE.model_copy(update={"kind": "class", "name": "Box"})
     names = ["__init__", "weigh", "open", "is_red", "shake", "shake_twice", "shake_thrice"]
     code = "class Box:\n" + "".join(f"    def {n}(self, *more):\n        ...\n" for n in names) + "    def shake_fo"
@@ -95,6 +96,18 @@ def test_of_a_class_that_was_cut_off_the_methods_are_kept_that_somebody_asks_for
     made = asyncio.run(by_contract(runner_for(model), context, [box], PLANNED, misuses, again=False))
     (tree,) = [n for n in ast.parse(made["box.py"]).body if isinstance(n, ast.ClassDef)]
     assert [n.name for n in tree.body if isinstance(n, ast.FunctionDef)] == names[:4]
+
+
+def test_a_class_that_is_wrong_in_its_middle_is_asked_for_again() -> None:
+    context = with_check("from box import Box\nassert Box(3).weigh() == 3", "open() lifts the lid")
+    right = "class Box:\n" + "".join(
+        f"    def {n}(self, *m):\n        ...\n" for n in ("__init__", "weigh", "open", "shut")
+    )
+    replies = [right.replace("open(self, *m):", "open(self, *m)"), right]
+    model = ScriptedModel([ScriptedReply(agent="arch", reply=f"```python\n{r}```") for r in replies], traits=SMALL)
+    box = DOUBLE.model_copy(update={"kind": "class", "name": "Box"})
+    made = asyncio.run(by_contract(runner_for(model), context, [box], PLANNED, misuses, again=False))
+    assert "def shut(self" in made["box.py"]
 
 
 def test_a_type_that_is_nowhere_defined_is_left_out_and_one_that_is_designed_too_is_not() -> None:
@@ -109,10 +122,7 @@ def test_a_type_that_is_nowhere_defined_is_left_out_and_one_that_is_designed_too
 
 
 def test_an_object_that_the_checks_hand_on_is_a_whole_module_to_write() -> None:
-    check = {"id": "AC1", "statement": "it answers", "check": "from web import app\nassert repr(app)"}
-    idea = Idea.model_validate({"name": "Web", "summary": "s", "features": ["GET / answers"], "acceptance": [check]})
-    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="it answers", check="AC1")]})
-    context = Context(idea=idea, milestone=milestone, turn=1)
+    context = with_check("from web import app\nassert repr(app)", "GET / answers")
     handler = DOUBLE.model_copy(update={"name": "read_root"})
     contracts = straightened([handler], context)
     made = asyncio.run(by_contract(runner_for(ScriptedModel([])), context, contracts, PLANNED, misuses, again=False))
@@ -121,14 +131,7 @@ def test_an_object_that_the_checks_hand_on_is_a_whole_module_to_write() -> None:
 
 
 def test_a_planned_file_of_an_objects_name_makes_it_no_module() -> None:
-    check = {
-        "id": "AC1",
-        "statement": "it answers",
-        "check": "from web import app, tools\nassert repr(app) != tools.name",
-    }
-    idea = Idea.model_validate({"name": "Web", "summary": "s", "features": ["GET / answers"], "acceptance": [check]})
-    milestone = MILESTONE.model_copy(update={"acceptance_criteria": [Criterion(statement="it answers", check="AC1")]})
-    context = Context(idea=idea, milestone=milestone, turn=1)
+    context = with_check("from web import app, tools\nassert repr(app) != tools.name", "GET / answers")
     planned = [PlannedFile(path=f"web/{name}.py", purpose="answers") for name in ("app", "tools")]
     made = asyncio.run(by_contract(runner_for(ScriptedModel([])), context, [], planned, misuses, again=False))
     assert [s.name for s in stubs("web/__init__.py", made["web/__init__.py"])] == ["app"]

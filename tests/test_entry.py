@@ -92,7 +92,7 @@ AS_A_PROCESS = """def test_it(tmp_path):
     assert done.returncode == 0, done.stderr
     assert '4' in done.stdout
 """
-AS_A_CALL = """def test_it(tmp_path, capsys):
+AS_A_CALL = """def test_it(capsys, tmp_path):
     done = main(['a.txt'])
     done_printed = capsys.readouterr()
     assert done == 0, done_printed.err

@@ -20,8 +20,9 @@ import argparse
 import asyncio
 import json
 import random
+import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from agents.skeleton import stubs
 from benchmarks.humaneval.arms import idea_of
 from benchmarks.humaneval.problems import Problem, load, sampled, verdict
 from benchmarks.machine import PACKAGES, kept_outcomes, note_run
-from orchestrator.compose import build_models, build_sandbox, cache_folder
+from orchestrator.compose import Models, build_models, build_sandbox, cache_folder
 from orchestrator.config import Settings, load_settings
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
@@ -160,9 +161,10 @@ async def score(piece: Piece, code: str | None, laboratory: Laboratory) -> tuple
         return int(await verdict(piece.problem, code, laboratory)), total
     passed = 0
     for check in piece.checks:
-        files = {"solution.py": code, "check.py": f"import pytest\nfrom solution import {piece.symbol}\n{check}\n"}
-        done = await laboratory.start(files, ("python", "check.py"), SECONDS)
-        passed += done.exit_code == 0
+        token = secrets.token_hex(16)  # only a check that comes to its end prints it
+        source = f"import pytest\nfrom solution import {piece.symbol}\n{check}\nprint({token!r})\n"
+        done = await laboratory.start({"solution.py": code, "check.py": source}, ("python", "check.py"), SECONDS)
+        passed += done.exit_code == 0 and done.stdout.rstrip().endswith(token)
     return passed, total
 
 
@@ -208,24 +210,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
+    kinds, ways = options.kinds.split(","), options.ways.split(",") if options.ways else None
+    if unknown := set(kinds) - set(WAYS):
+        parser.error(f"there is no kind {', '.join(sorted(unknown))}; there are {', '.join(WAYS)}")
+    if unknown := set(ways or ()) - {way for kind in kinds for way in WAYS[kind]}:
+        parser.error(f"there is no way {', '.join(sorted(unknown))}; there are {', '.join(WAYS['classes'])}")
     settings = load_settings(Path("milepost.toml"), {}, {}).settings
+    environment = ensure_environment(cache_folder(settings), [])
+    sandbox = build_sandbox(settings, environment)
     note_run(options.results, PACKAGES, kinds=options.kinds, count=options.count, seed=options.seed)
-    asyncio.run(_all(settings, options))
-    for kind in options.kinds.split(","):
+    with scratch(0o700) as folder:
+        laboratory = Laboratory(sandbox, environment, RecordStore(folder))
+        lots = {k: functions(settings, options.count, options.seed) if k == "functions" else classes() for k in kinds}
+        asyncio.run(_all(build_models(settings, lambda *_: None), laboratory, lots, ways, options.results))
+    for kind in kinds:
         print(f"\n{kind}", *figures(list(kept_outcomes(options.results / f"{kind}.jsonl", "key").values())), sep="\n")
 
 
-async def _all(settings: Settings, options: argparse.Namespace) -> None:
-    environment = ensure_environment(cache_folder(settings), [])
-    models = build_models(settings, lambda *_: None)
+async def _all(
+    models: Models,
+    laboratory: Laboratory,
+    lots: Mapping[str, Sequence[Piece]],
+    ways: Collection[str] | None,
+    results: Path,
+) -> None:
+    """Ask for the pieces of each kind, in all ``ways`` or only these."""
     try:
-        with scratch(0o700) as folder:
-            laboratory = Laboratory(build_sandbox(settings, environment), environment, RecordStore(folder))
-            for kind in options.kinds.split(","):
-                pieces = functions(settings, options.count, options.seed) if kind == "functions" else classes()
-                ways = [way for way in WAYS[kind] if options.ways is None or way in options.ways.split(",")]
-                path = options.results / f"{kind}.jsonl"
-                await run(models.by_agent["impl"], laboratory, pieces, ways, path)
+        for kind, pieces in lots.items():
+            wanted = [way for way in WAYS[kind] if ways is None or way in ways]
+            await run(models.by_agent["impl"], laboratory, pieces, wanted, results / f"{kind}.jsonl")
     finally:
         await models.close()
 
