@@ -106,10 +106,13 @@ def cleaned(source: str) -> str:
 async def verdict(problem: Problem, source: str, laboratory: Laboratory) -> bool:
     """Return whether ``source`` passes the data set's tests, in the sandbox.
 
-    What the prompt gives besides the function (imports, helpers) stands before it. Only a program that comes to its end
-    knows the token that it must print.
+    What the prompt gives besides the function (imports, helpers) stands before it, and once more before the tests, in a
+    module of their own: a program that writes a helper anew has changed it for itself alone. Only tests that come to
+    their end print the token.
     """
     token = secrets.token_hex(16)
-    program = f"{problem.given}\n\n{source}\n\n{problem.test}\n\ncheck({problem.function})\nprint({token!r})\n"
-    done = await laboratory.start({"solution.py": program}, ("python", "solution.py"), SECONDS)
+    solution = f"{problem.given}\n\n{source}\n"
+    tests = f"from solution import {problem.function}\n\n{problem.test}\n\ncheck({problem.function})\nprint({token!r})\n"
+    files = {"solution.py": solution, "tests.py": f"{problem.given}\n{tests}"}
+    done = await laboratory.start(files, ("python", "tests.py"), SECONDS)
     return done.exit_code == 0 and done.stdout.rstrip().endswith(token)
