@@ -53,11 +53,12 @@ async def by_function(
     code is wrong is the Critic's to say.
     """
     sample = SAMPLES * context.sample
-    whole = {p: s for p, source in blueprint.skeletons.items() for s in stubs(p, source) if s.whole}
-    state, drafts = await _draft(runner, context, blueprint, lint, examine, sample, whole)
+    state, drafts = await _draft(runner, context, blueprint, lint, examine, sample)
     versions: list[Version] = []
     # While a sealed check fails, only that is looked at; when it holds, the generated tests come into sight.
-    while begun := [drafts.pop(_place(b.symbol)) for b in _blamed(state, whole) if _place(b.symbol) in drafts]:
+    while begun := [
+        drafts.pop(place) for b in _blamed(state, blueprint.skeletons) if (place := _place(b.symbol)) in drafts
+    ]:
         tasks = [replace(write(state, symbol, lint, sample + 1), corrections=0) for symbol, _ in begun]
         found = _found([symbol for symbol, _ in begun], await runner.ask_all(tasks))
         found = [(symbol, first + more) for (symbol, more), (_, first) in zip(found, begun, strict=True)]
@@ -67,7 +68,7 @@ async def by_function(
         evidence = _evidence(state)
         runs = evidence.program is None or evidence.program.ok
         proven = evidence.holds and runs
-        blamed = [] if proven and (context.turn == 1 or number) else _blamed(state, whole)[:BLAMED]
+        blamed = [] if proven and (context.turn == 1 or number) else _blamed(state, blueprint.skeletons)[:BLAMED]
         if not blamed:
             break
         first = sample + 1 + CHOICES * (number + 1)  # behind the draft and its other versions
@@ -94,13 +95,13 @@ async def _draft(
     lint: Lint,
     examine: Examine,
     sample: int,
-    whole: Mapping[str, Symbol],
 ) -> tuple[Context, dict[tuple[str, str], tuple[Symbol, list[str]]]]:
     """Return the project with every stub written and measured, and for each function's place its stub and versions."""
     files = dict(context.files)
     todo = [symbol for path, source in context.code.items() for symbol in stubs(path, source)]
     others = [f for f in blueprint.architecture.files if not f.path.endswith(".py") and f.path not in files]
-    known = {blame.symbol.name: blame.facts for blame in (_blamed(context, whole) if context.evidence else [])}
+    blamed = _blamed(context, blueprint.skeletons) if context.evidence else []
+    known = {blame.symbol.name: blame.facts for blame in blamed}
     tasks = [write(context, symbol, lint, sample, known.get(symbol.name, ())) for symbol in todo]
     tasks += [write_text(context, file.path, file.purpose, sample) for file in others]
     likeliest = [replace(task, choices=1, corrections=0) for task in tasks] if context.sample == 0 else tasks
@@ -138,10 +139,11 @@ async def _better(
     """
     versions: list[Version] = []
     for symbol, codes in found:
+        before = context.files  # every version is put in place of the same one, and leaves nothing of itself there
         measured = {ast.dump(ast.parse(context.code[symbol.path])): _evidence(context)}
         replies: Counter[str] = Counter()
         for code in codes:
-            trial = {**context.files, symbol.path: filled(context.files, symbol, code)}
+            trial = {**before, symbol.path: filled(before, symbol, code)}
             shape = ast.dump(ast.parse(trial[symbol.path]))
             replies[shape] += 1
             if shape not in measured:
@@ -159,16 +161,18 @@ def _evidence(context: Context) -> Evidence:
     return context.evidence
 
 
-def _blamed(context: Context, whole: Mapping[str, Symbol]) -> list[_Blame]:
+def _blamed(context: Context, designed: Mapping[str, str]) -> list[_Blame]:
     """Return the functions that the facts point at, most facts first, each with its facts.
 
     A failing test points at the functions that its trace or its source names, a gap at those in its text.
     Where nothing failed, the judge's feedback points at what it names. Facts that name nothing are laid to ``main``.
-    The modules of ``whole`` (path → what they are written for) are to blame as a whole.
+    Each is as ``designed`` (path → skeleton), where that has it: what the last version made up is not asked for again.
+    A module that was designed to be written as a whole is to blame as a whole.
     """
     evidence = _evidence(context)
+    whole = {p: s for p, source in designed.items() if p.endswith(".py") for s in stubs(p, source) if s.whole}
     symbols = [
-        Symbol(path, node.name, definition(source, node.name))
+        Symbol(path, node.name, definition(designed.get(path, ""), node.name) or definition(source, node.name))
         for path, source in context.code.items()
         for node in parse_module(source, path).body
         if isinstance(node, Definition) and path not in whole

@@ -55,8 +55,6 @@ class Entry:
 class _Namespace:
     entries: list[Entry] = field(default_factory=list)
     summary: str = ""
-    summed_up: int = 0
-    """How many entries the summary stands for."""
 
 
 class Memory:
@@ -67,17 +65,24 @@ class Memory:
         self._window = window
         self._namespaces: dict[str, _Namespace] = {}
 
-    async def remember(self, namespace: str, entry: Entry) -> None:
-        """Add ``entry``; where the entries no longer fit the window, the older half is summed up by one call."""
-        space = self._namespaces.setdefault(namespace, _Namespace())
-        space.entries.append(entry)
-        room = self._window - SUMMARY_TOKENS
-        if not self._window or len(space.entries) < 3 or _size(space.entries) <= room:
-            return
-        kept = max(1, len(space.entries) // 2)
-        gone, space.entries = space.entries[:-kept], space.entries[-kept:]
-        space.summary = await self._summed_up(namespace, space.summary, gone)
-        space.summed_up += len(gone)
+    def remember(self, namespace: str, entry: Entry) -> None:
+        """Add ``entry``."""
+        self._namespaces.setdefault(namespace, _Namespace()).entries.append(entry)
+
+    async def settle(self, loop: str = "") -> None:
+        """Have the older half of a namespace summed up, by one call, where its entries no longer fit the window.
+
+        To be called before ``loop`` goes on, and for what is seen there only: a summary that nobody reads is not paid
+        for.
+        """
+        seen = {namespace(kind, loop, agent) for agent, kinds in SIGHT.items() for kind in kinds}
+        for name in sorted(seen & self._namespaces.keys()):
+            space = self._namespaces[name]
+            if not self._window or len(space.entries) < 3 or _size(space.entries) <= self._window - SUMMARY_TOKENS:
+                continue
+            kept = max(1, len(space.entries) // 2)
+            gone, space.entries = space.entries[:-kept], space.entries[-kept:]
+            space.summary = await self._summed_up(space.summary, gone)
 
     def view(self, agent: str, loop: str = "") -> str:
         """Return what ``agent`` may see while ``loop`` is worked on, as text for a prompt; empty where there is
@@ -106,7 +111,7 @@ class Memory:
             parts.insert(0, summary)
         return "\n\n".join(parts)
 
-    async def _summed_up(self, namespace: str, before: str, gone: Sequence[Entry]) -> str:
+    async def _summed_up(self, before: str, gone: Sequence[Entry]) -> str:
         texts = [f"{entry.title}\n{entry.brief}" for entry in gone]
         variables = {"before": before, "texts": [_cut(text, self._window) for text in texts]}
         task = Task("memory", "summarise", variables, _summary, max_tokens=SUMMARY_TOKENS, corrections=1)

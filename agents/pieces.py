@@ -12,7 +12,7 @@ from agents.parsing import fences, parse_module, python_from
 from agents.ports import Lint
 from agents.runner import Task
 from agents.selection import interfaces
-from agents.skeleton import Symbol, fill, interface, is_guard, merge, open_names, signature_gaps, span, stubs
+from agents.skeleton import Symbol, begun, fill, interface, is_guard, merge, open_names, signature_gaps, span, stubs
 
 __all__ = ["CHOICES", "definition", "filled", "mend", "write", "write_text"]
 
@@ -28,7 +28,12 @@ def filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
             module = Symbol(path, "", source).module
             homes.update({n.name: module for n in parse_module(source, path).body if isinstance(n, Definition)})
     module = files[symbol.path]
-    return with_imports(_kept(module, code) if symbol.whole else fill(module, symbol.name, code), homes)
+    if symbol.whole:
+        return with_imports(_kept(module, code), homes)
+    lines = module.split("\n")
+    if (place := _span(module, symbol.name)).stop:  # what is asked for counts, not what stands there meanwhile
+        lines[place] = symbol.source.split("\n")
+    return with_imports(fill("\n".join(lines), symbol.name, code), homes)
 
 
 def _kept(module: str, code: str) -> str:
@@ -49,14 +54,13 @@ def write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequ
     """Ask for one function, of which the model sees the interface only, and ``facts`` on what was written before."""
     if symbol.whole:
         return _write_module(context, symbol, lint, sample, facts)
-    module = interface(context.code[symbol.path])
     # A class that has code already, and lacks a method, is shown as it is: all of it is written again. What has all of
     # its code is not: a small model would write the same once more.
-    stub = symbol.source if _begun(symbol.source) else definition(module, symbol.name)
+    stub = symbol.source if begun(symbol.source) else definition(interface(symbol.source), symbol.name)
     variables = {
         **context.variables("impl"),
         "symbol": replace(symbol, source=stub),
-        "module": _without(module, symbol.name),
+        "module": _without(interface(context.code[symbol.path]), symbol.name),
         **interfaces(context, without=[symbol.path]),
         "mentioned": context.checks_of(symbol.name),
         "facts": facts,
@@ -109,7 +113,7 @@ def mend(context: Context, symbol: Symbol, facts: Sequence[str], lint: Lint, sam
     """Ask for one function again; the model sees its code and what the judge wants of it."""
     variables = {
         **context.variables("impl"),
-        "symbol": symbol,
+        "symbol": replace(symbol, source=definition(context.code[symbol.path], symbol.name)),
         "module": _without(interface(context.code[symbol.path]), symbol.name),
         "facts": facts,
     }
@@ -118,13 +122,6 @@ def mend(context: Context, symbol: Symbol, facts: Sequence[str], lint: Lint, sam
 
 def _definitions(source: str) -> list[Definition]:
     return [node for node in parse_module(source, "module").body if isinstance(node, Definition)]
-
-
-def _begun(source: str) -> bool:
-    node = parse_module(source, "symbol").body[-1]
-    methods = [n for n in getattr(node, "body", []) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    open_ = len(stubs("symbol", "\n".join(map(ast.unparse, methods))))
-    return isinstance(node, ast.ClassDef) and 0 < open_ < len(methods)
 
 
 def _head(stub: str) -> str:

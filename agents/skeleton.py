@@ -12,6 +12,7 @@ from agents.parsing import parse_module
 
 __all__ = [
     "Symbol",
+    "begun",
     "fill",
     "functions",
     "interface",
@@ -310,13 +311,23 @@ def _find(tree: ast.Module, name: str) -> Definition | None:
     return next((n for n in reversed(tree.body) if isinstance(n, Definition) and n.name == name), None)
 
 
+def begun(source: str) -> bool:
+    """Whether ``source`` is a class of which some methods have code, and some are stubs."""
+    node = parse_module(source, "symbol").body[-1]
+    return isinstance(node, ast.ClassDef) and any(found := _open(node)) and not all(found)
+
+
+def _open(node: ast.ClassDef) -> list[bool]:
+    """Return of each method whether it is a stub. One may well do nothing: that of a stub says that it is one."""
+    methods = [n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [_is_stub(m) and "pass" not in map(ast.unparse, m.body) for m in methods]
+
+
 def _is_stub(node: ast.stmt) -> bool:
     if isinstance(node, ast.ClassDef):
         if any(ast.unparse(base).split("[")[0].endswith("Protocol") for base in node.bases):
             return False
-        methods = [n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-        # A method may well do nothing; that of a stub says that it is one.
-        return any(_is_stub(m) and "pass" not in map(ast.unparse, m.body) for m in methods)
+        return any(_open(node))
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _role(node) in ("abstractmethod", "overload"):
         return False
     body = node.body[1:] if ast.get_docstring(node) is not None else node.body
@@ -346,6 +357,8 @@ def _same_signature(expected: Definition, found: Definition) -> None:
             )
         methods = _methods(found)
         for key, method in _methods(expected).items():
+            if re.match("_[^_]", method.name):
+                continue  # how a class helps itself is its own affair
             if key not in methods:
                 raise ValueError(f"{expected.name} lacks the method {method.name}")
             _same_signature(method, methods[key])

@@ -55,25 +55,25 @@ def milestone_entry(milestone: Milestone, work: Work) -> Entry:
     return Entry(title, "\n".join(filter(None, [files, *decided, *open_ends])), files)
 
 
-async def remember_attempt(attempt: Attempt, record: AttemptRecord, began: Mapping[str, str]) -> None:
+def remember_attempt(attempt: Attempt, record: AttemptRecord, began: Mapping[str, str]) -> None:
     """Remember an attempt that was not good enough."""
     team, loop = attempt.team, attempt.milestone.id
-    await team.memory.remember(namespace("loop", loop), attempt_entry(attempt, record, began))
-    await _remember_route(team, loop, record)
+    team.memory.remember(namespace("loop", loop), attempt_entry(attempt, record, began))
+    _remember_route(team, loop, record)
 
 
-async def remember_milestone(team: Team, milestone: Milestone, work: Work) -> None:
+def remember_milestone(team: Team, milestone: Milestone, work: Work) -> None:
     """Remember a milestone that is over, and the route that led to it."""
-    await team.memory.remember(namespace("project"), milestone_entry(milestone, work))
+    team.memory.remember(namespace("project"), milestone_entry(milestone, work))
     if milestone.status is Status.ACCEPTED:
-        await _remember_route(team, milestone.id, milestone.attempts[-1])
+        _remember_route(team, milestone.id, milestone.attempts[-1])
     else:
         team.events.write("memory", tokens=team.memory.sizes())
 
 
-async def _remember_route(team: Team, milestone: str, record: AttemptRecord) -> None:
+def _remember_route(team: Team, milestone: str, record: AttemptRecord) -> None:
     if team.routing == "planner":
-        await team.memory.remember(namespace("agent", agent="router"), route_entry(milestone, record))
+        team.memory.remember(namespace("agent", agent="router"), route_entry(milestone, record))
     team.events.write("memory", tokens=team.memory.sizes())
 
 

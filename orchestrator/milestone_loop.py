@@ -34,6 +34,7 @@ async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Call
         files = work.begin(afresh=move == "resample")
         with structlog.contextvars.bound_contextvars(milestone=milestone.id, attempt=number):
             team.events.write("attempt_started", move=move)
+            await team.memory.settle(milestone.id)
             attempt = Attempt(
                 team, milestone, work, number, move, runner, dict(files), work.evidence, findings=work.findings
             )
@@ -43,7 +44,7 @@ async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Call
             team.project.tag(f"accepted-{milestone.id}", record.commit)
             return _changed(note, milestone, status=Status.ACCEPTED, feedback=None)
         with structlog.contextvars.bound_contextvars(milestone=milestone.id, attempt=number):
-            await remember_attempt(attempt, record, files)
+            remember_attempt(attempt, record, files)
     return _changed(note, milestone, status=Status.FAILED)
 
 

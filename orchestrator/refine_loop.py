@@ -75,7 +75,7 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
         team.watcher.note(f"Attempt {number} ({done.move}): {said(done)}")
         if done.score is not None and done.score >= settings.min_score:
             return True
-        await memory.remember("loop", round_entry(done, before))
+        memory.remember("loop", round_entry(done, before))
         team.events.write("memory", tokens=memory.sizes())
     return False
 
@@ -100,15 +100,17 @@ async def _round(
     """Write or refine, measure all versions, take the best one, and have it scored."""
     base = rounds.best if move in ("refine", "escalate") else None
 
-    def task(agent: str) -> ProgramTask:
+    async def task(agent: str) -> ProgramTask:
         # What a small model is shown it copies; and of a prompt that does not change it reads only the end anew.
         anew = agent == "generator" and team.runner.model(agent).traits.step == "function"
+        if not anew:
+            await memory.settle()
         return ProgramTask(prompt, certain_errors, "" if anew else memory.view(agent), sample=100 * (number - 1))
 
     if base is None:
-        versions = await generate(team.runner, task("generator"))
+        versions = await generate(team.runner, await task("generator"))
     else:
-        versions = await _refined(team, task("refiner"), base, settings)
+        versions = await _refined(team, await task("refiner"), base, settings)
     program, evidence, agreement = await _best_of(team, prompt, settings, versions, rounds, vote=base is None)
     scoring, small = None, team.runner.model("scorer").traits.step == "function"
     failing = settings.run and bool(program_failures(evidence))
@@ -116,7 +118,7 @@ async def _round(
     # A small scorer knows less than what failed, or than versions that contradict each other.
     if not small or not (failing or split):
         try:
-            scoring = await score(team.runner, task("scorer"), program, _facts(evidence, settings))
+            scoring = await score(team.runner, await task("scorer"), program, _facts(evidence, settings))
         except AgentFailure as failure:
             team.events.write("unscored", level="warning", reason=str(failure)[:500])
     done = _scored(number, move, program, evidence, agreement, scoring, rounds.done, settings, split=split)

@@ -111,7 +111,7 @@ async def _milestones(team: Team, plan: Plan, ledger: Ledger) -> None:
             team.project.commit(f"{milestone.id} was not accepted")
         if work.stopped is not None:
             raise work.stopped
-        await remember_milestone(team, result, work)
+        remember_milestone(team, result, work)
 
 
 def _note(team: Team, ledger: Ledger, milestone: Milestone) -> None:

@@ -188,7 +188,43 @@ def test_a_class_is_begun_up_to_its_first_member_with_the_members_decorators_lef
     assert write(context, symbol, certain_errors, 0).prefill == "```python\nclass Box:\n\n"
 
 
-@pytest.mark.parametrize(("body", "shown"), [("raise NotImplementedError", True), ("return 1", False)])
+BOX = 'class Box:\n    """A box."""\n\n    def size(self) -> int:\n        raise NotImplementedError\n'
+HELPED = BOX.replace("raise NotImplementedError", "return self._n()") + "\n    def _n(self) -> int:\n        return 2\n"
+
+
+async def sized(files: Mapping[str, str]) -> Evidence:
+    """A box of 3 is right, one of 2 less wrong than others."""
+    source = files["calc.py"]
+    failing = 0 if "return 3" in source else 1 if "return 2" in source else 2
+    failure = Failure(test="AC1", error="assert Box().size() == 3", location="", source="Box().size()")
+    results = [TestResult(id=f"AC{n}", outcome="failed" if n < failing else "passed") for n in range(3)]
+    tests = TestReport(total=3, passed=3 - failing, failed=failing, failures=[failure] * bool(failing), results=results)
+    return Evidence(acceptance=tests, generated=report(True, failure), program=None)
+
+
+def boxes(*codes: str) -> str:
+    """Return what becomes of a class that is to be written, where ``codes`` are the replies."""
+    model = ScriptedModel(
+        [ScriptedReply(agent="impl", reply=python(code)) for code in codes], traits=replace(SMALL, choices=1)
+    )
+    context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": BOX})
+    blueprint = BLUEPRINT.model_copy(update={"skeletons": {"calc.py": BOX}})
+    made = asyncio.run(by_function(runner_for(model), context, blueprint, certain_errors, sized))
+    return made.change.writes[0].content
+
+
+def test_a_version_need_not_have_what_the_one_before_it_made_up_for_itself() -> None:
+    small, right = (BOX.replace("raise NotImplementedError", f"return {n}") for n in (1, 3))
+    assert boxes(small, HELPED, right, small, small).strip() == right.strip()
+
+
+def test_a_class_that_is_begun_afresh_is_asked_for_as_it_was_designed() -> None:
+    small, right = (BOX.replace("raise NotImplementedError", f"return {n}") for n in (1, 3))
+    grown = HELPED.replace("_n", "count")
+    assert boxes(grown, *[small] * 4, *[right] * 4).strip() == right.strip()
+
+
+@pytest.mark.parametrize(("body", "shown"), [("raise NotImplementedError", True), ("return 1", False), ("pass", False)])
 def test_the_code_of_a_class_is_shown_only_where_it_lacks_a_method(body: str, shown: bool) -> None:
     source = f"class Box:\n    def size(self) -> int:\n        return 7\n\n    def lid(self) -> int:\n        {body}\n"
     context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": source})

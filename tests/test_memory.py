@@ -72,13 +72,36 @@ def test_what_is_shown_never_exceeds_the_window_and_its_newest_entry_is_there(gi
     summaries = [ScriptedReply(agent="memory", reply="much was tried", repeat=True)]
     memory = Memory(runner_for(ScriptedModel(summaries)), WINDOW)
     for entry in given_entries:
-        asyncio.run(memory.remember(namespace("loop", "M1"), entry))
+        memory.remember(namespace("loop", "M1"), entry)
+        asyncio.run(memory.settle("M1"))
         view = memory.view("impl", "M1")
         assert estimated_tokens(view) <= WINDOW + 30  # the marks of what was cut
         assert entry.title in view
         assert memory.view("impl", "M2") == ""
 
 
-def test_a_summary_that_can_not_be_had_costs_no_attempt(tmp_path: Path) -> None:
-    done = go(tmp_path, list(RETRY[:7]), memory={"window_tokens": 250}, attempts=1)
-    assert [len(m.attempts) for m in done.report.milestones][:1] == [1]
+LONG = [Entry(f"Attempt {number}", "x" * 800, "x" * 800) for number in range(1, 5)]
+
+
+def settled(reply: str) -> tuple[Memory, ScriptedModel]:
+    """Return a memory of more than fits its window, before the next attempt at M1; and the model it had."""
+    model = ScriptedModel([ScriptedReply(agent="memory", reply=reply, repeat=True)])
+    memory = Memory(runner_for(model), WINDOW)
+    for entry in LONG:
+        memory.remember(namespace("loop", "M1"), entry)
+    assert model.requests == [], "nothing is summed up before somebody will read it"
+    asyncio.run(memory.settle("M2"))
+    assert model.requests == [], "another milestone's attempts are nobody's concern"
+    asyncio.run(memory.settle("M1"))
+    return memory, model
+
+
+def test_what_falls_out_of_the_window_is_summed_up_once_it_will_be_read() -> None:
+    memory, model = settled("much was tried")
+    assert len(model.requests) == 1
+    assert "Before, in short: much was tried" in memory.view("impl", "M1")
+
+
+def test_where_no_summary_can_be_had_the_titles_are_kept() -> None:
+    memory, _ = settled("")
+    assert "Before, in short: Attempt 1; Attempt 2" in memory.view("impl", "M1")

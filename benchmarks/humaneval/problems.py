@@ -112,7 +112,9 @@ async def verdict(problem: Problem, source: str, laboratory: Laboratory) -> bool
     """
     token = secrets.token_hex(16)
     solution = f"{problem.given}\n\n{source}\n"
-    tests = f"from solution import {problem.function}\n\n{problem.test}\n\ncheck({problem.function})\nprint({token!r})\n"
+    tests = (
+        f"from solution import {problem.function}\n\n{problem.test}\n\ncheck({problem.function})\nprint({token!r})\n"
+    )
     files = {"solution.py": solution, "tests.py": f"{problem.given}\n{tests}"}
     done = await laboratory.start(files, ("python", "tests.py"), SECONDS)
     return done.exit_code == 0 and done.stdout.rstrip().endswith(token)
