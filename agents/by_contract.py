@@ -7,36 +7,31 @@ import ast
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 
 from agents.context import Context
 from agents.contracts import (
-    attributes,
-    bullets,
     called_in_checks,
     calls,
-    features_of,
-    handed_on,
     objects,
     of_modules,
+    used_as_modules,
 )
 from agents.entry import entry_points
-from agents.names import Definition, assigned, top_names, undefined
-from agents.parsing import fences, parse_module, python_from
+from agents.names import ambiguous, hoist, top_names, undefined
+from agents.parsing import parse_module
 from agents.ports import Misuses
 from agents.runner import Runner, Task
-from agents.selection import interfaces
-from agents.skeleton import interface, merge, module_path, placeholder, wire
+from agents.signatures import CHOICES, methods, signature, without_hints
+from agents.skeleton import merge, module_path, placeholder, wire
 from schemas.architecture import PlannedFile
 from schemas.errors import AgentFailure, InvalidOutput
 from schemas.specification import Contract
 
 __all__ = ["by_contract"]
 
-CHOICES = 4
-"""How many more versions of a signature are asked for at once, where the likeliest one does not fit."""
-
-
-_METHOD = re.compile(r"^    (?:async )?def (\w+)", re.M)
+LATER = "from __future__ import annotations"
+"""Type hints are read later than they stand there."""
 
 
 async def by_contract(
@@ -62,19 +57,20 @@ async def by_contract(
     wanted = [c for c in contracts if c.kind in ("function", "class") and c.name.isidentifier()]
     wanted = [c for c in wanted if c.name not in (wired if again else there)]
     wanted += _uncontracted(context, {*there, *(c.name for c in wanted)})
+    specified = {c.name for c in contracts} | {name for feature in context.idea.features for name in calls(feature)}
     files: dict[str, str] = {}
-    await _design(runner, context, [c for c in wanted if c.kind == "class"], planned, misuses, files)
+    classes = [c for c in wanted if c.kind == "class"]
+    await _design(runner, context, classes, specified, planned, misuses, files)
     required = {name for names in context.required.values() for name in names}
     own = {**{path: source for path, source in context.code.items() if path in context.focus}, **files}
-    methods = {m for source in own.values() for m in _methods(source)} - required - of_modules(context)
-    await _design(
-        runner, context, [c for c in wanted if c.kind != "class" and c.name not in methods], planned, misuses, files
-    )
+    inside = {m for source in own.values() for m in methods(source)} - required - of_modules(context)
+    functions = [c for c in wanted if c.kind != "class" and c.name not in inside]
+    await _design(runner, context, functions, specified, planned, misuses, files)
     paths = [file.path for file in planned]
     named = {f"{module}.{name}": name for module, names in context.required.items() for name in names}
     modules = {name for dotted, name in named.items() if module_path(dotted, list(context.code))}
     # A file that is only planned makes no module of what the checks use like an object.
-    modules |= {name for dotted, name in named.items() if module_path(dotted, paths)} - handed_on(context)
+    modules |= used_as_modules([n for dotted, n in named.items() if module_path(dotted, paths)], specified, context)
     for name in sorted(objects(context) - there - modules):
         path = _home(name, context, planned)
         files[path] = merge(files.get(path) or context.code.get(path) or "", placeholder(name))
@@ -85,21 +81,22 @@ async def _design(
     runner: Runner,
     context: Context,
     contracts: Sequence[Contract],
+    specified: Collection[str],
     planned: Sequence[PlannedFile],
     misuses: Misuses,
     files: dict[str, str],
 ) -> None:
     """Put the interfaces of ``contracts`` into ``files``."""
-    tasks = [_signature(context, contract) for contract in contracts]
+    tasks = [signature(context, contract, specified) for contract in contracts]
     replies = await runner.ask_all(tasks)
     purposes = {file.path: file.purpose for file in planned}
     there = [*context.code.values(), *files.values()]
     known = {name for source in there for name in top_names(parse_module(source, "module"))}
     known |= {contract.name for contract in contracts}
-    for contract, task, first in zip(contracts, tasks, replies, strict=True):
+    for contract, task, first in _bases_first(list(zip(contracts, tasks, replies, strict=True))):
         path = _home(contract.name, context, planned)
         head = ast.unparse(ast.Expr(ast.Constant(purposes.get(path, context.milestone.title))))
-        head += "\nfrom __future__ import annotations\n"  # a class may name one that stands below it
+        head += f"\n{LATER}\n"  # a class may name one that stands below it
         module = files.get(path) or context.code.get(path) or head
         fits, complaints = None, list[str]()
         if not isinstance(first, AgentFailure):
@@ -112,6 +109,25 @@ async def _design(
         if fits is None:
             raise InvalidOutput(f"{contract.name} can't be called as the checks call it: {complaints[0]}")
         files[path] = fits
+
+
+_Asked = tuple[Contract, Task[str], list[str] | AgentFailure]
+
+
+def _bases_first(asked: list[_Asked]) -> list[_Asked]:
+    """Return ``asked`` so that each class comes behind those of them that it is made of."""
+    by_name = {contract.name: (contract, task, reply) for contract, task, reply in asked}
+    bases = {name: [] if isinstance(r, AgentFailure) else _bases(r[0]) for name, (_, _, r) in by_name.items()}
+    order = TopologicalSorter({name: [b for b in found if b in by_name] for name, found in bases.items()})
+    try:
+        return [by_name[name] for name in order.static_order()]
+    except CycleError:
+        return asked
+
+
+def _bases(source: str) -> list[str]:
+    classes = [node for node in parse_module(source, "signature").body if isinstance(node, ast.ClassDef)]
+    return [n.id for node in classes for base in node.bases for n in ast.walk(base) if isinstance(n, ast.Name)]
 
 
 def _fitting(
@@ -128,8 +144,11 @@ def _fitting(
     complaints: list[str] = []
     for version in _by_completeness(versions, contract, context):
         merged = merge(module, version)
-        lacking = undefined(merged) - undefined(module) - {*known}
-        complaints = [f"{name} is not defined" for name in sorted(lacking)]
+        elsewhere = undefined(merged) - undefined(module)
+        if elsewhere:
+            merged = hoist(merged, ast.parse(LATER).body, [])  # a hint may name what is not there yet
+        complaints = [f"{name} is not defined" for name in sorted(elsewhere - {*known})]
+        complaints += [f"{name} is imported as two things" for name in sorted(ambiguous(merged) - ambiguous(module))]
         complaints = complaints or _complaints(context, contract, {path: merged}, misuses)
         if not complaints:
             return merged, []
@@ -140,24 +159,8 @@ def _by_completeness(versions: Sequence[str], contract: Contract, context: Conte
     """Return ``versions``, of a class those first that have most of the methods that the features write as calls; and
     behind them each without type hints, which can be called in any way that has as many arguments."""
     wanted = {name for feature in context.idea.features for name in calls(feature)}
-    ordered = sorted(dict.fromkeys(versions), key=lambda v: -len(wanted & _methods(v)))
-    return [*ordered, *dict.fromkeys(map(_without_hints, ordered))]
-
-
-def _methods(source: str) -> set[str]:
-    """Return the names of the methods of all classes of ``source``."""
-    classes = [node for node in parse_module(source, "module").body if isinstance(node, ast.ClassDef)]
-    return {m.name for node in classes for m in node.body if isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef)}
-
-
-def _without_hints(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.arg):
-            node.annotation = None
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            node.returns = None
-    return ast.unparse(tree) + "\n"
+    ordered = sorted(dict.fromkeys(versions), key=lambda v: -len(wanted & methods(v)))
+    return [*ordered, *dict.fromkeys(map(without_hints, ordered))]
 
 
 def _uncontracted(context: Context, known: set[str]) -> list[Contract]:
@@ -207,93 +210,3 @@ def _complaints(context: Context, contract: Contract, files: Mapping[str, str], 
             if about and not message.startswith("Module "):
                 found.append(f"{text.strip()}: {message}")
     return found
-
-
-def _signature(context: Context, contract: Contract) -> Task[str]:
-    """Ask for a class's interface, or for a function's first line: its docstring follows from the contract."""
-    whole = contract.kind == "class"
-
-    def parse(text: str) -> str:
-        text = text if whole else f"{text.rstrip().removesuffix('```').rstrip()}\n    ...\n```"
-        source = python_from(text, members=whole)
-        tree = parse_module(source, "reply")
-        found = next((n for n in tree.body if isinstance(n, Definition) and n.name == contract.name), None)
-        if found is None:
-            raise ValueError(f"the reply does not define {contract.name}")
-        if isinstance(found, ast.ClassDef):
-            if source != (blocks[0].content if (blocks := fences(text)) else text):
-                lost = set(_METHOD.findall(text)) - _methods(source)
-                if len(lost) > 1:  # not cut off at its end, but wrong in between
-                    raise ValueError(f"the class does not parse: {', '.join(sorted(lost))} can't be read")
-                found.body = [n for n in found.body if _asked_for(n, context)]
-            return interface(ast.unparse(_told(_with_attributes(found, attributes(context)), contract, context)))
-        found.body.insert(0, ast.Expr(ast.Constant(_docstring(contract))))
-        return interface(ast.unparse(found))
-
-    variables = {
-        **context.variables("arch"),
-        "contract": contract,
-        "mentioned": context.checks_of(contract.name),
-        **interfaces(context),
-    }
-    return Task(
-        "arch",
-        "signature",
-        variables,
-        parse,
-        max_tokens=700 if whole else 80,
-        stop=["\n```"] if whole else ["\n"],
-        prefill=f"```python\n{'class' if whole else 'def'} {contract.name}",
-        sample=context.sample * (CHOICES + 1),
-    )
-
-
-def _asked_for(node: ast.stmt, context: Context) -> bool:
-    """Whether a check or feature names a member of a class, or it is none of the methods: of an interface that was cut
-    off nothing else is kept, since a small model that comes to no end invents one method after the other."""
-    name = node.name if isinstance(node, Definition) else "__init__"
-    return name == "__init__" or name in attributes(context) or bool(features_of(name, context.idea))
-
-
-def _with_attributes(definition: ast.ClassDef, used: Collection[str]) -> ast.ClassDef:
-    """Return ``definition`` with those of the attributes that its methods set named in its body that the checks have
-    ``used``: of what a method does, the interface keeps nothing, and of the others nothing is decided yet."""
-    if any("dataclass" in ast.unparse(d) for d in definition.decorator_list):
-        return definition  # it names its fields itself; another one would be one more argument
-    known = {n.name for n in definition.body if isinstance(n, Definition)}
-    known |= {name for n in definition.body if isinstance(n, ast.Assign | ast.AnnAssign) for name in assigned(n)}
-    found = dict.fromkeys(
-        node.attr
-        for node in ast.walk(definition)
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.ctx, ast.Store)
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "self"
-        and node.attr in used
-    )
-    at = 1 if ast.get_docstring(definition) is not None else 0
-    definition.body[at:at] = ast.parse("\n".join(f"{name}: Any" for name in found if name not in known)).body
-    return definition
-
-
-def _told(definition: ast.ClassDef, contract: Contract, context: Context) -> ast.ClassDef:
-    """Return ``definition`` with a docstring that says in the user's words what the class and its methods do: what
-    a small model is to write, it must find beside the code."""
-    names = [contract.name, *(n.name for n in definition.body if isinstance(n, Definition))]
-    alone = {contract.name} == {name for required in context.required.values() for name in required}
-    named = {feature for name in names for feature in features_of(name, context.idea)}
-    told = bullets(feature for feature in context.idea.features if alone or feature in named)
-    if told:
-        said = ast.get_docstring(definition)
-        first = said.split("\n")[0] if said else context.idea.summary
-        body = definition.body[1:] if said is not None else definition.body
-        definition.body = [ast.Expr(ast.Constant(f"{first}\n\n{told}\n")), *body]
-    return definition
-
-
-def _docstring(contract: Contract) -> str:
-    # In one line: one that is nothing but ticks would end the block that the docstring is shown in.
-    text = " ".join(contract.behaviour.split()).rstrip(".") + "."
-    if contract.errors:
-        text += "\n\nErrors:\n" + "".join(f"    {error}\n" for error in contract.errors)
-    return text

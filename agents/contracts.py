@@ -7,7 +7,7 @@ import ast
 import builtins
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from agents.context import Context
 from agents.parsing import parse_module
@@ -21,11 +21,11 @@ __all__ = [
     "called_in_criteria",
     "calls",
     "features_of",
-    "handed_on",
     "in_the_users_words",
     "objects",
     "of_modules",
     "straightened",
+    "used_as_modules",
 ]
 
 MAX_BEHAVIOUR = 400
@@ -105,14 +105,24 @@ def objects(context: Context) -> set[str]:
     return {name for name in (required & used) - functions if (name.islower() or name.isupper()) and name != "main"}
 
 
-def handed_on(context: Context) -> set[str]:
-    """Return the names that the checks use by themselves somewhere, not only for an attribute: no modules."""
-    names: set[str] = set()
+def used_as_modules(names: Iterable[str], specified: Collection[str], context: Context) -> set[str]:
+    """Return those of ``names`` that the checks use as one uses a module: never by themselves, but to reload or change
+    them, and for something that is ``specified``."""
+    alone, taken = set[str](), dict[str, set[str]]()
     for check in context.checks:
         tree = parse_module(check.check or "", check.id)
-        owners = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-        names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in owners}
-    return names
+        owners = {node.value for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        owners |= {n.args[0] for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args and _of_modules(n.func)}
+        alone |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node not in owners}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                taken.setdefault(node.value.id, set()).add(node.attr)
+    return {name for name in names if name not in alone and (name not in taken or taken[name] & {*specified})}
+
+
+def _of_modules(function: ast.expr) -> bool:
+    """Whether ``function`` is one that takes a module: ``reload``, ``monkeypatch.setattr``, ``patch.object``."""
+    return ast.unparse(function).rpartition(".")[2] in ("reload", "setattr", "delattr", "object")
 
 
 def calls(text: str) -> set[str]:

@@ -10,7 +10,17 @@ from types import MappingProxyType
 
 from agents.parsing import parse_module
 
-__all__ = ["Definition", "assigned", "hoist", "imported_names", "names_used", "top_names", "undefined", "with_imports"]
+__all__ = [
+    "Definition",
+    "ambiguous",
+    "assigned",
+    "hoist",
+    "imported_names",
+    "names_used",
+    "top_names",
+    "undefined",
+    "with_imports",
+]
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -57,9 +67,12 @@ def with_imports(source: str, homes: Mapping[str, str] = MappingProxyType({})) -
 def undefined(source: str) -> set[str]:
     """Return the names that ``source`` uses and nowhere binds; none where it imports all that a module has."""
     tree = parse_module(source, "module")
-    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    loaded = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
     bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
-    bound |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+    arguments = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+    hints = [h for n in ast.walk(tree) if (h := getattr(n, "annotation", None) or getattr(n, "returns", None))]
+    in_hints = {n for hint in hints for n in ast.walk(hint)}  # where ``date: date`` means the class, not the argument
+    used = {n.id for n in loaded if n in in_hints or n.id not in arguments}
     bound |= {n.name for n in ast.walk(tree) if isinstance(n, Definition)}
     bound |= {n.name for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler) and n.name}
     imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
@@ -67,6 +80,20 @@ def undefined(source: str) -> set[str]:
         return set()
     bound |= {(alias.asname or alias.name).partition(".")[0] for n in imports for alias in n.names}
     return used - bound - set(dir(builtins)) - {"__file__"}
+
+
+def ambiguous(source: str) -> set[str]:
+    """Return the names that the imports of ``source`` give two meanings, as ``datetime`` is a module and a class."""
+    meanings: dict[str, set[str]] = {}
+    for node in parse_module(source, "module").body:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                meaning = alias.name if alias.asname else alias.name.partition(".")[0]
+                meanings.setdefault(alias.asname or meaning, set()).add(meaning)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                meanings.setdefault(alias.asname or alias.name, set()).add(f"{node.module} {alias.name}")
+    return {name for name, found in meanings.items() if len(found) > 1}
 
 
 def _attributes(source: str, name: str) -> set[str]:

@@ -6,6 +6,7 @@ Every function raises ValueError with a message that is meant to go back to the 
 from __future__ import annotations
 
 import ast
+import codeop
 import json
 import re
 from collections.abc import Callable
@@ -20,6 +21,7 @@ __all__ = [
     "FIRST_THINK",
     "MAX_REPLY",
     "Fence",
+    "cut_off",
     "fences",
     "files_from",
     "json_as",
@@ -34,6 +36,9 @@ M = TypeVar("M", bound=BaseModel)
 FIRST_THINK = "    #"
 """How the second of a small model's two likeliest programs is begun: with a comment on what it will do. It fails in
 other ways than one that is written freely (docs/humaneval.md)."""
+
+BEHIND = 20
+"""So many statements behind the last definition are tried to be left out."""
 
 MAX_REPLY = 400_000
 """A longer reply, in characters, is refused unread."""
@@ -138,7 +143,8 @@ def python_from(text: str, *, members: bool = False) -> str:
     """Return the Python of the first fenced block, or of the whole text where there is none.
 
     A definition at the end that does not parse (the token limit cut it off) is left out, if something is before it;
-    with ``members`` a method of a class is, too.
+    with ``members`` a method of a class is, too. What stands behind the last definition, such as an example of its use,
+    goes first.
     """
     blocks = fences(text)
     source = blocks[0].content if blocks else text
@@ -148,7 +154,8 @@ def python_from(text: str, *, members: bool = False) -> str:
         lines = source.split("\n")
         begins = re.compile(rf"{'(    )?' if members else ''}(def |async def |class |@)")
         starts = [n for n, line in enumerate(lines) if begins.match(line)]
-        for start in reversed(starts[1:]):
+        behind = [n for n, line in enumerate(lines) if starts and n > starts[-1] and re.match(r"\S", line)]
+        for start in reversed([*starts[1:], *behind[-BEHIND:]]):
             whole = "\n".join(lines[:start])
             try:
                 parse_module(whole, "reply")
@@ -157,6 +164,16 @@ def python_from(text: str, *, members: bool = False) -> str:
             return whole
         raise
     return source
+
+
+def cut_off(source: str) -> bool:
+    """Whether ``source`` is Python that ends before it is complete: all that is wrong with it is its end."""
+    try:
+        return codeop.compile_command(source, symbol="exec") is None
+    except SyntaxError as error:
+        return (error.lineno or 0) >= len(source.rstrip().split("\n"))
+    except (ValueError, OverflowError, RecursionError, MemoryError):
+        return False
 
 
 def parse_module(source: str, name: str) -> ast.Module:

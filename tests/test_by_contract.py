@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,8 @@ from agents.by_contract import by_contract
 from agents.context import Context
 from agents.contracts import in_the_users_words, straightened
 from agents.models.scripted import ScriptedModel, ScriptedReply
-from agents.skeleton import stubs
+from agents.names import with_imports
+from agents.skeleton import open_names, stubs
 from agents.spec import specify
 from orchestrator.evidence.static import misuses
 from schemas.architecture import PlannedFile
@@ -41,6 +43,11 @@ def design(
     context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files=files)
     made = asyncio.run(by_contract(runner_for(model), context, contracts, PLANNED, misuses, again=again))
     return made, len(model.requests)
+
+
+def imported(source: str) -> None:
+    """Do what importing ``source`` does, without what this file imports of the future."""
+    exec(compile(source, "module", "exec", dont_inherit=True), {})  # noqa: S102
 
 
 def with_check(check: str, *features: str) -> Context:
@@ -110,6 +117,74 @@ def test_a_class_that_is_wrong_in_its_middle_is_asked_for_again() -> None:
     assert "def shut(self" in made["box.py"]
 
 
+def boxed(context: Context, *replies: str, names: str = "Box") -> str:
+    """Return the module that is designed with the classes (and functions) ``names``, where ``replies`` come."""
+    kinds = {name: "class" if name.istitle() else "function" for name in names.split()}
+    contracts = [DOUBLE.model_copy(update={"kind": kind, "name": name}) for name, kind in kinds.items()]
+    model = ScriptedModel([ScriptedReply(agent="arch", reply=f"```python\n{r}") for r in replies], traits=SMALL)
+    made = asyncio.run(by_contract(runner_for(model), context, contracts, PLANNED, misuses, again=False))
+    assert len(model.requests) == len(replies)
+    return "\n".join(made.values())
+
+
+EMPTY = "from box import Box\nb = Box()\nassert b"
+OPENED = "class Box:\n    def open(self):\n        ...\n"
+
+
+def test_a_class_that_was_cut_off_before_its_first_method_is_asked_for_again() -> None:
+    cut = 'class Box:\n    """A box."""\n\n    def __init__(self) -> None:\n        self.x = [1, 2, 3'
+    assert "def open(self)" in boxed(with_check(EMPTY, "a box opens"), cut, OPENED)
+
+
+def test_a_class_whose_last_method_is_wrong_rather_than_cut_off_is_asked_for_again() -> None:
+    wrong = f"{OPENED}    def shut(self) -> None\n        ...\n"
+    right = wrong.replace("None\n", "None:\n")
+    assert "def shut(self)" in boxed(with_check(EMPTY, "shut() closes it"), wrong, right)
+
+
+def test_an_example_behind_a_class_that_is_cut_off_costs_it_no_method() -> None:
+    assert "def open(self)" in boxed(with_check(EMPTY, "a box"), f"{OPENED}\n# Example\nbox = Box(")
+
+
+def test_of_a_class_that_was_cut_off_what_python_calls_itself_and_what_contracts_name_is_kept() -> None:
+    check = "from box import Box\nassert len(Box()) == 0"
+    methods = "".join(f"    def {name}(self):\n        ...\n" for name in ("__len__", "shake", "rattle"))
+    made = boxed(with_check(check, "it shakes"), f"class Box:\n{methods}    def shake_tw", names="Box shake")
+    assert ("def __len__" in made, made.count("def shake"), "rattle" in made) == (True, 1, False)
+
+
+def test_an_attribute_of_a_type_that_is_nowhere_defined_may_be_anything() -> None:
+    made = boxed(with_check(EMPTY, "a box"), "class Box:\n    items: list[Item]\n")
+    assert "items: Any" in made
+
+
+def test_a_class_stands_below_the_one_that_it_is_made_of() -> None:
+    made = boxed(
+        with_check("from zoo import Dog, Animal\nassert Dog and Animal", "a zoo"),
+        "class Dog(Animal):\n    def bark(self): ...",
+        "class Animal:\n    def eat(self): ...",
+        names="Dog Animal",
+    )
+    imported(made)  # a base that is not there yet would raise
+
+
+def test_a_hint_may_name_what_is_not_there_yet_in_a_file_that_reads_its_hints_at_once() -> None:
+    classes = ["class Money:\n    def of(self) -> Wallet: ...", "class Wallet:\n    def all(self): ..."]
+    contracts = tuple(DOUBLE.model_copy(update={"kind": "class", "name": name}) for name in ("Money", "Wallet"))
+    made, _ = design(*(f"```python\n{c}" for c in classes), FITS, contracts=contracts, code="LIMIT = 3\n")
+    imported(made["calc.py"])  # a hint that is read at once would raise
+
+
+def test_no_name_is_imported_as_two_things() -> None:
+    replies = ["def parse(text: str) -> datetime.date:", "def show(at: datetime) -> str:"]
+    made = boxed(with_check("assert True", "a clock"), *replies, names="parse show")
+    assert ("import datetime\n" in made, "from datetime" in made, "def show(at):" in made) == (True, False, True)
+
+
+def test_a_type_hint_is_no_use_of_an_argument_of_its_name() -> None:
+    assert "from datetime import date" in with_imports("def lend(date: date) -> date: ...\n")
+
+
 def test_a_type_that_is_nowhere_defined_is_left_out_and_one_that_is_designed_too_is_not() -> None:
     money = DOUBLE.model_copy(update={"kind": "class", "name": "Money"})
     made, _ = design("```python\ndef double(n: int) -> Money:")
@@ -118,7 +193,7 @@ def test_a_type_that_is_nowhere_defined_is_left_out_and_one_that_is_designed_too
     classes = ["class Money:\n    def of(self) -> Wallet: ...", "class Wallet: ..."]
     made, _ = design(*(f"```python\n{c}\n```" for c in classes), FITS, contracts=(money, wallet))
     assert "def of(self) -> Wallet:" in made["calc.py"]
-    exec(made["calc.py"], {})  # noqa: S102  (what stands below is named before it is there)
+    imported(made["calc.py"])  # what stands below is named before it is there
 
 
 def test_an_object_that_the_checks_hand_on_is_a_whole_module_to_write() -> None:
@@ -131,10 +206,13 @@ def test_an_object_that_the_checks_hand_on_is_a_whole_module_to_write() -> None:
 
 
 def test_a_planned_file_of_an_objects_name_makes_it_no_module() -> None:
-    context = with_check("from web import app, tools\nassert repr(app) != tools.name", "GET / answers")
-    planned = [PlannedFile(path=f"web/{name}.py", purpose="answers") for name in ("app", "tools")]
-    made = asyncio.run(by_contract(runner_for(ScriptedModel([])), context, [], planned, misuses, again=False))
-    assert [s.name for s in stubs("web/__init__.py", made["web/__init__.py"])] == ["app"]
+    uses = ["repr(app) != tools.name()", "app.client() != tools.name()", "app.client() and reload(tools)"]
+    for use in uses:
+        context = with_check(f"from web import app, tools\nassert {use}", "GET / answers", "name() tells its name")
+        context = replace(context, files={"web/naming.py": "def name(): return 1\n"})
+        planned = [PlannedFile(path=f"web/{name}.py", purpose="answers") for name in ("app", "tools")]
+        made = asyncio.run(by_contract(runner_for(ScriptedModel([])), context, [], planned, misuses, again=False))
+        assert open_names(made["web/__init__.py"]) == ["app"], use
 
 
 def test_what_a_feature_writes_as_a_call_is_designed_beside_an_object_and_an_object_is_no_function() -> None:
