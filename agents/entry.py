@@ -6,6 +6,7 @@ import ast
 import re
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
@@ -94,14 +95,22 @@ class _Called(ast.NodeTransformer):
     def __init__(self) -> None:
         self._results: set[str] = set()
         self._reads = False
+        self._inside = False
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        used = [n for n in ast.walk(node) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)]
-        self._results = {r for n in ast.walk(node) if isinstance(n, ast.Assign) and (r := _result_of_main(n))}
-        printed = any(isinstance(n.value, ast.Name) and n.value.id in self._results for n in used)
-        printed = printed and any(n.attr in _OF_PROCESS for n in used)
-        self._reads = printed and "readouterr" not in {n.attr for n in used}
-        if self._reads and "capsys" not in {a.arg for a in node.args.args}:
+        if self._inside:  # a function in the test
+            return self.generic_visit(node)
+        self._inside = True
+        nodes = list(ast.walk(node))
+        stored = Counter(n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+        results = Counter(r for n in nodes if isinstance(n, ast.Assign) and (r := _result_of_main(n)))
+        self._results = {name for name, count in results.items() if count == stored[name]}
+        used = [n for n in nodes if isinstance(n, ast.Attribute)]
+        of_results = [n for n in used if isinstance(n.value, ast.Name) and n.value.id in self._results]
+        given = {a.arg for a in node.args.args}
+        captured = "readouterr" in {n.attr for n in used} or given & {"capfd", "capfdbinary", "capsysbinary"}
+        self._reads = any(n.attr in _OF_PROCESS for n in of_results) and not captured
+        if self._reads and "capsys" not in given:
             node.args.args.insert(0, ast.arg("capsys"))  # in front: defaults belong to the last ones
         return self.generic_visit(node)
 

@@ -45,9 +45,16 @@ def runs(folder: Path) -> list[dict[str, Any]]:
     return _lines(folder / "runs.jsonl")
 
 
-def kept_outcomes(path: Path, key: str) -> dict[str, dict[str, Any]]:
-    """Return the outcomes in the lines of ``path`` by their field ``key``; none where there is no such file."""
-    return {row[key]: row for row in _lines(path)}
+def kept_outcomes(path: Path, key: str, model: str | None = None) -> dict[str, dict[str, Any]]:
+    """Return the outcomes in the lines of ``path`` by their field ``key``; none where there is no such file.
+
+    Raises:
+        SystemExit: ``model`` is to add to them, and they are another one's.
+    """
+    rows = {row[key]: row for row in _lines(path)}
+    if others := {row["model"] for row in rows.values() if "model" in row} - {model} if model else set():
+        raise SystemExit(f"{path} holds outcomes of {', '.join(sorted(others))}: give {model} another --results")
+    return rows
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

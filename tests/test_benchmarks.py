@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 import yaml
 
 from benchmarks import speed
-from benchmarks.humaneval.problems import Problem, cleaned, sampled
+from benchmarks.humaneval.problems import Problem, cleaned, sampled, verdict
 from benchmarks.humaneval.report import MEANS, page, summary
-from benchmarks.machine import note_run, runs
+from benchmarks.machine import kept_outcomes, note_run, runs
 from benchmarks.pieces import reference
 from benchmarks.pieces.__main__ import CLASSES, Piece, classes, figures
 from benchmarks.statistics import mcnemar, wilson
+from orchestrator.evidence.collect import Laboratory
+from orchestrator.evidence.environment import ensure_environment
+from orchestrator.journal.store import RecordStore
+from orchestrator.sandbox.bubblewrap import Bubblewrap
 
 PROBLEMS = [Problem(f"P/{n}", "x" * (7 * n % 41), f"f{n}", "") for n in range(40)]
 
@@ -45,6 +50,33 @@ def test_a_sample_is_the_same_for_a_seed_and_even_over_lengths() -> None:
 def test_what_runs_by_itself_or_was_cut_off_is_left_out_of_a_reply() -> None:
     reply = "import os\nX = 1\ndef f():\n    return X\nassert f() == 2\nprint(f())\ndef g(:"
     assert cleaned(reply) == "import os\nX = 1\n\ndef f():\n    return X\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "passes"),
+    [
+        ("def undo(s):\n    return s[::-1]", True),
+        ("def turn(s):\n    return s\ndef undo(s):\n    return s", False),
+        ("def undo(s):\n    return s[::-1]\nraise SystemExit", False),
+    ],
+    ids=["right", "with a helper written anew", "ends itself"],
+)
+def test_a_program_passes_whose_function_is_right_for_the_helpers_that_were_given(
+    program: str, passes: bool, tmp_path: Path
+) -> None:
+    prompt = 'def turn(s):\n    return s[::-1]\n\n\ndef undo(s):\n    """Undo turn."""\n'
+    problem = Problem("P/0", prompt, "undo", "def check(f):\n    assert f(turn('ab')) == 'ab'\n")
+    environment = ensure_environment(tmp_path / "cache", [])
+    laboratory = Laboratory(Bubblewrap(), environment, RecordStore(tmp_path))
+    assert asyncio.run(verdict(problem, program, laboratory)) is passes
+
+
+def test_outcomes_of_two_models_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "single.jsonl"
+    path.write_text('{"task": "P/0", "model": "small"}\n')
+    assert list(kept_outcomes(path, "task", "small")) == ["P/0"]
+    with pytest.raises(SystemExit, match="holds outcomes of small: give large another --results"):
+        kept_outcomes(path, "task", "large")
 
 
 def test_the_page_names_each_arm_and_pair() -> None:

@@ -109,8 +109,30 @@ AS_A_CALL = """def test_it(capsys, tmp_path):
             "def test_it(capsys):\n    done = main([])\n    capsys.readouterr()\n    assert done.returncode == 2",
             "def test_it(capsys):\n    done = main([])\n    capsys.readouterr()\n    assert done == 2",
         ),
+        (
+            "def test_it():\n\n    def fake():\n        return 1\n"
+            "    done = main([])\n    assert done.stdout == str(fake())",
+            "def test_it(capsys):\n\n    def fake():\n        return 1\n    done = main([])\n"
+            "    done_printed = capsys.readouterr()\n    assert done_printed.out == str(fake())",
+        ),
+        (
+            "def test_it():\n    sys.stdout = buffer\n    done = main([])\n    assert done.returncode == 2",
+            "def test_it():\n    sys.stdout = buffer\n    done = main([])\n    assert done == 2",
+        ),
+        (
+            "def test_it():\n    done = main([])\n    done = run()\n    assert 'x' in done.stdout",
+            "def test_it():\n    done = main([])\n    done = run()\n    assert 'x' in done.stdout",
+        ),
     ],
-    ids=["written for a process", "written for main", "of another function", "reads for itself"],
+    ids=[
+        "written for a process",
+        "written for main",
+        "of another function",
+        "reads for itself",
+        "with a function inside",
+        "catches the output itself",
+        "of a name with two meanings",
+    ],
 )
 def test_what_a_test_of_main_reads_of_a_process_is_read_where_it_is(test: str, becomes: str) -> None:
     assert ast.unparse(called(ast.parse(test))) == becomes

@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: Path, until: float | None) -> None:
     """Problem by problem through all arms, so that a run that is cut short has compared what it has."""
-    done = {arm: kept_outcomes(results / f"{arm}.jsonl", "task") for arm in arms}
+    done = {arm: kept_outcomes(results / f"{arm}.jsonl", "task", bench.model.name) for arm in arms}
     try:
         for problem in problems:
             for arm in arms:

@@ -32,7 +32,7 @@ import yaml
 from agents.context import Context
 from agents.contracts import bullets, features_of
 from agents.parsing import FIRST_THINK
-from agents.pieces import write
+from agents.pieces import filled, write
 from agents.ports import Model
 from agents.prompts.render import render
 from agents.skeleton import stubs
@@ -117,7 +117,7 @@ def _stub(name: str, given: Mapping[str, Any], idea: Idea, *, told: bool) -> str
 
 
 async def ask(model: Model, piece: Piece, way: str) -> tuple[str | None, int, float]:
-    """Return the code of the likeliest reply (None where it is none), its output tokens, and the seconds it took."""
+    """Return the module that the likeliest reply makes (None: it is none), its output tokens, and the seconds."""
     criteria = [Criterion(statement=check.statement, check=check.id) for check in piece.idea.acceptance]
     milestone = Milestone(id="M1", title="t", description="It does what is asked.", acceptance_criteria=criteria)
     module = piece.beside if way == "beside" else piece.module
@@ -147,7 +147,8 @@ async def ask(model: Model, piece: Piece, way: str) -> tuple[str | None, int, fl
     reply = await model.reply(request, lambda _: None)
     seconds = round(time.monotonic() - started, 1)
     try:
-        return task.parse(reply.text), reply.usage.output_tokens, seconds
+        module = filled(context.files, symbol, task.parse(reply.text))  # as the pipeline does, with what it imports
+        return module, reply.usage.output_tokens, seconds
     except ValueError:
         return None, reply.usage.output_tokens, seconds
 
@@ -171,7 +172,7 @@ async def score(piece: Piece, code: str | None, laboratory: Laboratory) -> tuple
 async def run(model: Model, laboratory: Laboratory, pieces: Sequence[Piece], ways: Sequence[str], path: Path) -> None:
     """Ask for each piece in each way, unless that is in ``path`` already; one piece after the other, so that a run that
     is cut short has compared what it has."""
-    done = kept_outcomes(path, "key")
+    done = kept_outcomes(path, "key", model.name)
     for piece in pieces:
         for way in ways:
             key = f"{piece.name} {way}"
@@ -180,7 +181,7 @@ async def run(model: Model, laboratory: Laboratory, pieces: Sequence[Piece], way
             code, tokens, seconds = await ask(model, piece, way)
             passed, total = await score(piece, code, laboratory)
             row = {"key": key, "task": piece.name, "way": way, "passed": passed, "total": total}
-            row |= {"output_tokens": tokens, "seconds": seconds, "code": code}
+            row |= {"output_tokens": tokens, "seconds": seconds, "code": code, "model": model.name}
             with path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(row, ensure_ascii=False) + "\n")
             print(f"{key}: {passed} of {total}, {tokens} tokens, {seconds} s", flush=True)
