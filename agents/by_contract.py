@@ -18,7 +18,7 @@ from agents.contracts import (
     used_as_modules,
 )
 from agents.entry import entry_points
-from agents.names import ambiguous, hoist, top_names, undefined
+from agents.names import Definition, ambiguous, hoist, top_names, undefined
 from agents.parsing import parse_module
 from agents.ports import Misuses
 from agents.runner import Runner, Task
@@ -93,19 +93,21 @@ async def _design(
     there = [*context.code.values(), *files.values()]
     known = {name for source in there for name in top_names(parse_module(source, "module"))}
     known |= {contract.name for contract in contracts}
-    for contract, task, first in _bases_first(list(zip(contracts, tasks, replies, strict=True))):
-        path = _home(contract.name, context, planned)
+    homes = {contract.name: _home(contract.name, context, planned) for contract in contracts}
+    for contract, task, first in _in_order(list(zip(contracts, tasks, replies, strict=True))):
+        path = homes.pop(contract.name)
+        below = {name for name, home in homes.items() if home == path}
         head = ast.unparse(ast.Expr(ast.Constant(purposes.get(path, context.milestone.title))))
         head += f"\n{LATER}\n"  # a class may name one that stands below it
         module = files.get(path) or context.code.get(path) or head
         fits, complaints = None, list[str]()
         if not isinstance(first, AgentFailure):
-            fits, complaints = _fitting(first, contract, context, path, module, misuses, known)
+            fits, complaints = _fitting(first, contract, context, path, module, misuses, known, below)
         if fits is None:
             (more,) = await runner.ask_all([replace(task, sample=task.sample + 1, choices=CHOICES)])
             if isinstance(more, AgentFailure):
                 raise more
-            fits, complaints = _fitting(more, contract, context, path, module, misuses, known)
+            fits, complaints = _fitting(more, contract, context, path, module, misuses, known, below)
         if fits is None:
             raise InvalidOutput(f"{contract.name} can't be called as the checks call it: {complaints[0]}")
         files[path] = fits
@@ -114,20 +116,34 @@ async def _design(
 _Asked = tuple[Contract, Task[str], list[str] | AgentFailure]
 
 
-def _bases_first(asked: list[_Asked]) -> list[_Asked]:
-    """Return ``asked`` so that each class comes behind those of them that it is made of."""
+def _in_order(asked: list[_Asked]) -> list[_Asked]:
+    """Return ``asked`` so that each comes behind those of them that it needs at once."""
     by_name = {contract.name: (contract, task, reply) for contract, task, reply in asked}
-    bases = {name: [] if isinstance(r, AgentFailure) else _bases(r[0]) for name, (_, _, r) in by_name.items()}
-    order = TopologicalSorter({name: [b for b in found if b in by_name] for name, found in bases.items()})
+    needs = {name: [] if isinstance(r, AgentFailure) else _needed(r[0]) for name, (_, _, r) in by_name.items()}
+    order = TopologicalSorter({name: [n for n in found if n in by_name] for name, found in needs.items()})
     try:
         return [by_name[name] for name in order.static_order()]
     except CycleError:
         return asked
 
 
-def _bases(source: str) -> list[str]:
-    classes = [node for node in parse_module(source, "signature").body if isinstance(node, ast.ClassDef)]
-    return [n.id for node in classes for base in node.bases for n in ast.walk(base) if isinstance(n, ast.Name)]
+def _needed(source: str) -> list[str]:
+    """Return the names that must be there when the definitions of ``source`` are read: bases, decorators, default
+    values and attributes; not those of type hints."""
+    parts: list[ast.expr | None] = []
+    todo: list[ast.stmt] = parse_module(source, "signature").body
+    while todo:
+        node, *todo = todo
+        if isinstance(node, ast.ClassDef):
+            parts += [*node.bases, *(keyword.value for keyword in node.keywords)]
+            todo += node.body
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            parts += [*node.args.defaults, *node.args.kw_defaults]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            parts.append(node.value)
+        parts += node.decorator_list if isinstance(node, Definition) else []
+    found = [n for part in parts if part is not None for n in ast.walk(part) if isinstance(n, ast.Name)]
+    return list(dict.fromkeys(n.id for n in found))
 
 
 def _fitting(
@@ -138,9 +154,11 @@ def _fitting(
     module: str,
     misuses: Misuses,
     known: Collection[str],
+    below: Collection[str],
 ) -> tuple[str | None, list[str]]:
-    """Return ``module`` with the first of ``versions`` that can be called as the checks do, and names nothing (in a
-    type hint, say) that is neither in the module nor ``known``; or None and what is said against the last of them."""
+    """Return ``module`` with the first of ``versions`` that can be called as the checks do, names nothing (in a type
+    hint, say) that is neither in the module nor ``known``, and needs nothing at once that will stand ``below``; or None
+    and what is said against the last of them."""
     complaints: list[str] = []
     for version in _by_completeness(versions, contract, context):
         merged = merge(module, version)
@@ -148,6 +166,7 @@ def _fitting(
         if elsewhere:
             merged = hoist(merged, ast.parse(LATER).body, [])  # a hint may name what is not there yet
         complaints = [f"{name} is not defined" for name in sorted(elsewhere - {*known})]
+        complaints += [f"{name} stands further below" for name in _needed(version) if name in below]
         complaints += [f"{name} is imported as two things" for name in sorted(ambiguous(merged) - ambiguous(module))]
         complaints = complaints or _complaints(context, contract, {path: merged}, misuses)
         if not complaints:

@@ -139,7 +139,7 @@ async def _better(
     """
     versions: list[Version] = []
     for symbol, codes in found:
-        before = context.files  # every version is put in place of the same one, and leaves nothing of itself there
+        before = context.files  # every version takes the place of the same one
         measured = {ast.dump(ast.parse(context.code[symbol.path])): _evidence(context)}
         replies: Counter[str] = Counter()
         for code in codes:
@@ -172,7 +172,12 @@ def _blamed(context: Context, designed: Mapping[str, str]) -> list[_Blame]:
     evidence = _evidence(context)
     whole = {p: s for p, source in designed.items() if p.endswith(".py") for s in stubs(p, source) if s.whole}
     symbols = [
-        Symbol(path, node.name, definition(designed.get(path, ""), node.name) or definition(source, node.name))
+        Symbol(
+            path,
+            node.name,
+            definition(designed.get(path, ""), node.name) or definition(source, node.name),
+            home=designed.get(path, ""),
+        )
         for path, source in context.code.items()
         for node in parse_module(source, path).body
         if isinstance(node, Definition) and path not in whole

@@ -84,7 +84,7 @@ def called(tests: ast.Module) -> ast.Module:
     Tests that use ``capsys`` by themselves keep what they do with it.
     """
     for test in tests.body:
-        if isinstance(test, ast.FunctionDef):
+        if isinstance(test, ast.FunctionDef) and test.name.startswith("test"):
             _Called().visit(test)
     return ast.fix_missing_locations(tests)
 
@@ -104,7 +104,9 @@ class _Called(ast.NodeTransformer):
         nodes = list(ast.walk(node))
         stored = Counter(n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
         results = Counter(r for n in nodes if isinstance(n, ast.Assign) and (r := _result_of_main(n)))
-        self._results = {name for name, count in results.items() if count == stored[name]}
+        inner = {n.arg for n in nodes if isinstance(n, ast.arg)}
+        inner |= {n.name for n in nodes if isinstance(n, ast.ExceptHandler) and n.name}
+        self._results = {name for name, count in results.items() if count == stored[name]} - inner
         used = [n for n in nodes if isinstance(n, ast.Attribute)]
         of_results = [n for n in used if isinstance(n.value, ast.Name) and n.value.id in self._results]
         given = {a.arg for a in node.args.args}

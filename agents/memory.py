@@ -33,6 +33,9 @@ least of all, who must not know the code that its tests will try.
 is worked on, ``agent`` what the agent itself did.
 """
 
+AT_ONCE = 4
+"""So many entries are summed up by one call at most."""
+
 SUMMARY_TOKENS = 200
 """So long may a summary be."""
 
@@ -70,7 +73,7 @@ class Memory:
         self._namespaces.setdefault(namespace, _Namespace()).entries.append(entry)
 
     async def settle(self, loop: str = "") -> None:
-        """Have the older half of a namespace summed up, by one call, where its entries no longer fit the window.
+        """Have the older half of a namespace summed up, a few entries a call, while its entries do not fit the window.
 
         To be called before ``loop`` goes on, and for what is seen there only: a summary that nobody reads is not paid
         for.
@@ -78,11 +81,10 @@ class Memory:
         seen = {namespace(kind, loop, agent) for agent, kinds in SIGHT.items() for kind in kinds}
         for name in sorted(seen & self._namespaces.keys()):
             space = self._namespaces[name]
-            if not self._window or len(space.entries) < 3 or _size(space.entries) <= self._window - SUMMARY_TOKENS:
-                continue
-            kept = max(1, len(space.entries) // 2)
-            gone, space.entries = space.entries[:-kept], space.entries[-kept:]
-            space.summary = await self._summed_up(space.summary, gone)
+            while self._window and len(space.entries) > 2 and _size(space.entries) > self._window - SUMMARY_TOKENS:
+                count = min(AT_ONCE, (len(space.entries) + 1) // 2)
+                space.summary = await self._summed_up(space.summary, space.entries[:count])
+                del space.entries[:count]
 
     def view(self, agent: str, loop: str = "") -> str:
         """Return what ``agent`` may see while ``loop`` is worked on, as text for a prompt; empty where there is

@@ -37,8 +37,8 @@ FIRST_THINK = "    #"
 """How the second of a small model's two likeliest programs is begun: with a comment on what it will do. It fails in
 other ways than one that is written freely (docs/humaneval.md)."""
 
-BEHIND = 20
-"""So many statements behind the last definition are tried to be left out."""
+CUTS = 20
+"""So often a reply that does not parse is tried with less of its end."""
 
 MAX_REPLY = 400_000
 """A longer reply, in characters, is refused unread."""
@@ -139,31 +139,47 @@ def files_from(text: str) -> dict[str, str]:
     return files
 
 
-def python_from(text: str, *, members: bool = False) -> str:
+def python_from(text: str, *, members: bool = False, statements: bool = False) -> str:
     """Return the Python of the first fenced block, or of the whole text where there is none.
 
     A definition at the end that does not parse (the token limit cut it off) is left out, if something is before it;
-    with ``members`` a method of a class is, too. What stands behind the last definition, such as an example of its use,
-    goes first.
+    with ``members`` a member of a class is, too. What stands behind the last definition, such as an example of its use,
+    goes first, unless such ``statements`` are part of what was asked for.
     """
     blocks = fences(text)
     source = blocks[0].content if blocks else text
     try:
         parse_module(source, "reply")
     except ValueError:
-        lines = source.split("\n")
-        begins = re.compile(rf"{'(    )?' if members else ''}(def |async def |class |@)")
-        starts = [n for n, line in enumerate(lines) if begins.match(line)]
-        behind = [n for n, line in enumerate(lines) if starts and n > starts[-1] and re.match(r"\S", line)]
-        for start in reversed([*starts[1:], *behind[-BEHIND:]]):
-            whole = "\n".join(lines[:start])
-            try:
-                parse_module(whole, "reply")
-            except ValueError:
-                continue
-            return whole
-        raise
+        whole = _cut(source.split("\n"), members=members, statements=statements)
+        if whole is None:
+            raise
+        return whole
     return source
+
+
+def _cut(lines: list[str], *, members: bool, statements: bool) -> str | None:
+    """Return the longest beginning that parses and ends before a definition, or behind the last one."""
+    inner = "(?:    )?" if members else ""
+    starts = [n for n, line in enumerate(lines) if re.match(rf"{inner}(def |async def |class |@)", line)]
+    if starts and not statements:
+        last = starts[-1]
+        starts += [n for n, line in enumerate(lines) if n > last and re.match(rf"{inner}\S", line)]
+    end = len(lines)
+    for _ in range(CUTS):
+        try:
+            ast.parse("\n".join(lines[:end]))
+        except SyntaxError as error:  # what is behind it can't mend it
+            end = max((n for n in starts[1:] if n < min(end, error.lineno or 0)), default=0)
+        except (ValueError, RecursionError, MemoryError):
+            return None
+        else:
+            whole = "\n".join(lines[:end])
+            parse_module(whole, "reply")
+            return whole
+        if not end:
+            return None
+    return None
 
 
 def cut_off(source: str) -> bool:

@@ -7,12 +7,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agents.context import Context
-from agents.names import Definition, assigned, hoist, top_names, with_imports
+from agents.names import Definition, assigned, hoist, imported_names, names_used, top_names, with_imports
 from agents.parsing import fences, parse_module, python_from
 from agents.ports import Lint
 from agents.runner import Task
 from agents.selection import interfaces
-from agents.skeleton import Symbol, begun, fill, interface, is_guard, merge, open_names, signature_gaps, span, stubs
+from agents.skeleton import (
+    Symbol,
+    begun,
+    emptied,
+    fill,
+    interface,
+    is_guard,
+    merge,
+    open_names,
+    signature_gaps,
+    span,
+    stubs,
+)
 
 __all__ = ["CHOICES", "definition", "filled", "mend", "write", "write_text"]
 
@@ -21,19 +33,26 @@ CHOICES = 4
 
 
 def filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
-    """Return the module of ``symbol`` with ``code`` in it, and with the imports that this needs."""
+    """Return the module of ``symbol`` with ``code`` in it, and with the imports that this needs.
+
+    It takes the place of what was designed: of the version that stands there meanwhile nothing is left.
+    """
     homes: dict[str, str] = {}
     for path, source in files.items():
         if path.endswith(".py") and path != symbol.path and not path.startswith("tests/"):
             module = Symbol(path, "", source).module
             homes.update({n.name: module for n in parse_module(source, path).body if isinstance(n, Definition)})
-    module = files[symbol.path]
     if symbol.whole:
-        return with_imports(_kept(module, code), homes)
-    lines = module.split("\n")
-    if (place := _span(module, symbol.name)).stop:  # what is asked for counts, not what stands there meanwhile
-        lines[place] = symbol.source.split("\n")
-    return with_imports(fill("\n".join(lines), symbol.name, code), homes)
+        return with_imports(_kept(files[symbol.path], code), homes)
+    return with_imports(fill(_vacated(files, symbol), symbol.name, code), homes)
+
+
+def _vacated(files: Mapping[str, str], symbol: Symbol) -> str:
+    """Return the module of ``symbol`` with it as it was designed."""
+    others = [source for path, source in files.items() if path.endswith(".py") and path != symbol.path]
+    elsewhere = {name for source in others for name in names_used(source)}
+    elsewhere |= {name for source in others for names in imported_names(source).values() for name in names}
+    return emptied(files[symbol.path], symbol, elsewhere)
 
 
 def _kept(module: str, code: str) -> str:
@@ -60,7 +79,7 @@ def write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequ
     variables = {
         **context.variables("impl"),
         "symbol": replace(symbol, source=stub),
-        "module": _without(interface(context.code[symbol.path]), symbol.name),
+        "module": _without(interface(_vacated(context.files, symbol)), symbol.name),
         **interfaces(context, without=[symbol.path]),
         "mentioned": context.checks_of(symbol.name),
         "facts": facts,
@@ -73,7 +92,7 @@ def _write_module(context: Context, symbol: Symbol, lint: Lint, sample: int, fac
     could write apart."""
 
     def parse(text: str) -> str:
-        code = python_from(text)
+        code = python_from(text, statements=True)
         problems = signature_gaps(symbol.path, symbol.source, code)
         problems += [f"{name} is not made" for name in offered if name not in top_names(ast.parse(code))]
         problems += [f"{name} has no value yet" for name in open_names(code)]

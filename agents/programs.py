@@ -111,7 +111,7 @@ def _program(text: str, before: str | None) -> str:
     if before is not None and any("REMOVE" in fence.content for fence in fences(text)):
         named = re.sub(r"^```edit[ \t]*$", f"```edit path={PROGRAM}", text, flags=re.M)
         return apply(change_from(named, {PROGRAM: before}), {PROGRAM: before}).files[PROGRAM]
-    source = python_from(text)
+    source = python_from(text, statements=True)
     if not source.strip():
         raise ValueError("the reply holds no program")
     parse_module(source, PROGRAM)

@@ -21,6 +21,11 @@ __all__ = ["CHOICES", "methods", "signature", "without_hints"]
 CHOICES = 4
 """How many more versions of a signature are asked for at once, where the likeliest one does not fit."""
 
+CLASS_TOKENS = 700
+"""So long may the reply with a class be."""
+SHORTEST = 2
+"""So many characters a token of code has at least, on average: a shorter reply was not cut off by the limit."""
+
 _METHOD = re.compile(r"^    (?:async )?def (\w+)", re.M)
 
 
@@ -57,14 +62,19 @@ def signature(context: Context, contract: Contract, specified: Collection[str]) 
             raise ValueError(f"the reply does not define {contract.name}")
         if isinstance(found, ast.ClassDef):
             block = blocks[0].content if (blocks := fences(text)) else text
-            if block[len(source) :].lstrip("\n").startswith(" "):
+            last = [n for n in tree.body if isinstance(n, ast.ClassDef)][-1]
+            if last is found and block[len(source) :].lstrip("\n").startswith(" "):
                 lost = set(_METHOD.findall(block)) - methods(source)
-                if len(lost) > 1 or not cut_off(block):  # wrong in between
+                if len(lost) > 1 or not cut_off(block) or len(block) < SHORTEST * CLASS_TOKENS:  # wrong in between
                     raise ValueError(f"the class does not parse: {', '.join(sorted(lost))} can't be read")
                 found.body = [n for n in found.body if _asked_for(n, context, specified)]
-                if not any(isinstance(n, Definition | ast.AnnAssign) for n in found.body):
+                if not any(isinstance(n, Definition | ast.AnnAssign | ast.Assign) for n in found.body):
                     raise ValueError(f"{contract.name} was cut off before it had a method")
-            return interface(ast.unparse(_told(_with_attributes(found, attributes(context)), contract, context)))
+            # How a class helps itself is its own affair.
+            used = attributes(context)
+            found.body = [n for n in found.body if not _private(n) or getattr(n, "name", "") in used]
+            found.body = found.body or [ast.Pass()]
+            return interface(ast.unparse(_told(_with_attributes(found, used), contract, context)))
         found.body.insert(0, ast.Expr(ast.Constant(_docstring(contract))))
         return interface(ast.unparse(found))
 
@@ -79,11 +89,15 @@ def signature(context: Context, contract: Contract, specified: Collection[str]) 
         "signature",
         variables,
         parse,
-        max_tokens=700 if is_class else 80,
+        max_tokens=CLASS_TOKENS if is_class else 80,
         stop=["\n```"] if is_class else ["\n"],
         prefill=f"```python\n{'class' if is_class else 'def'} {contract.name}",
         sample=context.sample * (CHOICES + 1),
     )
+
+
+def _private(node: ast.stmt) -> bool:
+    return isinstance(node, Definition) and re.match("_(?!_)|__(?!.*__$)", node.name) is not None
 
 
 def _asked_for(node: ast.stmt, context: Context, specified: Collection[str]) -> bool:

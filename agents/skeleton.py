@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from agents.names import Definition, assigned, hoist, top_names, with_imports
+from agents.names import Definition, assigned, hoist, names_used, top_names, with_imports
 from agents.parsing import parse_module
 
 __all__ = [
     "Symbol",
     "begun",
+    "emptied",
     "fill",
     "functions",
     "interface",
@@ -40,6 +42,8 @@ class Symbol:
     source: str
     whole: bool = False
     """Whether it stands for its whole module."""
+    home: str = ""
+    """The module as it was designed: what else stands there later came with the code of some version."""
 
     @property
     def module(self) -> str:
@@ -78,13 +82,13 @@ def open_names(source: str) -> list[str]:
 def stubs(path: str, source: str) -> list[Symbol]:
     """Return what of ``source`` is to be written: its `functions`; where an object is a `placeholder`, all as one."""
     names = open_names(source)
-    return [Symbol(path, names[0], source, whole=True)] if names else functions(path, source)
+    return [Symbol(path, names[0], source, whole=True, home=source)] if names else functions(path, source)
 
 
 def functions(path: str, source: str) -> list[Symbol]:
     """Return the top-level functions and classes of ``source`` that still have a stub for a body."""
     return [
-        Symbol(path, node.name, _text(source, node))
+        Symbol(path, node.name, _text(source, node), home=source)
         for node in parse_module(source, path).body
         if isinstance(node, Definition) and _is_stub(node)
     ]
@@ -132,6 +136,49 @@ def fill(module: str, name: str, code: str) -> str:
     constants = [n for n in new_tree.body if isinstance(n, ast.Assign | ast.AnnAssign)]
     imports = [n for n in new_tree.body if isinstance(n, ast.Import | ast.ImportFrom) and n.names[0].name != "*"]
     return hoist(result, imports, constants)
+
+
+def emptied(module: str, symbol: Symbol, elsewhere: Collection[str]) -> str:
+    """Return ``module`` with ``symbol`` as it was designed, and without what nobody else uses of what came with its
+    code; ``elsewhere`` are the names that other modules use."""
+    tree = parse_module(module, "module")
+    old = _find(tree, symbol.name)
+    if old is None:
+        return module
+    result = _spliced(module, [(*span(old), symbol.source)])
+    designed = top_names(parse_module(symbol.home, "module")) | {symbol.name, *elsewhere}
+    while symbol.home:
+        body = parse_module(result, "module").body
+        used = [names_used(ast.unparse(node)) for node in body]
+        begun_at = Counter(node.lineno for node in body)
+        gone = [
+            _lines_of(node)
+            for number, node in enumerate(body)
+            if (names := _named(node)) and not names & designed and not _used_elsewhere(names, used, number)
+            if begun_at[node.lineno] == 1  # else another statement stands in its line
+        ]
+        if not gone:
+            break
+        result = _without_lines(result, gone)
+    return result
+
+
+def _named(node: ast.stmt) -> set[str]:
+    """Return the names that a definition or constant of a module gives; none for other statements."""
+    if isinstance(node, Definition):
+        return {node.name}
+    return assigned(node) if isinstance(node, ast.Assign | ast.AnnAssign) else set()
+
+
+def _used_elsewhere(names: set[str], used: Sequence[set[str]], number: int) -> bool:
+    return any(names & found for other, found in enumerate(used) if other != number)
+
+
+def _without_lines(module: str, gone: Iterable[tuple[int, int]]) -> str:
+    lines = module.split("\n")
+    for start, end in sorted(gone, reverse=True):
+        del lines[start:end]
+    return "\n".join(lines)
 
 
 def merge(existing: str, skeleton: str) -> str:
@@ -357,8 +404,6 @@ def _same_signature(expected: Definition, found: Definition) -> None:
             )
         methods = _methods(found)
         for key, method in _methods(expected).items():
-            if re.match("_[^_]", method.name):
-                continue  # how a class helps itself is its own affair
             if key not in methods:
                 raise ValueError(f"{expected.name} lacks the method {method.name}")
             _same_signature(method, methods[key])

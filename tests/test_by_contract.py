@@ -98,7 +98,7 @@ def test_of_a_class_that_was_cut_off_the_methods_are_kept_that_somebody_asks_for
     context = with_check("from box import Box\nassert Box(3).weigh() == 3", *features)
     box = DOUBLE.model_copy(update={"kind": "class", "name": "Box"})
     names = ["__init__", "weigh", "open", "is_red", "shake", "shake_twice", "shake_thrice"]
-    code = "class Box:\n" + "".join(f"    def {n}(self, *more):\n        ...\n" for n in names) + "    def shake_fo"
+    code = LONG + "".join(f"    def {n}(self, *more):\n        ...\n" for n in names) + "    def shake_fo"
     model = ScriptedModel([ScriptedReply(agent="arch", reply=f"```python\n{code}")], traits=SMALL)
     made = asyncio.run(by_contract(runner_for(model), context, [box], PLANNED, misuses, again=False))
     (tree,) = [n for n in ast.parse(made["box.py"]).body if isinstance(n, ast.ClassDef)]
@@ -127,29 +127,42 @@ def boxed(context: Context, *replies: str, names: str = "Box") -> str:
     return "\n".join(made.values())
 
 
+LONG = f"class Box:\n    # {'x' * 1_400}\n"
+"""Longer than what was not cut off."""
 EMPTY = "from box import Box\nb = Box()\nassert b"
 OPENED = "class Box:\n    def open(self):\n        ...\n"
 
 
 def test_a_class_that_was_cut_off_before_its_first_method_is_asked_for_again() -> None:
-    cut = 'class Box:\n    """A box."""\n\n    def __init__(self) -> None:\n        self.x = [1, 2, 3'
+    cut = LONG + "    def __init__(self) -> None:\n        self.x = [1, 2, 3"
     assert "def open(self)" in boxed(with_check(EMPTY, "a box opens"), cut, OPENED)
 
 
-def test_a_class_whose_last_method_is_wrong_rather_than_cut_off_is_asked_for_again() -> None:
-    wrong = f"{OPENED}    def shut(self) -> None\n        ...\n"
-    right = wrong.replace("None\n", "None:\n")
+@pytest.mark.parametrize("end", ["\n        ...\n", " ..."])
+def test_a_class_whose_last_method_is_wrong_rather_than_cut_off_is_asked_for_again(end: str) -> None:
+    wrong, right = (f"{OPENED}    def shut(self) -> None{colon}{end}" for colon in ("", ":"))
     assert "def shut(self)" in boxed(with_check(EMPTY, "shut() closes it"), wrong, right)
 
 
-def test_an_example_behind_a_class_that_is_cut_off_costs_it_no_method() -> None:
-    assert "def open(self)" in boxed(with_check(EMPTY, "a box"), f"{OPENED}\n# Example\nbox = Box(")
+@pytest.mark.parametrize("end", ["\n# Example\nbox = Box(", "    names: list[str] = [", "\nclass Lid:\n    def tu"])
+def test_what_is_cut_off_behind_a_class_or_its_methods_costs_it_no_method(end: str) -> None:
+    context = with_check(EMPTY, "open() lifts the lid")
+    assert "def open(self)" in boxed(context, f"{LONG}    def open(self):\n        ...\n{end}")
+
+
+def test_an_enumeration_that_was_cut_off_in_a_method_keeps_its_members() -> None:
+    cut = LONG.replace("Box", "Box(Enum)") + "    RED = 1\n\n    def tell(self):\n        return f'{self.na"
+    assert "RED = 1" in boxed(with_check("from box import Box\nassert Box.RED", "a box"), cut)
+
+
+def test_how_a_class_helps_itself_is_not_designed() -> None:
+    assert "_lift" not in boxed(with_check(EMPTY, "a box"), f"{OPENED}    def _lift(self):\n        ...\n")
 
 
 def test_of_a_class_that_was_cut_off_what_python_calls_itself_and_what_contracts_name_is_kept() -> None:
     check = "from box import Box\nassert len(Box()) == 0"
     methods = "".join(f"    def {name}(self):\n        ...\n" for name in ("__len__", "shake", "rattle"))
-    made = boxed(with_check(check, "it shakes"), f"class Box:\n{methods}    def shake_tw", names="Box shake")
+    made = boxed(with_check(check, "it shakes"), f"{LONG}{methods}    def shake_tw", names="Box shake")
     assert ("def __len__" in made, made.count("def shake"), "rattle" in made) == (True, 1, False)
 
 
@@ -166,6 +179,19 @@ def test_a_class_stands_below_the_one_that_it_is_made_of() -> None:
         names="Dog Animal",
     )
     imported(made)  # a base that is not there yet would raise
+
+
+@pytest.mark.parametrize("use", ["def __init__(self, status=Status.OPEN): ...", "status: Status = Status.OPEN"])
+def test_a_class_stands_below_those_that_its_defaults_are_of(use: str) -> None:
+    context = with_check("from desk import Ticket, Status\nassert Ticket and Status", "a desk")
+    imported(boxed(context, f"class Ticket:\n    {use}", "class Status(Enum):\n    OPEN = 1", names="Ticket Status"))
+
+
+def test_another_version_that_needs_what_stands_below_it_is_not_taken() -> None:
+    context = with_check("from zoo import Dog, Animal\nassert Dog().bark(1)\nassert Animal", "a zoo")
+    dogs = ["class Dog:\n    def bark(self): ...", "class Dog(Animal):\n    def bark(self, n): ..."]
+    with pytest.raises(InvalidOutput, match="Animal stands further below"):
+        boxed(context, dogs[0], "class Animal: ...", dogs[1], names="Dog Animal")
 
 
 def test_a_hint_may_name_what_is_not_there_yet_in_a_file_that_reads_its_hints_at_once() -> None:

@@ -218,6 +218,13 @@ def test_a_version_need_not_have_what_the_one_before_it_made_up_for_itself() -> 
     assert boxes(small, HELPED, right, small, small).strip() == right.strip()
 
 
+def test_a_version_has_its_own_helpers_and_constants() -> None:
+    method = BOX.replace("raise NotImplementedError", "return _n() or N")
+    small, right = (f"N = {n}\n\n\ndef _n():\n    return {n}\n\n\n{method}" for n in (2, 3))
+    made = boxes(small, right, small, small, small)
+    assert ("N = 3" in made, made.count("def _n"), "2" in made) == (True, 1, False)
+
+
 def test_a_class_that_is_begun_afresh_is_asked_for_as_it_was_designed() -> None:
     small, right = (BOX.replace("raise NotImplementedError", f"return {n}") for n in (1, 3))
     grown = HELPED.replace("_n", "count")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from random import Random
 
@@ -209,6 +210,21 @@ def test_two_files_of_one_name_are_refused() -> None:
 def test_python_is_read_with_or_without_a_fence() -> None:
     assert python_from("x = 1") == "x = 1"
     assert python_from("Here:\n```python\nx = 1\n```\nDone.") == "x = 1\n"
+
+
+def test_what_is_wrong_behind_the_last_definition_is_left_out_where_only_definitions_count() -> None:
+    reply = "def f():\n    return 1\n\nprint(f()\n"
+    assert python_from(reply) == "def f():\n    return 1\n"
+    with pytest.raises(ValueError, match="line 4"):
+        python_from(reply, statements=True)
+
+
+def test_a_long_reply_with_an_error_in_its_middle_is_read_in_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = "".join(f"def f{n}(): return {n}\n" for n in range(500))
+    read, real = [], ast.parse
+    monkeypatch.setattr(ast, "parse", lambda source: read.append(source) or real(source))  # type: ignore[func-returns-value]
+    assert python_from(f"{many}x = = 1\n{many}") == many.rsplit("def f499", 1)[0].rstrip("\n")
+    assert len(read) < 10
 
 
 def test_a_huge_reply_is_refused_unread() -> None:

@@ -120,6 +120,14 @@ AS_A_CALL = """def test_it(capsys, tmp_path):
             "def test_it():\n    sys.stdout = buffer\n    done = main([])\n    assert done == 2",
         ),
         (
+            "def run(args):\n    done = main(args)\n    return done.stdout",
+            "def run(args):\n    done = main(args)\n    return done.stdout",
+        ),
+        (
+            "def test_it():\n    done = main([])\n\n    def out(done):\n        return done.stdout\n    out(0)",
+            "def test_it():\n    done = main([])\n\n    def out(done):\n        return done.stdout\n    out(0)",
+        ),
+        (
             "def test_it():\n    done = main([])\n    done = run()\n    assert 'x' in done.stdout",
             "def test_it():\n    done = main([])\n    done = run()\n    assert 'x' in done.stdout",
         ),
@@ -131,6 +139,8 @@ AS_A_CALL = """def test_it(capsys, tmp_path):
         "reads for itself",
         "with a function inside",
         "catches the output itself",
+        "no test",
+        "a function in it has an argument of that name",
         "of a name with two meanings",
     ],
 )

@@ -97,8 +97,23 @@ def settled(reply: str) -> tuple[Memory, ScriptedModel]:
 
 
 def test_what_falls_out_of_the_window_is_summed_up_once_it_will_be_read() -> None:
-    memory, model = settled("much was tried")
+    _, model = settled("much was tried")
     assert len(model.requests) == 1
+
+
+def test_what_nobody_was_shown_for_long_is_summed_up_a_few_at_a_time_and_nothing_is_lost() -> None:
+    model = ScriptedModel([ScriptedReply(agent="memory", reply="much was tried", repeat=True)])
+    memory = Memory(runner_for(model), WINDOW)
+    for number in range(1, 14):
+        memory.remember(namespace("loop", "M1"), Entry(f"Attempt {number}!", "x" * 800, "x" * 800))
+    asyncio.run(memory.settle("M1"))
+    seen = "".join(request.messages[0].content for request in model.requests) + memory.view("impl", "M1")
+    assert [number for number in range(1, 14) if f"Attempt {number}!" not in seen] == []
+    assert max(request.messages[0].content.count("Attempt ") for request in model.requests) <= 4
+
+
+def test_what_was_summed_up_stands_before_what_is_newer() -> None:
+    memory, _ = settled("much was tried")
     assert "Before, in short: much was tried" in memory.view("impl", "M1")
 
 

@@ -64,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         budgets={task: row["output_tokens"] for task, row in compared.items() if "output_tokens" in row},
     )
     until = time.monotonic() + 60 * options.minutes if options.minutes else None
+    for arm in options.arms.split(","):
+        kept_outcomes(options.results / f"{arm}.jsonl", "task", bench.model.name)  # of another model: nothing is noted
     (options.results / "transcripts").mkdir(parents=True, exist_ok=True)
     note_run(
         options.results,
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: Path, until: float | None) -> None:
     """Problem by problem through all arms, so that a run that is cut short has compared what it has."""
-    done = {arm: kept_outcomes(results / f"{arm}.jsonl", "task", bench.model.name) for arm in arms}
+    done = {arm: kept_outcomes(results / f"{arm}.jsonl", "task") for arm in arms}
     try:
         for problem in problems:
             for arm in arms:
