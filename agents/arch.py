@@ -10,12 +10,13 @@ from agents.by_contract import by_contract
 from agents.context import Context
 from agents.contracts import objects
 from agents.entry import entry_points, input_files, with_entry
+from agents.merging import merge, wire
 from agents.names import Definition, top_names
 from agents.parsing import files_from, json_as, parse_module, python_from, schema_of
 from agents.ports import Misuses
 from agents.runner import Runner, Task
 from agents.selection import interfaces
-from agents.skeleton import interface, merge, missing_names, wire
+from agents.skeleton import interface, missing_names
 from schemas.architecture import Architecture, Blueprint, PlannedFile
 from schemas.errors import InvalidOutput
 from schemas.specification import Specification

@@ -18,12 +18,13 @@ from agents.contracts import (
     used_as_modules,
 )
 from agents.entry import entry_points
+from agents.merging import merge, wire
 from agents.names import Definition, ambiguous, hoist, top_names, undefined
 from agents.parsing import parse_module
 from agents.ports import Misuses
 from agents.runner import Runner, Task
 from agents.signatures import CHOICES, methods, signature, without_hints
-from agents.skeleton import merge, module_path, placeholder, wire
+from agents.skeleton import module_path, placeholder
 from schemas.architecture import PlannedFile
 from schemas.errors import AgentFailure, InvalidOutput
 from schemas.specification import Contract

@@ -12,9 +12,10 @@ from pathlib import PurePosixPath
 
 from agents.context import Context
 from agents.contracts import bullets, calls
+from agents.merging import indented, merge
 from agents.names import top_names
 from agents.parsing import parse_module
-from agents.skeleton import indented, is_guard, merge
+from agents.skeleton import is_guard
 from schemas.architecture import safe_path
 from schemas.idea import started
 

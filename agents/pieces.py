@@ -7,24 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agents.context import Context
+from agents.merging import emptied, fill, merge
 from agents.names import Definition, assigned, hoist, imported_names, names_used, top_names, with_imports
 from agents.parsing import fences, parse_module, python_from
 from agents.ports import Lint
 from agents.runner import Task
 from agents.selection import interfaces
-from agents.skeleton import (
-    Symbol,
-    begun,
-    emptied,
-    fill,
-    interface,
-    is_guard,
-    merge,
-    open_names,
-    signature_gaps,
-    span,
-    stubs,
-)
+from agents.skeleton import Symbol, begun, interface, is_guard, open_names, signature_gaps, span, stubs
 
 __all__ = ["CHOICES", "definition", "filled", "mend", "write", "write_text"]
 

@@ -8,12 +8,13 @@ from functools import partial
 
 from agents.context import Context
 from agents.edits import apply, change_from
+from agents.merging import fill
 from agents.names import Definition, with_imports
 from agents.parsing import parse_module, python_from
 from agents.ports import Lint
 from agents.runner import Runner, Task
 from agents.selection import interfaces, whole
-from agents.skeleton import Symbol, fill, interface, signature_gaps
+from agents.skeleton import Symbol, interface, signature_gaps
 from schemas.code_change import CodeChange, FileWrite
 
 __all__ = ["refactor"]

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from agents.context import Context
 from agents.memory import SIGHT
+from agents.merging import merge
 from agents.names import imported_names, names_used
 from agents.runner import Runner
-from agents.skeleton import interface, merge, module_path
+from agents.skeleton import interface, module_path
 from orchestrator.evidence.collect import Subject
 from orchestrator.evidence.static import tidy
 from orchestrator.team import Team

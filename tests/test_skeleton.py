@@ -7,18 +7,9 @@ from typing import Any
 
 import pytest
 
+from agents.merging import emptied, fill, merge, wire
 from agents.names import imported_names, top_names, with_imports
-from agents.skeleton import (
-    emptied,
-    fill,
-    interface,
-    merge,
-    missing_names,
-    module_path,
-    signature_gaps,
-    stubs,
-    wire,
-)
+from agents.skeleton import interface, missing_names, module_path, signature_gaps, stubs
 
 MODULE = '''"""A module."""
 
@@ -289,7 +280,8 @@ def test_a_field_alone_is_added_to_a_class_that_has_all_else_already() -> None:
 
 def test_what_came_with_the_code_of_a_function_goes_with_it_unless_somebody_else_uses_it() -> None:
     home = "LIMIT = 9\n\n\ndef f(): raise NotImplementedError\n\n\ndef g(): raise NotImplementedError\n"
-    mine = "RATE = 2\nSHARED = 1\na = 1; b = 2\n\n\ndef _deep():\n    return RATE\n\n\ndef _mine():\n    return _deep()\n\n\n"
+    mine = "RATE = 2\nSHARED = 1\na = 1; b = 2\n\n\ndef _deep():\n    return RATE\n"
+    mine += "\n\ndef _mine():\n    return _deep()\n\n\n"
     module = home.replace("def f(): raise NotImplementedError", f"{mine}def f(): return _mine() + SHARED + a")
     module = module.replace("def g(): raise NotImplementedError", "def g(): return SHARED\n\n\ndef used(): ...")
     (symbol, _) = stubs("m.py", home)
