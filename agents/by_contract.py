@@ -57,6 +57,7 @@ async def by_contract(
     there = wired | {name for path, source in context.code.items() for name in top_names(parse_module(source, path))}
     wanted = [c for c in contracts if c.kind in ("function", "class") and c.name.isidentifier()]
     wanted = [c for c in wanted if c.name not in (wired if again else there)]
+    wanted = list({c.name: c for c in reversed(wanted)}.values())[::-1]  # of several of one name the first
     wanted += _uncontracted(context, {*there, *(c.name for c in wanted)})
     specified = {c.name for c in contracts} | {name for feature in context.idea.features for name in calls(feature)}
     files: dict[str, str] = {}
@@ -97,7 +98,7 @@ async def _design(
     homes = {contract.name: _home(contract.name, context, planned) for contract in contracts}
     for contract, task, first in _in_order(list(zip(contracts, tasks, replies, strict=True))):
         path = homes.pop(contract.name)
-        below = {name for name, home in homes.items() if home == path}
+        below = {contract.name, *(name for name, home in homes.items() if home == path)}
         head = ast.unparse(ast.Expr(ast.Constant(purposes.get(path, context.milestone.title))))
         head += f"\n{LATER}\n"  # a class may name one that stands below it
         module = files.get(path) or context.code.get(path) or head
@@ -158,8 +159,8 @@ def _fitting(
     below: Collection[str],
 ) -> tuple[str | None, list[str]]:
     """Return ``module`` with the first of ``versions`` that can be called as the checks do, names nothing (in a type
-    hint, say) that is neither in the module nor ``known``, and needs nothing at once that will stand ``below``; or None
-    and what is said against the last of them."""
+    hint, say) that is neither in the module nor ``known``, and needs nothing at once that is there only ``below``, or
+    is itself; or None and what is said against the last of them."""
     complaints: list[str] = []
     for version in _by_completeness(versions, contract, context):
         merged = merge(module, version)
@@ -167,7 +168,7 @@ def _fitting(
         if elsewhere:
             merged = hoist(merged, ast.parse(LATER).body, [])  # a hint may name what is not there yet
         complaints = [f"{name} is not defined" for name in sorted(elsewhere - {*known})]
-        complaints += [f"{name} stands further below" for name in _needed(version) if name in below]
+        complaints += [f"{name} is not there yet" for name in _needed(version) if name in below]
         complaints += [f"{name} is imported as two things" for name in sorted(ambiguous(merged) - ambiguous(module))]
         complaints = complaints or _complaints(context, contract, {path: merged}, misuses)
         if not complaints:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from agents.names import Definition, assigned, hoist, names_used, top_names
 from agents.parsing import parse_module
@@ -74,12 +74,12 @@ def emptied(module: str, symbol: Symbol, elsewhere: Collection[str]) -> str:
         gone = [
             _lines_of(node)
             for number, node in enumerate(body)
-            if (names := _named(node)) and not names & designed and not _used_elsewhere(names, used, number)
+            if (names := _named(node)) and not names & designed.union(*used[:number], *used[number + 1 :])
             if begun_at[node.lineno] == 1  # else another statement stands in its line
         ]
         if not gone:
             break
-        result = _without_lines(result, gone)
+        result = _spliced(result, [(start, end, "") for start, end in gone])
     return result
 
 
@@ -88,17 +88,6 @@ def _named(node: ast.stmt) -> set[str]:
     if isinstance(node, Definition):
         return {node.name}
     return assigned(node) if isinstance(node, ast.Assign | ast.AnnAssign) else set()
-
-
-def _used_elsewhere(names: set[str], used: Sequence[set[str]], number: int) -> bool:
-    return any(names & found for other, found in enumerate(used) if other != number)
-
-
-def _without_lines(module: str, gone: Iterable[tuple[int, int]]) -> str:
-    lines = module.split("\n")
-    for start, end in sorted(gone, reverse=True):
-        del lines[start:end]
-    return "\n".join(lines)
 
 
 def merge(existing: str, skeleton: str) -> str:

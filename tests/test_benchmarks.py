@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from benchmarks import speed
+from benchmarks.humaneval import __main__ as humaneval
 from benchmarks.humaneval.problems import Problem, cleaned, sampled, verdict
 from benchmarks.humaneval.report import MEANS, page, summary
 from benchmarks.machine import kept_outcomes, note_run, runs
@@ -69,6 +70,13 @@ def test_a_program_passes_whose_function_is_right_for_the_helpers_that_were_give
     environment = ensure_environment(tmp_path / "cache", [])
     laboratory = Laboratory(Bubblewrap(), environment, RecordStore(tmp_path))
     assert asyncio.run(verdict(problem, program, laboratory)) is passes
+
+
+@pytest.mark.parametrize("count", ["0", "-3"])
+def test_a_sample_of_nothing_is_refused(count: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        humaneval.main(["--sample", count, "--results", str(tmp_path)])
+    assert "--sample: at least one problem" in capsys.readouterr().err
 
 
 def test_outcomes_of_two_models_do_not_mix(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if unknown := set(options.arms.split(",")) - set(ARMS):
         parser.error(f"there is no arm {', '.join(sorted(unknown))}; there are {', '.join(ARMS)}")
+    if options.sample is not None and options.sample < 1:
+        parser.error("--sample: at least one problem")
     compared = kept_outcomes(options.results / f"{options.budget_of}.jsonl", "task") if options.budget_of else {}
     if options.budget_of and not compared:
         parser.error(f"--budget-of: {options.results} holds no outcomes of an arm {options.budget_of}")
