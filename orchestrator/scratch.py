@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -13,18 +13,46 @@ from pathlib import Path
 
 __all__ = ["remove", "scratch", "sweep", "unpacked"]
 
-_NAME = "milepost-tmp-{pid}-"
+_PREFIX = "milepost-tmp-"
 
 
 @contextmanager
 def scratch(mode: int = 0o755) -> Iterator[Path]:
     """Make a folder with ``mode`` (any user may read it unless told otherwise), and remove it at the end."""
-    folder = Path(tempfile.mkdtemp(prefix=_NAME.format(pid=os.getpid())))
+    folder, lock = _made()
     try:
         folder.chmod(mode)
         yield folder
     finally:
         remove(folder)
+        os.close(lock)
+
+
+def _made() -> tuple[Path, int]:
+    """Make a folder and lock it, so that no other process takes it for one that was left behind."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        lock = _locked(folder)
+        if lock is not None:
+            return folder, lock
+
+
+def _locked(folder: Path) -> int | None:
+    """Return a descriptor that keeps ``folder`` locked until it is closed, or this process dies; None where another
+    process has it, or it is gone, or is not ours. A process id would say less: containers that share a folder for
+    temporary files don't see each other's."""
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock).st_uid == os.geteuid() and os.path.samestat(os.fstat(lock), folder.lstat()):
+            return lock
+    except OSError:
+        pass
+    os.close(lock)
+    return None
 
 
 @contextmanager
@@ -59,7 +87,8 @@ def remove(folder: Path) -> None:
 
 def sweep() -> None:
     """Remove what processes of this user have left that are no more."""
-    for folder in Path(tempfile.gettempdir()).glob(_NAME.format(pid="*") + "*"):
-        match = re.match(_NAME.format(pid=r"(\d+)"), folder.name)
-        if match and not Path("/proc", match[1]).exists() and folder.lstat().st_uid == os.geteuid():
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        lock = _locked(folder)
+        if lock is not None:
             remove(folder)
+            os.close(lock)

@@ -44,13 +44,26 @@ def test_nothing_is_left_and_nothing_else_is_touched(
     assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")] == ["kept", "kept/file"]
 
 
+def elsewhere(folder: Path, code: str) -> None:
+    code = f"import os\nfrom orchestrator.scratch import scratch, sweep\n{code}"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(folder)}, check=False)
+
+
 def test_what_a_killed_process_has_left_is_swept_away_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = "import os\nfrom orchestrator.scratch import scratch\nwith scratch(): os.kill(os.getpid(), 9)"
-    subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    elsewhere(tmp_path, "with scratch(): os.kill(os.getpid(), 9)")
+    other = tmp_path / "milepost-tmp-other"
+    other.symlink_to("/")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with scratch() as mine:
-        assert len(list(tmp_path.iterdir())) == 2
+        assert len(list(tmp_path.iterdir())) == 3
         sweep()
-        assert list(tmp_path.iterdir()) == [mine]
+        assert set(tmp_path.iterdir()) == {mine, other}
+
+
+def test_no_other_process_sweeps_away_what_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with scratch() as mine:
+        elsewhere(tmp_path, "sweep()")
+        assert mine.is_dir()

@@ -33,7 +33,7 @@ from schemas.test_report import Failure, TestReport
 
 __all__ = ["Laboratory", "Subject", "acceptance_source"]
 
-PROGRAM_SECONDS = 10.0
+PROGRAM_SECONDS = 30.0
 """In which the start command has to end, or to listen on a port."""
 
 SOLOS = 6

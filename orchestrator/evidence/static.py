@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import ast
+import atexit
 import json
 import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from agents.parsing import parse_module
-from orchestrator.scratch import unpacked
+from orchestrator.scratch import scratch, unpacked
 from schemas.evidence import Finding
 
 __all__ = ["analyse", "audit", "certain_errors", "misuses", "tidy"]
@@ -201,14 +202,16 @@ def misuses(files: Mapping[str, str], path: str, source: str) -> list[tuple[int,
 
 def _mypy(paths: Sequence[str], folder: Path) -> str:
     # Isolated (-I): the folder of generated files must not be where Python looks for modules to run.
-    command = [sys.executable, "-I", "-m", "mypy", *_MYPY, "--cache-dir", _types_cache().name, *paths]
+    command = [sys.executable, "-I", "-m", "mypy", *_MYPY, "--cache-dir", str(_types_cache()), *paths]
     return _tool(command, "", folder)
 
 
 @cache
-def _types_cache() -> tempfile.TemporaryDirectory[str]:
+def _types_cache() -> Path:
     """mypy's cache: this process's own, so that nobody else can put something into it."""
-    return tempfile.TemporaryDirectory(prefix="milepost-mypy-")
+    until_exit = ExitStack()
+    atexit.register(until_exit.close)
+    return until_exit.enter_context(scratch(0o700))
 
 
 @cache
