@@ -162,7 +162,8 @@ def test_without_running_nothing_is_run(tmp_path: Path) -> None:
     assert (code, result.execution, result.rounds[0].evidence.program) == (ExitCode.OK, None, None)
 
 
-def test_a_program_that_never_ends_is_ended(tmp_path: Path) -> None:
+def test_a_program_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.evidence.collect.PROGRAM_SECONDS", 1.0)
     endless = "while True:\n    pass\n"
     lines = [("generator", python(endless)), ("scorer", FINE)]
     result, code = run(tmp_path, script(*lines), prompt="Loop.", max_refinements=0, seconds=1)
