@@ -49,10 +49,11 @@ def kept_outcomes(path: Path, key: str, model: str | None = None) -> dict[str, d
     """Return the outcomes in the lines of ``path`` by their field ``key``; none where there is no such file.
 
     Raises:
-        SystemExit: ``model`` is to add to them, and they are another one's.
+        SystemExit: ``model`` is to add to them, and has no part in them.
     """
     rows = {row[key]: row for row in _lines(path)}
-    if others := {row["model"] for row in rows.values() if "model" in row} - {model} if model else set():
+    others = {row["model"] for row in rows.values() if row.get("model") and model not in row["model"].split(", ")}
+    if model and others:
         raise SystemExit(f"{path} holds outcomes of {', '.join(sorted(others))}: give {model} another --results")
     return rows
 

@@ -87,6 +87,12 @@ def test_outcomes_of_two_models_do_not_mix(tmp_path: Path) -> None:
         kept_outcomes(path, "task", "large")
 
 
+def test_a_run_of_several_models_goes_on_with_any_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.jsonl"
+    path.write_text('{"idea": "a", "model": "cheap, strong"}\n{"idea": "b", "model": ""}\n')
+    assert list(kept_outcomes(path, "idea", "strong")) == ["a", "b"]
+
+
 def test_the_page_names_each_arm_and_pair() -> None:
     text = page(summary({"single": rows(True, False), "refine": rows(True, True)}))
     assert "| single | 2 | 50.0% |" in text

@@ -26,7 +26,7 @@ from typing import Any
 from benchmarks.ideas.arms import ARMS, Bench, Delivery
 from benchmarks.ideas.task import Task, chosen, emptied, load, outcomes
 from benchmarks.machine import PACKAGES, kept_outcomes, note_run
-from orchestrator.compose import build_sandbox, cache_folder
+from orchestrator.compose import build_models, build_sandbox, cache_folder
 from orchestrator.config import Settings, load_settings
 from orchestrator.evidence.collect import Laboratory, Subject
 from orchestrator.evidence.environment import Environment, ensure_environment
@@ -58,8 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(arms) - set(ARMS):
         parser.error(f"there is no arm {', '.join(sorted(unknown))}; there are {', '.join(ARMS)}")
     until = time.monotonic() + 60 * options.minutes if options.minutes else None
-    options.results.mkdir(parents=True, exist_ok=True)
-    note_run(options.results, PACKAGES, arms=options.arms, idea_minutes=options.idea_minutes)
+    try:
+        model = build_models(settings, lambda *_: None).by_agent["impl"].name
+    except MilepostError as problem:
+        raise SystemExit(str(problem)) from problem
+    for arm in arms:
+        kept_outcomes(options.results / f"{arm}.jsonl", "idea", model)  # of another model: nothing is noted
+    note_run(options.results, PACKAGES, arms=options.arms, idea_minutes=options.idea_minutes, model=model)
     worst = 0
     for task in tasks:  # idea by idea through all arms, so that a run that is cut short has compared what it has
         for arm in arms:
