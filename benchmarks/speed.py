@@ -142,7 +142,7 @@ def trials(plain: EmbeddedModel, model: EmbeddedModel, number: int) -> Iterator[
         "begun replies and stop strings",
         "the reply begins with the signature and docstring that it is to complete, and ends with the function",
         (model, [request(f"{write}   ")]),
-        (model, [request(f"{write}    ", begun=f"{STUB}    #", stop=BEHIND)]),
+        (model, [request(f"{write}    ", begun=STUB, stop=BEHIND)]),
     )
 
 
