@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agents.names import imported_names, names_used
+from schemas.architecture import own_code
 from schemas.evidence import Evidence
 from schemas.idea import AcceptanceCheck, Idea
 from schemas.milestone import Milestone
@@ -64,7 +65,7 @@ class Context:
     @property
     def code(self) -> dict[str, str]:
         """The project's own Python files, without tests."""
-        return {p: s for p, s in self.files.items() if p.endswith(".py") and not p.startswith("tests/")}
+        return own_code(self.files)
 
     def checks_of(self, name: str) -> list[AcceptanceCheck]:
         """The visible checks that use ``name``, a function or class of the project; ``main`` is used by all
@@ -80,7 +81,6 @@ class Context:
             "milestone": self.milestone,
             "criteria": [criterion.statement for criterion in self.milestone.acceptance_criteria],
             "checks": self.checks,
-            "required": {module: sorted(names) for module, names in sorted(self.required.items())},
             "feedback": self.feedback,
             "run": self.idea.run if self.milestone.runs_program else None,
         }

@@ -9,7 +9,7 @@ from agents.ports import Examine, Lint
 from agents.runner import Runner, Task
 from agents.selection import interfaces, whole
 from agents.skeleton import missing_names, signature_gaps, stubs
-from schemas.architecture import Blueprint
+from schemas.architecture import Blueprint, own_code
 from schemas.code_change import CodeChange, FileWrite, Implementation
 
 __all__ = ["implement"]
@@ -48,8 +48,7 @@ async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint:
         problems += [g for path, s in blueprint.skeletons.items() for g in signature_gaps(path, s, after.get(path, ""))]
         problems += [
             f"{path}: {symbol.name} has no body yet"
-            for path, source in after.items()
-            if path.endswith(".py") and not path.startswith("tests/")
+            for path, source in own_code(after).items()
             for symbol in stubs(path, source)
         ]
         problems += missing_names({p: s for p, s in after.items() if p.endswith(".py")}, context.required)

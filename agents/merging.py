@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from agents.names import Definition, assigned, hoist, names_used, top_names
 from agents.parsing import parse_module
 from agents.skeleton import Symbol, changed, find, is_guard, is_stub, module_path, same_signature, span, text_of
+from schemas.architecture import own_code
 
 __all__ = ["emptied", "fill", "indented", "merge", "wire"]
 
@@ -196,11 +197,10 @@ def wire(files: Mapping[str, str], required: Mapping[str, set[str]]) -> dict[str
     """Return ``files`` with what no model need be asked for: ``__init__.py`` files, and re-exports of
     ``required`` names that a sibling module defines."""
     wired = dict(files)
-    for path in list(files):
-        if path.endswith(".py") and not path.startswith("tests/"):
-            parts = path.split("/")[:-1]
-            for depth in range(1, len(parts) + 1):
-                wired.setdefault("/".join(parts[:depth]) + "/__init__.py", "")
+    for path in own_code(files):
+        parts = path.split("/")[:-1]
+        for depth in range(1, len(parts) + 1):
+            wired.setdefault("/".join(parts[:depth]) + "/__init__.py", "")
     for module, names in required.items():
         home = module_path(module, wired)
         if home is None or not home.endswith("__init__.py"):

@@ -14,6 +14,7 @@ from agents.ports import Lint
 from agents.runner import Task
 from agents.selection import interfaces
 from agents.skeleton import Symbol, begun, interface, is_guard, open_names, signature_gaps, span, stubs
+from schemas.architecture import own_code
 
 __all__ = ["CHOICES", "definition", "filled", "mend", "write", "write_text"]
 
@@ -27,8 +28,8 @@ def filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
     It takes the place of what was designed: of the version that stands there meanwhile nothing is left.
     """
     homes: dict[str, str] = {}
-    for path, source in files.items():
-        if path.endswith(".py") and path != symbol.path and not path.startswith("tests/"):
+    for path, source in own_code(files).items():
+        if path != symbol.path:
             module = Symbol(path, "", source).module
             homes.update({n.name: module for n in parse_module(source, path).body if isinstance(n, Definition)})
     if symbol.whole:

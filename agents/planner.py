@@ -11,9 +11,9 @@ from agents.runner import Runner, Task
 from schemas.base import Schema
 from schemas.idea import Idea
 
-__all__ = ["MAX_MILESTONES", "PlannedMilestone", "PlannerReply", "plan"]
+__all__ = ["MOST_PLANNED", "PlannedMilestone", "PlannerReply", "plan"]
 
-MAX_MILESTONES = 8
+MOST_PLANNED = 8
 
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
@@ -27,7 +27,7 @@ class PlannedMilestone(Schema):
     title: Title
     description: Sentence
     criteria: list[Sentence] = Field(min_length=1, max_length=5)
-    depends_on: list[int] = Field(max_length=MAX_MILESTONES)
+    depends_on: list[int] = Field(max_length=MOST_PLANNED)
     checks: list[Title] = Field(max_length=40)
     """Ids of the sealed checks that it must meet."""
 
@@ -35,7 +35,7 @@ class PlannedMilestone(Schema):
 class PlannerReply(Schema):
     """What the planner answers."""
 
-    milestones: list[PlannedMilestone] = Field(min_length=1, max_length=MAX_MILESTONES)
+    milestones: list[PlannedMilestone] = Field(min_length=1, max_length=MOST_PLANNED)
 
 
 async def plan(runner: Runner, idea: Idea) -> PlannerReply:

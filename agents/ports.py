@@ -54,7 +54,7 @@ class Traits:
     """How much code is asked for at once: one function or class, or all files of a milestone."""
     context_tokens: int
     max_output_tokens: int
-    """What a reply may at most cost; an agent may ask for less."""
+    """What a reply may at most take. A local model, whose tokens cost time, gets no more than the agent asks for."""
     temperature: float | None = None
     """None where the backend takes none."""
     prefill: bool = False
@@ -62,7 +62,7 @@ class Traits:
     choices: int = 1
     """How many replies one call can bring."""
     local: bool = False
-    """True where calls cost time, not money."""
+    """True where calls cost time, not money: no limit in US dollars counts them."""
     price: Price | None = None
 
 

@@ -40,7 +40,6 @@ async def refactor(runner: Runner, context: Context, lint: Lint) -> CodeChange:
         **interfaces(context, without=code),
         "files": code,
         "wishes": wishes[:12],
-        "edits": [finding.edit for finding in context.findings],
     }
     parse = partial(_change, context=context, lint=lint)
     return await runner.ask(Task("refactorer", "project", variables, parse, max_tokens=6_000, sample=context.sample))

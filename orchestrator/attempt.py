@@ -17,7 +17,7 @@ from agents.skeleton import interface, module_path
 from orchestrator.evidence.collect import Subject
 from orchestrator.evidence.static import tidy
 from orchestrator.team import Team
-from schemas.architecture import Blueprint
+from schemas.architecture import Blueprint, own_code
 from schemas.code_change import Version
 from schemas.errors import MilepostError
 from schemas.evaluation import Evaluation
@@ -75,7 +75,7 @@ class Work:
     base: Mapping[str, str] = field(default_factory=dict)
     """The project as it was before the milestone."""
     findings: Sequence[ReviewFinding] = ()
-    """What the Critic found in them."""
+    """What the Critic found in `files`."""
     stopped: MilepostError | None = None
     """What ends the run once the milestone is recorded."""
     nearby: frozenset[str] = frozenset()
@@ -111,7 +111,7 @@ class Work:
             return False
         self.files, self.evidence, self.best, self.findings = dict(files), evidence, evaluation, findings
         self.kept = dict(self.skeletons)
-        code = [p for p in files if p.endswith(".py") and not p.startswith("tests/")]
+        code = own_code(files)
         broken = {
             f.test
             for f in evidence.generated.failures

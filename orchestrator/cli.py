@@ -62,27 +62,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version() if "--version" in sys.argv else "")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
+    common.add_argument("--debug", action="store_true", help="show tracebacks and, of a run, every call")
+    settings = argparse.ArgumentParser(add_help=False)
+    settings.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings (default: milepost.toml, where there is one)"
+    )
+    quiet = argparse.ArgumentParser(add_help=False)
+    quiet.add_argument("--quiet", action="store_true", help="no progress: print the result only")
+    place = argparse.ArgumentParser(add_help=False)
+    place.add_argument(
         "--workspace",
         type=Path,
         default=Path(),
         metavar="DIR",
         help="where milestones/, generated_projects/ and logs/ are (default: here)",
     )
-    common.add_argument(
-        "--config", type=Path, metavar="FILE", help="settings (default: milepost.toml, where there is one)"
-    )
-    common.add_argument("--debug", action="store_true", help="show every call, and tracebacks")
-    common.add_argument("--quiet", action="store_true", help="print the result only")
-    running = argparse.ArgumentParser(add_help=False)
+    running = argparse.ArgumentParser(add_help=False, parents=[settings])
     running.add_argument("--backend", choices=("auto", "anthropic", "embedded", "openai", "scripted"))
-    running.add_argument("--attempts", type=int, metavar="N", help="attempts per milestone (default 3)")
     running.add_argument(
         "--unsafe-no-sandbox",
         action="store_true",
         help="run generated code unconfined, with all your rights; written into the run's record and the report",
     )
     routed = argparse.ArgumentParser(add_help=False)
+    routed.add_argument("--attempts", type=int, metavar="N", help="attempts per milestone (default 3)")
     routed.add_argument("--routing", choices=("fixed", "planner"), help="who says which agent is next (default fixed)")
     for name, kind, what in (
         ("usd", float, "US dollars"),
@@ -97,15 +100,17 @@ def _parser() -> argparse.ArgumentParser:
             name, help=what, description=what[0].upper() + what[1:] + ".", parents=[common, *parents], epilog=_EXIT
         )
 
-    command = add("run", "turn an idea into a prototype", running, routed)
+    command = add("run", "turn an idea into a prototype", quiet, place, running, routed)
     command.add_argument("idea", type=Path, metavar="IDEA", help="idea file (YAML)")
     command.add_argument("--run-name", metavar="NAME", help="default: <idea>-<date>-<n>")
     command.add_argument(
         "--reuse", metavar="RUN", help="use the replies of an earlier run again where nothing has changed"
     )
-    command = add("resume", "take up a run where it stopped; nothing paid for is asked again", running, routed)
+    command = add(
+        "resume", "take up a run where it stopped; nothing paid for is asked again", quiet, place, running, routed
+    )
     command.add_argument("run", metavar="RUN", help="a run's name, or 'last'")
-    command = add("refine", "write one program, score it and refine it until it is good enough", running)
+    command = add("refine", "write one program, score it and refine it until it is good enough", quiet, place, running)
     command.add_argument("prompt", metavar="PROMPT_OR_FILE", help="what the program shall do, or a file that says it")
     command.add_argument("--min-score", type=float, metavar="N", help="the bar, 0 to 10 (default 9.6)")
     command.add_argument("--max-refinements", type=int, metavar="N", help="after the first version (default 3)")
@@ -113,10 +118,10 @@ def _parser() -> argparse.ArgumentParser:
         "--run", action=argparse.BooleanOptionalAction, default=None, help="run the program (in the sandbox), or never"
     )
     command.add_argument("--run-name", metavar="NAME", help="default: program-<date>-<n>")
-    command = add("report", "print a run's final report")
+    command = add("report", "print a run's final report", place)
     command.add_argument("run", metavar="RUN", nargs="?", default="last")
     command.add_argument("--json", action="store_true", help="as JSON")
-    command = add("logs", "list the agent calls of a run, show one whole, or verify the log")
+    command = add("logs", "list the agent calls of a run, show one whole, or verify the log", place)
     command.add_argument("run", metavar="RUN", nargs="?", default="last")
     command.add_argument("--agent")
     command.add_argument("--milestone")
@@ -127,16 +132,16 @@ def _parser() -> argparse.ArgumentParser:
         "--verify", action="store_true", help="check the chain of lines and that each call's record is there"
     )
     command.add_argument("--json", action="store_true", help="as JSON lines")
-    add("runs", "list the runs of the workspace")
+    add("runs", "list the runs of the workspace", place)
     command = add("init", "write a commented idea file")
     command.add_argument("file", type=Path, metavar="FILE", nargs="?", default=Path("idea.yaml"))
-    command = add("doctor", "say what is in force and whether a run could start", running)
+    command = add("doctor", "say what is in force and whether a run could start", running, routed)
     command.add_argument(
         "--judge",
         action="store_true",
         help="try the judge on known-good and known-bad projects; asks the model",
     )
-    command = add("fetch", "download the embedded model, if it is not there yet")
+    command = add("fetch", "download the embedded model, if it is not there yet", quiet, settings)
     return parser
 
 

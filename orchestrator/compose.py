@@ -88,7 +88,7 @@ def build_models(settings: Settings, progress: Progress) -> Models:
 
 def _role(settings: Settings, agent: str) -> str:
     wish = settings.roles.get(agent, "cheap" if agent in _CHEAP else "strong")
-    return {"strong": settings.models.strong, "cheap": settings.models.cheap}.get(wish, wish)
+    return settings.models.model_dump().get(wish, wish) or settings.models.strong
 
 
 def _anthropic(settings: Settings) -> Models:

@@ -183,7 +183,7 @@ class Settings(Schema):
     script: Path | None = None
     """The ``scripted`` backend's script (YAML)."""
     roles: dict[str, str] = Field(default_factory=dict)
-    """Agent → ``strong``, ``cheap`` or a model's name (``anthropic`` and ``openai`` backends)."""
+    """Agent → a model's name or, for ``anthropic``, a tier: ``strong``, ``cheap`` or ``top``."""
     models: Tiers = Tiers()
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
     limits: Limits = Limits()
@@ -267,6 +267,8 @@ def load_settings(
     problems += [
         f"roles.{agent}: no such agent; known: {', '.join(known)}" for agent in settings.roles if agent not in known
     ]
+    if settings.limits.attempts is not None:  # an idea's limit, which the setting of that name beats
+        problems.append(f"{sources['limits.attempts']}: limits.attempts: the setting is called attempts")
     if problems:
         raise InputError(*problems)
     return Loaded(settings, sources)

@@ -39,7 +39,14 @@ async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Call
                 team, milestone, work, number, move, runner, dict(files), work.evidence, findings=work.findings
             )
             record = await _attempt(attempt)
-        milestone = _changed(note, milestone, attempts=[*milestone.attempts, record], feedback=_feedback(record))
+        milestone = _changed(
+            note,
+            milestone,
+            attempts=[*milestone.attempts, record],
+            feedback=_feedback(record),
+            specification=work.specification,
+            architecture=work.blueprint.architecture if work.blueprint else None,
+        )
         if record.evaluation is not None and record.evaluation.passed and record.commit is not None:
             team.project.tag(f"accepted-{milestone.id}", record.commit)
             return _changed(note, milestone, status=Status.ACCEPTED, feedback=None)

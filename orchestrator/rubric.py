@@ -20,10 +20,10 @@ WEIGHTS = {
 }
 PASS = 3.5
 """The weighted average, 1–5, from which on an attempt passes …"""
-MEANINGFUL = 4
-"""Fewer mutants than this say nothing about the tests."""
 LOWEST = 2
 """… if no dimension is below this."""
+MEANINGFUL = 4
+"""Fewer mutants than this say nothing about the tests: one may do the same as the code."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _long_file(evidence: Evidence) -> str | None:
 
 def _blind(evidence: Evidence) -> str | None:
     strength = evidence.strength
-    if strength is None or not strength.mutants or strength.killed:
+    if strength is None or strength.mutants < MEANINGFUL or strength.killed:
         return None
     return f"the tests notice none of {strength.mutants} planted defects"
 

@@ -22,7 +22,7 @@ from orchestrator.report.write import write_report
 from orchestrator.team import Team
 from orchestrator.workspace.deliver import finishing_files
 from orchestrator.workspace.layout import write_milestone
-from schemas.errors import ExitCode, MilepostError
+from schemas.errors import AgentFailure, ExitCode, MilepostError
 from schemas.evidence import Evidence
 from schemas.idea import AcceptanceCheck
 from schemas.milestone import Milestone, Plan, Status
@@ -140,7 +140,7 @@ async def _finish(team: Team, ledger: Ledger, stopped: BaseException | None) -> 
         except Exception as error:
             stopped = stopped or error
     reason, code = ending(team, stopped)
-    report = compile_report(team, ledger, evidence, reason)
+    report = compile_report(team, ledger, evidence, reason, resumable=not isinstance(stopped, AgentFailure))
     write_report(team.files, report)
     changes = {"seconds": team.budget.seconds, "status": report.verdict, "reason": reason}
     team.files.save(team.info.model_copy(update=changes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agents.skeleton import stubs
 from orchestrator.attempt import Attempt
+from schemas.architecture import own_code
 from schemas.evaluation import Evaluation
 from schemas.evidence import Evidence
 
@@ -76,7 +77,7 @@ def _test_runner(attempt: Attempt) -> str | None:
         return "this code was run already"
     if not (attempt.written or attempt.altered):
         return "nothing was changed in this attempt"
-    code = {p: s for p, s in attempt.files.items() if p.endswith(".py") and not p.startswith("tests/")}
+    code = own_code(attempt.files)
     if not attempt.work.prepared or not code or any(stubs(path, source) for path, source in code.items()):
         return "there is no code yet"
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -18,6 +19,7 @@ __all__ = [
     "ProjectPath",
     "SchemaDefinition",
     "Technology",
+    "own_code",
     "safe_path",
 ]
 
@@ -51,6 +53,11 @@ def safe_path(value: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", part) or ".." in part:
             raise ValueError(f"{value!r} is not a plain relative path: {part!r}")
     return text
+
+
+def own_code(files: Mapping[str, str]) -> dict[str, str]:
+    """Return the project's own Python files among ``files`` (path → content): no tests, no sealed checks."""
+    return {p: s for p, s in files.items() if p.endswith(".py") and not p.startswith(("tests/", "acceptance/"))}
 
 
 ProjectPath = Annotated[str, AfterValidator(safe_path)]

@@ -6,12 +6,14 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from schemas.architecture import Architecture
 from schemas.base import Line, Schema, Text
 from schemas.evaluation import Evaluation
 from schemas.evidence import Strength
 from schemas.idea import MAX_MILESTONES
 from schemas.review import FinishingPass, ReviewFinding
 from schemas.routing import Hop, Move
+from schemas.specification import Specification
 from schemas.test_report import TestReport
 
 __all__ = ["AttemptRecord", "Criterion", "Milestone", "Plan", "Status"]
@@ -77,6 +79,10 @@ class Milestone(Schema):
     status: Status = Status.PENDING
     attempts: list[AttemptRecord] = Field(default_factory=list)
     blocked_by: str | None = None
+    specification: Specification | None = None
+    """Product requirements, user stories, contracts, data model, as the last attempt had them."""
+    architecture: Architecture | None = None
+    """Files, boundaries, dependencies and choices of technology, as the last attempt had them."""
 
 
 class Plan(Schema):

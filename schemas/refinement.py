@@ -70,6 +70,8 @@ class Refinement(Schema):
     prompt: str
     verdict: Literal["accepted", "not accepted", "stopped"]
     stopped_by: str | None
+    resumable: bool = True
+    """As in `schemas.report.FinalReport`."""
     min_score: float
     rounds: list[Round]
     best: int | None

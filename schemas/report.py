@@ -85,13 +85,14 @@ class FinalReport(Schema):
     verdict: Verdict
     stopped_by: str | None
     """Why the run ended early; None where it did not."""
+    resumable: bool = True
+    """Whether ``milepost resume`` can get beyond that: an answer that was of no use stays so."""
     milestones: list[Milestone]
     plan_notes: list[str]
     files: list[ProjectFile]
     project: str
     """Folder of the prototype."""
     tests: TestReport | None
-    acceptance_tests: TestReport | None
     acceptance: list[Acceptance]
     traces: list[Trace]
     program: ProgramRun | None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.compose import build_models
 from orchestrator.config import Loaded, load_settings, read_env_file
 from schemas.errors import InputError
 
@@ -34,6 +35,20 @@ def test_a_key_chooses_claude_and_no_key_the_embedded_model(tmp_path: Path) -> N
     )
 
 
+def test_an_agent_may_be_given_any_tier_or_a_model_by_name(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        ANTHROPIC_API_KEY="sk-1",
+        MILEPOST_MODELS_TOP="best",
+        MILEPOST_ROLES_SPEC="top",
+        MILEPOST_ROLES_IMPL="cheap",
+        MILEPOST_ROLES_ARCH="some-model",
+    ).settings
+    models = build_models(settings, lambda *_: None).by_agent
+    names = [models[agent].name for agent in ("spec", "impl", "arch")]
+    assert names == ["anthropic/best", f"anthropic/{settings.models.cheap}", "anthropic/some-model"]
+
+
 def test_no_secret_is_in_the_record_of_a_run(tmp_path: Path) -> None:
     settings = load(tmp_path, ANTHROPIC_API_KEY="sk-secret", MILEPOST_OPENAI_API_KEY="sk-secret").settings
     assert "sk-secret" not in str(settings.public()) + repr(settings)
@@ -45,6 +60,8 @@ def test_no_secret_is_in_the_record_of_a_run(tmp_path: Path) -> None:
         ("attempts = 0\n", {}, "attempts: Input should be greater than or equal to 1"),
         ("attemps = 3\n", {}, "unknown setting; did you mean 'attempts'?"),
         ("[limits]\nusdd = 3\n", {}, "did you mean 'limits.usd'?"),
+        ("[limits]\nattempts = 3\n", {}, "limits.attempts: the setting is called attempts"),
+        ("", {"MILEPOST_LIMITS_ATTEMPTS": "3"}, "limits.attempts: the setting is called attempts"),
         ("not toml", {}, "is not valid TOML"),
         ("limits = 3\n", {}, "limits"),
         ("[roles]\nimplementer = 'cheap'\n", {}, "roles.implementer: no such agent"),

@@ -116,3 +116,8 @@ def test_no_server_is_a_model_error(server: Server) -> None:
     model = OpenAIServerModel("qwen", base_url="http://127.0.0.1:9/v1", max_retries=0)
     with pytest.raises(ModelError, match="no reply from"):
         ask(model, request())
+
+
+@pytest.mark.parametrize(("key", "free"), [(None, True), ("k", False)])
+def test_a_server_that_takes_a_key_may_take_money(key: str | None, free: bool) -> None:
+    assert OpenAIServerModel("m", base_url="http://localhost/v1", api_key=key).traits.local is free

@@ -67,6 +67,8 @@ FAILED = CLEAN.model_copy(update={"passed": 2, "failed": 1, "failures": [Failure
         ({"unfailing": ["t::a", "t::b"]}, "correctness", 1),
         ({"vanished": ["t::a"]}, "correctness", 1),
         ({"strength": Strength(mutants=12, killed=5)}, "correctness", 4),
+        ({"strength": Strength(mutants=4, killed=0)}, "correctness", 1),
+        ({"strength": Strength(mutants=0, killed=0)}, "correctness", 4),
         ({"findings": [found("bandit", "high")]}, "security", 1),
         ({"findings": [found("bandit", "medium")]}, "security", 3),
         ({"findings": [found("secrets", "high")]}, "security", 1),
@@ -79,6 +81,11 @@ def test_a_fact_caps_its_dimension_and_is_named(change: dict[str, object], dimen
     assert result.breakdown[Dimension(dimension)] == cap
     assert result.raw[Dimension(dimension)] == 5
     assert result.clamps[0].dimension == dimension
+
+
+def test_too_few_planted_defects_say_nothing() -> None:
+    few = facts(strength=Strength(mutants=3, killed=0))
+    assert evaluate([judgement(**{d.value: 5 for d in Dimension})], few).clamps == []
 
 
 def test_a_failing_test_forbids_a_pass_whatever_the_judge_says() -> None:

@@ -39,6 +39,21 @@ def test_a_good_idea_is_accepted_with_tests_that_really_ran(good: Done) -> None:
     assert [a.proof for a in good.report.acceptance] == ["passed", "passed", "passed"]
 
 
+def test_the_record_of_a_milestone_holds_what_was_specified_and_designed(good: Done) -> None:
+    record = yaml.safe_load((good.files.milestones / "M1.yaml").read_text())
+    assert record["specification"]["prd"][0] == "Greeter greets people whom it knows by name."
+    assert record["architecture"]["files"] == [{"path": "greeter/core.py", "purpose": "a part of the greeter"}]
+    purposes = {file.path: file.purpose for file in good.report.files}
+    assert (purposes["greeter/core.py"], purposes["README.md"]) == ("a part of the greeter", "")
+
+
+def test_where_only_the_same_could_come_nobody_is_told_to_resume(tmp_path: Path) -> None:
+    done = go(tmp_path, script(*[("planner", "I can't plan.")] * 3))
+    text = (done.files.generated / "report.md").read_text()
+    assert (done.code, done.report.verdict, done.report.resumable) == (ExitCode.NOT_ACCEPTED, "stopped", False)
+    assert "resume" not in text
+
+
 def test_the_project_is_a_repository_with_a_tag_for_each_accepted_milestone(good: Done) -> None:
     assert good.git("tag", "--list").split() == ["accepted-M1", "accepted-M2", "delivered"]
     assert "M1, attempt 1: Greeting" in good.git("log", "--format=%s")

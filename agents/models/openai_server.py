@@ -45,7 +45,7 @@ class OpenAIServerModel:
             context_tokens=32_000,
             max_output_tokens=4_000 if step_by_function else 16_000,
             temperature=0.0,
-            local=price is None,
+            local=price is None and not api_key,
             price=price,
         )
 

@@ -34,7 +34,8 @@ def doctor_command(options: argparse.Namespace) -> ExitCode:
     code = ExitCode.OK
     try:
         environment = ensure_environment(cache_folder(settings), [])
-        say(f"sandbox    {build_sandbox(settings, environment).name}: ok, tried out")
+        sandbox = build_sandbox(settings, environment, unsafe=options.unsafe_no_sandbox)
+        say(f"sandbox    {sandbox.name}: ok, tried out")
     except Unavailable as error:
         say(f"sandbox    MISSING: {error}")
         code = ExitCode.UNAVAILABLE
@@ -50,7 +51,7 @@ def _doctor_judge(options: argparse.Namespace, loaded: Loaded, say: Callable[[st
 
     settings = loaded.settings
     environment = ensure_environment(cache_folder(settings), [])
-    sandbox = build_sandbox(settings, environment)
+    sandbox = build_sandbox(settings, environment, unsafe=options.unsafe_no_sandbox)
     with view_for(Console(), quiet=True, debug=False) as view:
         known = check_judge(settings, build_models(settings, view.download), sandbox, environment, view)
     for one in known:

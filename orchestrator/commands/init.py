@@ -48,6 +48,7 @@ features:
 #   - id: AC2
 #     statement: the same, but never shown to an agent; used for the final verdict only
 #     holdout: true
+#     milestone: MVP            # where it must hold first; without it the planner decides
 #     check: |
 #       from my_tool import answer
 #       assert answer("") is None
@@ -60,5 +61,5 @@ features:
 #     acceptance_criteria: [a statement that a test can check]
 #     dependencies: []
 
-# limits: {usd: 5, tokens: 400000, minutes: 60, attempts: 3}
+# limits: {usd: 5, tokens: 400000, minutes: 60, calls: 500, attempts: 3}
 """

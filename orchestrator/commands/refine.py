@@ -25,7 +25,7 @@ from orchestrator.text import harmless
 from orchestrator.workspace.layout import RunFiles, RunInfo, check_name, new_run
 from schemas.base import digest_of
 from schemas.call import Usage
-from schemas.errors import ExitCode, InputError
+from schemas.errors import AgentFailure, ExitCode, InputError
 from schemas.idea import Idea
 from schemas.refinement import PROGRAM, Refinement
 
@@ -157,6 +157,7 @@ async def _refine(team: Team, prompt: str, settings: RefineSettings) -> tuple[Re
         prompt=prompt,
         verdict="stopped" if reason else "accepted" if good else "not accepted",
         stopped_by=reason,
+        resumable=not isinstance(stopped, AgentFailure),
         min_score=settings.min_score,
         rounds=rounds.done,
         best=best.number if best else None,
@@ -181,7 +182,8 @@ def _show(console: Console, result: Refinement, files: RunFiles, *, quiet: bool)
     score = "no program" if best is None else "unscored" if best.score is None else f"score {best.score:.1f}"
     lines = [f"{result.verdict.upper()}: {score} of at least {result.min_score:g}, {len(result.rounds)} rounds"]
     if result.stopped_by:
-        lines += [f"Stopped: {result.stopped_by}", f"Go on:   milepost resume {result.run}"]
+        lines.append(f"Stopped: {result.stopped_by}")
+        lines += [f"Go on:   milepost resume {result.run}"] if result.resumable else []
     where = files.generated.relative_to(Path.cwd()) if files.generated.is_relative_to(Path.cwd()) else files.generated
     if best is not None:
         lines.append(f"Program: {where}/{PROGRAM}")

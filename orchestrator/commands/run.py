@@ -94,7 +94,7 @@ def _go(
             view.note(f"Run {files.name}: {idea.name}")
             team = build_team(idea, files, info, settings, models, sandbox, environment, view, reuse)
             report, code = asyncio.run(until_stopped(run(team), team, models))
-    _summary(console, report, files, options.workspace)
+    _summary(console, report, files)
     return code
 
 
@@ -108,7 +108,7 @@ def _save_first(files: RunFiles, info: RunInfo) -> None:
         raise
 
 
-def _summary(console: Console, report: FinalReport, files: RunFiles, workspace: Path) -> None:
+def _summary(console: Console, report: FinalReport, files: RunFiles) -> None:
     accepted = sum(m.status.value == "accepted" for m in report.milestones)
     tests = f"{report.tests.passed}/{report.tests.total} tests" if report.tests else "no tests"
     checks = (
@@ -119,7 +119,7 @@ def _summary(console: Console, report: FinalReport, files: RunFiles, workspace: 
     lines = [f"{report.verdict.upper()}: {accepted} of {len(report.milestones)} milestones, {tests}{checks}"]
     if report.stopped_by:
         lines.append(f"Stopped: {report.stopped_by}")
-        lines.append(f"Go on:   milepost resume {report.run}")
+        lines += [f"Go on:   milepost resume {report.run}"] if report.resumable else []
     where = files.generated
     if where.is_relative_to(Path.cwd()):
         where = where.relative_to(Path.cwd())

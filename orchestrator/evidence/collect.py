@@ -25,7 +25,7 @@ from orchestrator.evidence.static import analyse, audit
 from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.port import Command, Sandbox
 from orchestrator.scratch import scratch, unpacked
-from schemas.architecture import Blueprint
+from schemas.architecture import Blueprint, own_code
 from schemas.base import Schema, digest_of
 from schemas.evidence import Evidence, Execution, ProgramRun, Strength
 from schemas.idea import AcceptanceCheck, Idea
@@ -64,11 +64,7 @@ class Subject:
     @property
     def code(self) -> dict[str, str]:
         """The project's own Python files, without tests."""
-        return {
-            path: source
-            for path, source in self.files.items()
-            if path.endswith(".py") and not path.startswith(("tests/", "acceptance/"))
-        }
+        return own_code(self.files)
 
     @property
     def digest(self) -> str:

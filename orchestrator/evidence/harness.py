@@ -102,7 +102,6 @@ def main(root: str, arguments: list[str]) -> int:
         measure.stop()
         measure.save()
     report = {
-        "exit_code": code,
         "collected": recorder.collected,
         "outcomes": recorder.outcomes,
         "failures": recorder.failures,

@@ -36,7 +36,6 @@ class _RawFailure(Schema):
 class _RawReport(Schema):
     """What comes out of the sandbox; the code under test may have written it."""
 
-    exit_code: int
     collected: list[_Text] = Field(max_length=MAX_TESTS)
     outcomes: dict[_Text, Literal["passed", "failed", "skipped", "error"]]
     failures: list[_RawFailure] = Field(max_length=MAX_TESTS)

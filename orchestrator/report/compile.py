@@ -18,7 +18,9 @@ from schemas.test_report import TestReport
 __all__ = ["compile_report"]
 
 
-def compile_report(team: Team, ledger: Ledger, evidence: Evidence | None, stopped_by: str | None) -> FinalReport:
+def compile_report(
+    team: Team, ledger: Ledger, evidence: Evidence | None, stopped_by: str | None, *, resumable: bool
+) -> FinalReport:
     """Return the report; ``evidence`` is that of the final verification, None where there was none."""
     milestones = list(ledger.milestones.values())
     acceptance = _acceptance(team, milestones, evidence)
@@ -31,18 +33,23 @@ def compile_report(team: Team, ledger: Ledger, evidence: Evidence | None, stoppe
     elif _proven(team, milestones, evidence, acceptance):
         verdict = "accepted"
     agents = totals(team)
+    next_step = (
+        f"Go on: milepost resume {team.files.name}" if resumable else "Begin anew, with another model or settings"
+    )
+    planned = [file for m in milestones if m.architecture for file in m.architecture.files]
+    purposes = {file.path: file.purpose for file in planned}
     return FinalReport(
         run=team.files.name,
         idea=team.idea.name,
         summary=team.idea.summary,
         verdict=verdict,
         stopped_by=stopped_by,
+        resumable=resumable,
         milestones=milestones,
         plan_notes=ledger.notes,
-        files=[ProjectFile(path=p, lines=s.count("\n")) for p, s in files.items()],
+        files=[ProjectFile(path=p, lines=s.count("\n"), purpose=purposes.get(p, "")) for p, s in files.items()],
         project=str(team.files.project.relative_to(team.files.workspace)),
         tests=evidence.generated if evidence else _last_tests(milestones),
-        acceptance_tests=evidence.acceptance if evidence else None,
         acceptance=acceptance,
         traces=trace(team.idea, milestones, acceptance, files, evidence),
         program=evidence.program if evidence else None,
@@ -51,7 +58,7 @@ def compile_report(team: Team, ledger: Ledger, evidence: Evidence | None, stoppe
         quarantined=list(ledger.quarantined),
         risks=risks,
         tech_debt=debt,
-        roadmap=_roadmap(team, milestones, acceptance, debt, stopped_by),
+        roadmap=_roadmap(milestones, acceptance, debt, (next_step, stopped_by) if stopped_by else None),
         agents=agents,
         models=sorted({a.model for a in agents} or set(team.info.models.values())),
         usage=sum((a.usage for a in agents), Usage()),
@@ -195,23 +202,22 @@ def _debt(evidence: Evidence | None, milestones: list[Milestone], files: Mapping
                 if finding.edit.remove in files.get(finding.path, "")
             ]
         if m.status is Status.ACCEPTED and len(m.attempts) > 1:
-            debt.append(
-                Item(title=f"{m.id} took {len(m.attempts)} attempts", evidence="its code was mended, not designed anew")
-            )
+            moves = ", ".join(attempt.move for attempt in m.attempts)
+            debt.append(Item(title=f"{m.id} took {len(m.attempts)} attempts", evidence=f"they began with: {moves}"))
     return debt
 
 
 def _roadmap(
-    team: Team,
     milestones: list[Milestone],
     acceptance: list[Acceptance],
     debt: list[Item],
-    stopped_by: str | None,
+    stopped: tuple[str, str] | None,
 ) -> list[RoadmapItem]:
-    """What to do next: first what is broken, then what is unproven, then what is owed."""
+    """What to do next: first what ``stopped`` the run (the step, and why), then what is broken, then what is unproven,
+    then what is owed."""
     steps: list[tuple[str, str]] = []
-    if stopped_by is not None:
-        steps.append((f"Go on: milepost resume {team.files.name}", stopped_by.split("\n")[0]))
+    if stopped is not None:
+        steps.append((stopped[0], stopped[1].split("\n")[0]))
     steps += [(f"Make {m.id} {m.title} work", _why(m)) for m in milestones if m.status is Status.FAILED]
     steps += [(f"Mend {a.id}: {a.statement}", a.detail) for a in acceptance if a.proof == "failed"]
     steps += [

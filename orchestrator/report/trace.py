@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from agents.names import Definition, names_used
 from agents.parsing import parse_module
+from schemas.architecture import own_code
 from schemas.evidence import Evidence
 from schemas.idea import Idea
 from schemas.milestone import Milestone
@@ -63,11 +64,10 @@ def trace(
 def _definitions(files: Mapping[str, str]) -> dict[str, str]:
     """Return name → ``path: name`` of the functions and classes of the project's own code."""
     found: dict[str, str] = {}
-    for path, source in sorted(files.items()):
-        if path.endswith(".py") and not path.startswith(("tests/", "acceptance/")):
-            for node in _module(path, source).body:
-                if isinstance(node, Definition):
-                    found.setdefault(node.name, f"{path}: {node.name}")
+    for path, source in sorted(own_code(files).items()):
+        for node in _module(path, source).body:
+            if isinstance(node, Definition):
+                found.setdefault(node.name, f"{path}: {node.name}")
     return found
 
 
