@@ -20,7 +20,7 @@ async def judge(runner: Runner, context: Context, evidence: Evidence, repeats: i
     Raises:
         AgentFailure: no reply was usable.
     """
-    room = runner.model("evaluator").traits.context_tokens
+    room = runner.model("evaluator").traits.context_tokens  # a token has three characters or more: a third at most
     code = _bounded(whole(context), characters=min(24_000, room))
     # Nothing can hold the digest of itself, so the code can't end the quotation that it stands in.
     variables = {

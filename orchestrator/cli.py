@@ -87,13 +87,13 @@ def _parser() -> argparse.ArgumentParser:
     routed = argparse.ArgumentParser(add_help=False)
     routed.add_argument("--attempts", type=int, metavar="N", help="attempts per milestone (default 3)")
     routed.add_argument("--routing", choices=("fixed", "planner"), help="who says which agent is next (default fixed)")
-    for name, kind, what in (
-        ("usd", float, "US dollars"),
-        ("tokens", int, "tokens"),
-        ("minutes", float, "minutes"),
-        ("calls", int, "agent calls"),
+    for name, kind, how, what in (
+        ("usd", float, "stop before more than", "US dollars"),
+        ("tokens", int, "stop before more than", "tokens"),
+        ("minutes", float, "begin no call after", "minutes"),
+        ("calls", int, "stop before more than", "agent calls"),
     ):
-        running.add_argument(f"--max-{name}", type=kind, metavar="N", help=f"stop before more than N {what}")
+        running.add_argument(f"--max-{name}", type=kind, metavar="N", help=f"{how} N {what}")
 
     def add(name: str, what: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         return commands.add_parser(

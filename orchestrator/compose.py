@@ -1,4 +1,4 @@
-"""The composition root: the only place that builds concrete models, stores and sandboxes."""
+"""The composition root: the only place that builds concrete models and sandboxes."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ class Limits(Schema):
 
 
 class Idea(Schema):
-    """A product idea. Shape and meaning of each field: README, "The idea file"."""
+    """A product idea. ``milepost init`` writes a file that explains each field."""
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
     summary: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]

@@ -109,7 +109,7 @@ class EmbeddedModel:
         params.kv_unified = True
         params.cpuparams.n_threads = self._threads
         params.cpuparams_batch.n_threads = self._threads
-        # Threads that wait spinning take processors from whatever else runs: see docs/speed.md.
+        # Threads that wait spinning take processors from whatever else runs: see benchmarks/speed.py.
         params.cpuparams.poll = params.cpuparams_batch.poll = 0
         # What is repeated (code that is mended, docstrings, JSON keys) is guessed from the prompt and checked at once.
         params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_MAP_K]

@@ -1,4 +1,4 @@
-"""Static evidence: what a linter sees without running anything."""
+"""Static evidence: what linter, type checker and scanners see without running the code; and its formatting."""
 
 from __future__ import annotations
 
