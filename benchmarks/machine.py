@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PACKAGES", "kept_outcomes", "measured_with", "note_run", "runs"]
+__all__ = ["PACKAGES", "commit", "kept_outcomes", "measured_with", "note_run", "runs"]
 
 PACKAGES = ("xllamacpp", "anthropic", "pytest", "coverage")
 """Whose versions matter for what a model's work is worth."""
@@ -28,7 +28,7 @@ def measured_with(packages: Sequence[str] = ()) -> dict[str, Any]:
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
         "packages": {name: found for name in packages if (found := _version(name))},
-        "commit": _commit(),
+        "commit": commit(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -75,7 +75,8 @@ def _version(package: str) -> str:
         return ""
 
 
-def _commit() -> str:
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+def commit() -> str:
+    """Return the commit of the project, with ``-dirty`` where files differ from it."""
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=7", "--exclude=*"]
     done = subprocess.run(git, capture_output=True, text=True, check=False)
     return done.stdout.strip()

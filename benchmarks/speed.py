@@ -77,13 +77,21 @@ class Trial:
     """Whether another process works beside it on each processor."""
 
 
-class Plain(EmbeddedModel):
-    """The model as llama.cpp is by default: waiting threads spin, nothing is guessed."""
+class Spinning(EmbeddedModel):
+    """The model with threads that wait as llama.cpp lets them by default: they spin."""
 
     def _params(self, xllamacpp: Any) -> Any:
-        params, plain = super()._params(xllamacpp), xllamacpp.CommonParams()
-        params.cpuparams.poll = params.cpuparams_batch.poll = plain.cpuparams.poll
-        params.speculative.types = plain.speculative.types
+        params = super()._params(xllamacpp)
+        params.cpuparams.poll = params.cpuparams_batch.poll = xllamacpp.CommonParams().cpuparams.poll
+        return params
+
+
+class Unguessed(EmbeddedModel):
+    """The model as llama.cpp is by default in that it guesses nothing."""
+
+    def _params(self, xllamacpp: Any) -> Any:
+        params = super()._params(xllamacpp)
+        params.speculative.types = xllamacpp.CommonParams().speculative.types
         return params
 
 
@@ -103,27 +111,27 @@ def request(text: str, *, begun: str = "", stop: Sequence[str] = (), choices: in
     )
 
 
-def trials(plain: EmbeddedModel, model: EmbeddedModel, number: int) -> Iterator[Trial]:
+def trials(spinning: EmbeddedModel, unguessed: EmbeddedModel, model: EmbeddedModel, number: int) -> Iterator[Trial]:
     """Yield what is measured; ``number`` keeps one round's prompts out of the other's cache."""
     salt = f"Question {number}. "
     write, mend = salt + WRITE, salt + MEND
     yield Trial(
         "sleeping threads, busy machine",
         "threads that wait sleep instead of spinning; another process works on each processor",
-        (plain, [request(write)]),
+        (spinning, [request(write)]),
         (model, [request(write + " ")]),
         busy=True,
     )
     yield Trial(
         "sleeping threads, quiet machine",
         "the same with nothing beside it: what it costs",
-        (plain, [request(write + "  ")]),
+        (spinning, [request(write + "  ")]),
         (model, [request(write + "   ")]),
     )
     yield Trial(
         "lookup: code that is mended",
         "speculative decoding, guesses looked up in the prompt (Saxena 2023), where the answer repeats it",
-        (plain, [request(mend)]),
+        (unguessed, [request(mend)]),
         (model, [request(mend + " ")]),
     )
     yield Trial(
@@ -170,20 +178,20 @@ async def seconds(model: EmbeddedModel, requests: Sequence[ModelRequest]) -> tup
 async def measure(path: Path, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Return, for each measure, seconds and tokens of each round without it and with it."""
     threads = os.cpu_count() or 1
-    plain, model = Plain(path, threads=threads), EmbeddedModel(path, threads=threads)
-    for one in (plain, model):
+    spinning, unguessed, model = (kind(path, threads=threads) for kind in (Spinning, Unguessed, EmbeddedModel))
+    for one in (spinning, unguessed, model):
         await one.reply(request("Say yes."), lambda _: None)
     found: dict[str, Any] = {}
     for number in range(rounds):
-        for trial in trials(plain, model, number):
+        for trial in trials(spinning, unguessed, model, number):
             row = found.setdefault(trial.name, {"note": trial.note, "without": [], "with": []})
             order = [("without", trial.without), ("with", trial.with_it)]
             with busy(trial.busy):
                 for key, (asked, requests) in order if number % 2 else order[::-1]:
                     row[key].append(await seconds(asked, requests))
             say(f"{trial.name}: {row['without'][-1][0]:.1f} s without, {row['with'][-1][0]:.1f} s with")
-    await plain.close()
-    await model.close()
+    for one in (spinning, unguessed, model):
+        await one.close()
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-__all__ = ["mcnemar", "wilson"]
+__all__ = ["mcnemar", "sign", "wilson"]
 
 Z = 1.959964
 """Two-sided 95 %."""
@@ -27,6 +27,20 @@ def mcnemar(first: Mapping[str, bool], second: Mapping[str, bool]) -> tuple[int,
     both = set(first) & set(second)
     only_first = sum(first[task] and not second[task] for task in both)
     only_second = sum(second[task] and not first[task] for task in both)
-    total = only_first + only_second
-    tail = sum(math.comb(total, k) for k in range(min(only_first, only_second) + 1)) / 2**total
-    return only_first, only_second, min(1.0, 2 * tail)
+    return only_first, only_second, _uneven(only_first, only_second)
+
+
+def sign(first: Mapping[str, float], second: Mapping[str, float]) -> tuple[int, int, float]:
+    """Return for how many tasks the first and the second measure is the larger one, of those that both have, and how
+    likely so uneven a split is by chance: the sign test, exact, two-sided (Dixon and Mood 1946, J. Am. Stat. Assoc.
+    41, 557)."""
+    both = set(first) & set(second)
+    more = sum(first[task] > second[task] for task in both)
+    fewer = sum(first[task] < second[task] for task in both)
+    return more, fewer, _uneven(more, fewer)
+
+
+def _uneven(one: int, other: int) -> float:
+    total = one + other
+    tail: float = sum(math.comb(total, k) for k in range(min(one, other) + 1)) / 2**total
+    return min(1.0, 2 * tail)

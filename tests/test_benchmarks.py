@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -111,7 +113,24 @@ def test_an_arms_own_verdict_is_held_against_the_tests() -> None:
         f"P/{n}": {"passed": passed, "accepted": accepted, "model": "m", "at": "", **dict.fromkeys(MEANS, 1)}
         for n, (accepted, passed) in enumerate(verdicts)
     }
-    assert "| refine | 2 of 3 | 1 | 50% | 50% |" in page(summary({"refine": outcomes}))
+    assert "| refine | its own | 2 of 3 | 1 | 50% | 50% |" in page(summary({"refine": outcomes}))
+
+
+def test_kept_programs_are_scored_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """A row that says of a wrong program that it passed is put right, one whose problem has no example says so."""
+    prompt = 'def inc(n):\n    """Add one.{}"""\n'
+    told = Problem(
+        "P/0", prompt.format("\n\n    >>> inc(1)\n    2\n    "), "inc", "def check(f):\n    assert f(1) == 2"
+    )
+    untold = Problem("P/1", prompt.format(""), "inc", told.test)
+    monkeypatch.setattr(humaneval, "load", lambda cache: [told, untold])
+    lines = [("P/0", "def inc(n):\n    return n"), ("P/1", "def inc(n):\n    return n + 1")]
+    outcomes = [{"task": task, "passed": True, "code": code, "model": "m", "at": ""} for task, code in lines]
+    (tmp_path / "single.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in outcomes))
+    humaneval.main(["--again", "--arms", "single", "--results", str(tmp_path), "--workspace", str(tmp_path / "w")])
+    found = kept_outcomes(tmp_path / "single.jsonl", "task")
+    assert [(row["passed"], row["examples"]) for row in found.values()] == [(False, False), (True, None)]
+    assert "P/0 single: passed is False now" in capsys.readouterr().out
 
 
 def test_the_page_on_speed_gives_the_ratio_of_medians() -> None:

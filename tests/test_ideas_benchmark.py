@@ -23,7 +23,8 @@ from benchmarks.ideas import task as tasks_module
 from benchmarks.ideas.__main__ import main, row
 from benchmarks.ideas.arms import ASK, RUN, Delivery, project_from
 from benchmarks.ideas.report import LOOKED_AT, page, summary
-from benchmarks.ideas.task import Task, emptied, load, outcomes
+from benchmarks.ideas.task import Task, emptied, load, outcomes, refusing
+from benchmarks.statistics import sign
 from orchestrator.evidence.collect import acceptance_source
 from orchestrator.evidence.environment import Environment, ensure_environment
 from orchestrator.journal.events import read_events
@@ -214,6 +215,8 @@ def test_both_arms_end_in_a_row_and_are_not_asked_again(
     report = FinalReport.model_validate_json((run.generated / "report.json").read_text())
     assert found["calls"] == sum(event["event"] == "agent_call" for event in read_events(run.events)) == len(GOOD)
     assert found["output_tokens"] == report.usage.output_tokens > 0
+    delivered = json.loads((workspace / "results" / "deliveries" / "single-greeter.json").read_text())
+    assert delivered == {"greeter.py": CORE}
     assert main(arguments) == 0
     assert capsys.readouterr().out == ""
 
@@ -261,13 +264,34 @@ def test_a_rate_of_nothing_is_none() -> None:
 
 
 def test_arms_are_compared_on_the_ideas_that_both_have() -> None:
-    (pair,) = summary({"single": SINGLE, "pipeline": PIPELINE})["pairs"]
-    assert pair == {"first": "single", "second": "pipeline", "ideas": 2, "only_first": 1, "only_second": 1, "p": 1.0}
+    figures = summary({"single": SINGLE, "pipeline": PIPELINE})
+    (pair,) = figures["pairs"]
+    assert (pair["ideas"], pair["only_first"], pair["only_second"], pair["p"]) == (2, 1, 1, 1.0)
+    assert (pair["first_better"], pair["second_better"], pair["sign_p"]) == (1, 1, 1.0)
+    assert [arm["held_out_total"] for arm in figures["common"].values()] == [20, 20]
+
+
+def test_checks_that_something_is_refused_are_told_apart() -> None:
+    figures = summary({"pipeline": PIPELINE}, {"b": ["test_8", "test_9"], "d": ["test_0"]})
+    assert figures["refusing"] == {"pipeline": [1, 3]}
+
+
+def test_the_sign_test_leaves_out_what_is_equal() -> None:
+    first = {name: float(name in "abcdefgh") for name in "abcdefghij"}
+    assert sign(first, dict.fromkeys("abcdefghij", 0.0)) == (8, 0, 2 / 2**8)
+
+
+def test_a_project_that_refuses_everything_still_makes_its_objects() -> None:
+    source = "class Box:\n    def __init__(self):\n        self.n = 0\n\n    def put(self):\n        return 1\n"
+    scope: dict[str, Any] = {}
+    exec(refusing({"box.py": source})["box.py"], scope)  # noqa: S102  (the text above)
+    with pytest.raises(ValueError):
+        scope["Box"]().put()
 
 
 def test_the_page_names_each_arm_idea_and_verdict() -> None:
     text = page(summary({"single": SINGLE, "pipeline": PIPELINE}), ["ideas-held-out.svg"])
-    assert "| pipeline | 4 | 80.0% | 80.0% | 72.5% | 2 |" in text
+    assert "| pipeline | 4 | 24 of 30 | 80.0% | 80.0% | 72.5% | 2 |" in text
     assert "| single | all held-out checks pass | 0 | 0 | 1 | 1 | – | 0% |" in text
     assert "| [b](../benchmarks/ideas/tasks/b/idea.yaml) | 10 of 10 | 9 of 10 ✓ |" in text
     assert "| [d](../benchmarks/ideas/tasks/d/idea.yaml) | – | 0 of 5 |" in text

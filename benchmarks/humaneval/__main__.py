@@ -2,7 +2,8 @@
 
 Each problem's outcome is appended to RESULTS/<arm>.jsonl as soon as it is there, with every call in
 RESULTS/transcripts/<arm>.jsonl, and not asked again: a run that was stopped goes on where it was.
-`python -m benchmarks.humaneval.report` makes the figures.
+`python -m benchmarks.humaneval.report` makes the figures. ``--again`` asks no model: it runs the kept programs once
+more, and says which verdicts come out otherwise.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.humaneval.arms import ARMS, Bench, Recorded
+from benchmarks.humaneval.arms import ARMS, Bench, Recorded, examined
 from benchmarks.humaneval.problems import Problem, load, sampled, verdict
-from benchmarks.machine import PACKAGES, kept_outcomes, note_run
+from benchmarks.machine import PACKAGES, commit, kept_outcomes, note_run
 from orchestrator.compose import build_models, build_sandbox, cache_folder
 from orchestrator.config import load_settings
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
+from orchestrator.files import write_text
 from orchestrator.journal.store import RecordStore
 from schemas.errors import AgentFailure
 
@@ -37,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--budget", type=int, default=1_500, help="output tokens a problem for resampling")
     parser.add_argument("--budget-of", metavar="ARM", help="instead, what this arm has used on the same problem")
     parser.add_argument("--minutes", type=float, help="stop after so long; the next run goes on")
+    parser.add_argument("--again", action="store_true", help="only run the kept programs once more")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--workspace", type=Path, default=Path("humaneval-runs"))
     options = parser.parse_args(arguments)
@@ -55,12 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sandbox = build_sandbox(settings, environment)
     models = build_models(settings, lambda *_: None)
     store = RecordStore(options.workspace.absolute() / "facts")
+    laboratory = Laboratory(sandbox, environment, store, test_seconds=15.0, mutants=0)
+    if options.again:
+        return asyncio.run(_again(problems, options.arms.split(","), options.results, laboratory))
     bench = Bench(
         model=Recorded(models.by_agent["generator"]),
         settings=settings,
         sandbox=sandbox,
         environment=environment,
-        laboratory=Laboratory(sandbox, environment, store, test_seconds=15.0, mutants=0),
+        laboratory=laboratory,
         workspace=options.workspace.absolute(),
         budget=options.budget,
         budgets={task: row["output_tokens"] for task, row in compared.items() if "output_tokens" in row},
@@ -136,7 +142,7 @@ async def _one(bench: Bench, arm: str, problem: Problem) -> dict[str, object]:
     usage = bench.model.usage
     return {
         "task": problem.name,
-        "passed": await verdict(problem, solution.code, bench.laboratory),
+        **await _scored(problem, solution.code, bench.laboratory),
         "seconds": seconds,
         "accepted": solution.accepted,
         "calls": len(bench.model.calls),
@@ -150,7 +156,32 @@ async def _one(bench: Bench, arm: str, problem: Problem) -> dict[str, object]:
 
 
 def _when(bench: Bench) -> dict[str, str]:
-    return {"model": bench.model.name, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    return {"model": bench.model.name, "at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit()}
+
+
+async def _scored(problem: Problem, code: str, laboratory: Laboratory) -> dict[str, bool | None]:
+    """Return whether the data set's tests pass, and whether the docstring's examples hold (None: there are none)."""
+    evidence = await examined(problem, code, laboratory)
+    return {
+        "passed": await verdict(problem, code, laboratory),
+        "examples": None if evidence is None else evidence.holds,
+    }
+
+
+async def _again(problems: list[Problem], arms: list[str], results: Path, laboratory: Laboratory) -> None:
+    """Score the programs of ``arms`` once more, and write the outcomes anew."""
+    for arm in arms:
+        path = results / f"{arm}.jsonl"
+        rows = kept_outcomes(path, "task")
+        for problem in (problem for problem in problems if "code" in rows.get(problem.name, {})):
+            row = rows[problem.name]
+            before = {key: row.get(key) for key in ("passed", "examples")}
+            row.update(await _scored(problem, row["code"], laboratory))
+            if changed := [key for key, value in before.items() if value is not None and value != row[key]]:
+                print(f"{problem.name} {arm}: {', '.join(f'{key} is {row[key]} now' for key in changed)}", flush=True)
+        if rows:
+            write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows.values()))
+            print(f"{arm}: {len(rows)} outcomes", flush=True)
 
 
 if __name__ == "__main__":

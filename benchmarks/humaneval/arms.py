@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -23,9 +24,10 @@ from orchestrator.sandbox.port import Sandbox
 from orchestrator.terminal import QuietView
 from orchestrator.workspace.layout import RunFiles, RunInfo
 from schemas.call import Message, ModelReply, ModelRequest, Usage
+from schemas.evidence import Evidence
 from schemas.idea import AcceptanceCheck, Idea, PinnedMilestone
 
-__all__ = ["ARMS", "Bench", "Recorded", "Solution"]
+__all__ = ["ARMS", "Bench", "Recorded", "Solution", "examined"]
 
 ASK = "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
 BEGIN = (
@@ -124,6 +126,17 @@ def _code(reply: str) -> str:
     return cleaned(blocks[0].content if blocks else reply)
 
 
+async def examined(problem: Problem, code: str, laboratory: Laboratory) -> Evidence | None:
+    """Return what the docstring's examples say of ``code``; None where there are none."""
+    checks = checks_in(problem.prompt, MODULE)
+    if not checks:
+        return None
+    idea = Idea(name="problem", summary="a problem", features=["solve it"])
+    return await laboratory.examine(
+        Subject({f"{MODULE}.py": f"{problem.given}\n\n{code}"}, idea, checks, runs_program=False)
+    )
+
+
 async def single(bench: Bench, problem: Problem) -> Solution:
     """One greedy reply."""
     (reply,) = await _replies(bench, problem, sample=0, choices=1)
@@ -134,22 +147,19 @@ async def resample(bench: Bench, problem: Problem) -> Solution:
     """The greedy reply, then samples, until the docstring's examples hold or the budget is used up."""
     solution = Solution("", cycles=0)
     best: tuple[int, ...] | None = None
-    checks = checks_in(problem.prompt, MODULE)
-    idea = Idea(name="problem", summary="a problem", features=["solve it"])
     sample = 0
     budget = bench.budgets.get(problem.name, bench.budget)
     while sample == 0 or bench.model.usage.output_tokens < budget:
         for reply in await _replies(bench, problem, sample=sample, choices=CHOICES if sample else 1):
             code = _code(reply)
-            subject = Subject({f"{MODULE}.py": f"{problem.given}\n\n{code}"}, idea, checks, runs_program=False)
-            evidence = await bench.laboratory.examine(subject)
+            evidence = await examined(problem, code, bench.laboratory)
             solution.cycles += 1
+            if evidence is None:  # nothing tells the samples apart
+                return Solution(code)
             if best is None or evidence.merit > best:
                 best, solution.code = evidence.merit, code
-            if checks and evidence.holds:
+            if evidence.holds:
                 return solution
-        if not checks:
-            return solution  # nothing tells the samples apart
         sample += 1
     return solution
 
@@ -157,7 +167,7 @@ async def resample(bench: Bench, problem: Problem) -> Solution:
 async def refine(bench: Bench, problem: Problem) -> Solution:
     """The product's generate → score → refine loop, with its default settings."""
     prompt = f"Complete this function.\n\n{problem.prompt}"
-    files, models = RunFiles(bench.workspace, f"refine-{problem.number}"), _models(bench)
+    files, models = _new_run(bench, f"refine-{problem.number}"), _models(bench)
     info = program_info(files, prompt, "", bench.settings, models)
     team = program_team(files, info, bench.settings, models, bench.sandbox, bench.environment, QuietView())
     rounds = Rounds()
@@ -204,7 +214,7 @@ def idea_of(problem: Problem) -> Idea:
 
 async def _run(bench: Bench, problem: Problem, routing: Literal["fixed", "planner"]) -> Solution:
     idea, settings = idea_of(problem), bench.settings.model_copy(update={"routing": routing})
-    files, models = RunFiles(bench.workspace, f"{routing}-{problem.number}"), _models(bench)
+    files, models = _new_run(bench, f"{routing}-{problem.number}"), _models(bench)
     text = idea.model_dump_json()
     info = RunInfo(
         run=files.name,
@@ -225,6 +235,12 @@ async def _run(bench: Bench, problem: Problem, routing: Literal["fixed", "planne
     module = files.project / f"{MODULE}.py"
     code = module.read_text(encoding="utf-8") if module.is_file() else ""
     return Solution(cleaned(code), sum(len(m.attempts) for m in report.milestones), report.verdict == "accepted")
+
+
+def _new_run(bench: Bench, name: str) -> RunFiles:
+    """Return a run that is not there yet: one that was cut off is not taken up, whose calls nobody would count."""
+    tries = (RunFiles(bench.workspace, f"{name}-{number}") for number in count(1))
+    return next(files for files in tries if not files.logs.exists())
 
 
 def _models(bench: Bench) -> Models:

@@ -12,8 +12,8 @@ __all__ = ["draw"]
 
 
 def draw(figures: Mapping[str, Any], folder: Path) -> list[str]:
-    """Write the plots to ``folder``, and return their names."""
-    arms = figures["arms"]
+    """Write the plots to ``folder``, and return their names: of the problems that all arms have, if there are any."""
+    arms = figures["common"] or figures["arms"]
     with figure(folder / "humaneval-pass.svg", 6.4, 1 + 0.4 * len(arms)) as drawn:
         axes = drawn.subplots()
         for place, f in enumerate(reversed(arms.values())):

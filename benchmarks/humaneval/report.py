@@ -25,6 +25,8 @@ Rows = Mapping[str, Mapping[str, Any]]
 DOCS = ROOT / "docs"
 ABOUT = Path(__file__).with_name("about.md")
 MEANS = ("calls", "cycles", "input_tokens", "cached_tokens", "output_tokens", "seconds")
+VERDICTS = {"accepted": "its own", "examples": "the docstring's examples hold"}
+"""Verdicts without the data set's tests: key → in words."""
 ENOUGH = 60
 """Fewer problems than this say little."""
 HEAD = (
@@ -56,20 +58,27 @@ def _arm(outcomes: Rows) -> dict[str, Any]:
     passed = sum(bool(row["passed"]) for row in outcomes.values())
     low, high = wilson(passed, len(outcomes))
     whole = [row for row in outcomes.values() if "calls" in row]
-    judged = [(bool(row["accepted"]), bool(row["passed"])) for row in whole if row.get("accepted") is not None]
     return {
         "problems": len(outcomes),
         "passed": passed,
         "pass@1": round(passed / len(outcomes), 4),
         "interval": [round(low, 4), round(high, 4)],
         **{key: round(mean(row[key] for row in whole), 1) for key in MEANS if whole},
-        "accepted": sum(accepted for accepted, _ in judged),
-        "accepted_passed": judged.count((True, True)),
-        "refused_passed": judged.count((False, True)),
-        "judged": len(judged),
+        "verdicts": {key: _verdict(whole, key) for key in VERDICTS},
         "model": sorted({row["model"] for row in outcomes.values()}),
         "from": min(row["at"] for row in outcomes.values()),
         "to": max(row["at"] for row in outcomes.values()),
+    }
+
+
+def _verdict(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, int]:
+    """Return how the verdict ``key`` of those ``rows`` that have one goes with the data set's tests."""
+    judged = [(bool(row[key]), bool(row["passed"])) for row in rows if row.get(key) is not None]
+    return {
+        "judged": len(judged),
+        "good": sum(good for good, _ in judged),
+        "good_passed": judged.count((True, True)),
+        "bad_passed": judged.count((False, True)),
     }
 
 
@@ -82,26 +91,29 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
         "every call), which `python -m benchmarks.humaneval` fills. pass@1 with its 95 % interval (Wilson); tokens,",
         "calls and seconds are means of one problem. Seconds are of a shared machine and say little by themselves.",
         "",
-        *HEAD,
-        *_table(figures["arms"]),
     ]
-    if min(f["problems"] for f in figures["arms"].values()) < ENOUGH:
-        lines += ["", f"**Not finished:** an arm has fewer than {ENOUGH} problems."]
     common = figures["common"]
     problems = next(iter(common.values()))["problems"] if common else 0
-    if common and any(f["problems"] != problems for f in figures["arms"].values()):
-        lines += ["", f"On the {problems} problems that every arm has:", "", *HEAD, *_table(common)]
-    lines += ["", "Pairs, on the problems that both arms have (McNemar, exact, two-sided):", ""]
+    if problems < ENOUGH:
+        lines += [f"**Not finished:** an arm has fewer than {ENOUGH} problems.", ""]
+    if common:
+        lines += [f"On the {problems} problems that every arm has:", "", *HEAD, *_table(common), ""]
+    if more := {arm: f for arm, f in figures["arms"].items() if f["problems"] != problems}:
+        lines += ["Arms that have more, on all that they have:", "", *HEAD, *_table(more), ""]
+    lines += ["Pairs, on the problems that both arms have (McNemar, exact, two-sided):", ""]
     lines += ["| First | Second | Problems | Only first | Only second | p |", "|---|---|---:|---:|---:|---:|"]
     lines += [
         f"| {p['first']} | {p['second']} | {p['problems']} | {p['only_first']} | {p['only_second']} | {p['p']:.3f} |"
         for p in figures["pairs"]
     ]
-    judged = {arm: f for arm, f in figures["arms"].items() if f["judged"]}
-    if judged:
-        lines += ["", "What an arm's own verdict is worth (`accepted` against the data set's tests):", ""]
-        lines += ["| Arm | Accepted | of these right | Precision | Recall |", "|---|---:|---:|---:|---:|"]
-        lines += [_verdicts(arm, f) for arm, f in judged.items()]
+    verdicts = [_verdicts(arm, key, f) for arm, f in common.items() for key in VERDICTS if f["verdicts"][key]["judged"]]
+    if verdicts:
+        lines += [
+            "",
+            "What a verdict is worth that knows nothing of the data set's tests (same problems):",
+        ]
+        lines += ["", "| Arm | Verdict | Good | of these right | Precision | Recall |", "|---|---|---:|---:|---:|---:|"]
+        lines += verdicts
     for name in plots:
         lines += ["", f"![{name.removesuffix('.svg').replace('-', ' ')}](plots/{name})"]
     return "\n".join([*lines, "", ABOUT.read_text(encoding="utf-8")])
@@ -116,11 +128,12 @@ def _table(arms: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _verdicts(arm: str, f: Mapping[str, Any]) -> str:
-    right, good = f["accepted_passed"], f["accepted_passed"] + f["refused_passed"]
-    precision = f"{right / f['accepted']:.0%}" if f["accepted"] else "–"
-    recall = f"{right / good:.0%}" if good else "–"
-    return f"| {arm} | {f['accepted']} of {f['judged']} | {right} | {precision} | {recall} |"
+def _verdicts(arm: str, key: str, f: Mapping[str, Any]) -> str:
+    v = f["verdicts"][key]
+    right, passed = v["good_passed"], v["good_passed"] + v["bad_passed"]
+    precision = f"{right / v['good']:.0%}" if v["good"] else "–"
+    recall = f"{right / passed:.0%}" if passed else "–"
+    return f"| {arm} | {VERDICTS[key]} | {v['good']} of {v['judged']} | {right} | {precision} | {recall} |"
 
 
 def _passed(rows: Rows) -> dict[str, bool]:

@@ -6,9 +6,12 @@ on where it was. `python -m benchmarks.ideas.report` makes the figures.
 Both arms use the same model with default settings: what the environment (ANTHROPIC_API_KEY, MILEPOST_…) says counts for
 both, a milepost.toml for neither. The one setting that is not the default's is a limit of time (--idea-minutes).
 
+What an arm delivered is kept in RESULTS/deliveries/<arm>-<idea>.json, path → content.
+
 `python -m benchmarks.ideas --verify` asks no model: it holds every reference against all checks, and a project whose
-functions do nothing against the held-out ones. Do that after changing an idea; ideas with dependencies need the network
-the first time.
+functions do nothing against the held-out ones; it writes down (RESULTS/refusing.json) how many of these pass on one
+whose functions refuse everything. Do that after changing an idea; ideas with dependencies need the network the first
+time.
 """
 
 from __future__ import annotations
@@ -24,12 +27,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ideas.arms import ARMS, Bench, Delivery
-from benchmarks.ideas.task import Task, chosen, emptied, load, outcomes
-from benchmarks.machine import PACKAGES, kept_outcomes, note_run
+from benchmarks.ideas.task import Task, chosen, emptied, load, outcomes, refusing
+from benchmarks.machine import PACKAGES, commit, kept_outcomes, note_run
 from orchestrator.compose import build_models, build_sandbox, cache_folder
 from orchestrator.config import Settings, load_settings
 from orchestrator.evidence.collect import Laboratory, Subject
 from orchestrator.evidence.environment import Environment, ensure_environment
+from orchestrator.files import write_text
 from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.port import Sandbox
 from orchestrator.scratch import scratch
@@ -53,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = load_settings(Path(os.devnull), os.environ, {}).settings
     rooms = _Rooms(settings)
     if options.verify:
-        return max([verify(task, *rooms.room(task)) for task in tasks])
+        return max([verify(task, *rooms.room(task), options.results) for task in tasks])
     arms = options.arms.split(",")
     if unknown := set(arms) - set(ARMS):
         parser.error(f"there is no arm {', '.join(sorted(unknown))}; there are {', '.join(ARMS)}")
@@ -76,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 sandbox, environment = rooms.room(task)
                 folder = _new_folder(options.workspace.absolute(), f"{arm}-{task.name}")
-                found = run(task, arm, Bench(settings, sandbox, environment, folder, options.idea_minutes))
+                bench = Bench(settings, sandbox, environment, folder, options.idea_minutes)
+                found = run(task, arm, bench, options.results / "deliveries")
             except MilepostError as problem:  # no outcome: the next run tries again
                 print(f"{task.name} {arm}: could not be run: {problem}", flush=True)
                 worst = 1
@@ -91,8 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return worst
 
 
-def run(task: Task, arm: str, bench: Bench) -> dict[str, Any]:
-    """Return the outcome of one arm on one idea.
+def run(task: Task, arm: str, bench: Bench, deliveries: Path) -> dict[str, Any]:
+    """Return the outcome of one arm on one idea; what it delivered is kept in ``deliveries``.
 
     Raises:
         MilepostError: what the arm needs is not there; that says nothing about the arm.
@@ -100,6 +105,9 @@ def run(task: Task, arm: str, bench: Bench) -> dict[str, Any]:
     began = time.monotonic()
     delivery = ARMS[arm](bench, task)
     seconds = round(time.monotonic() - began, 1)
+    deliveries.mkdir(parents=True, exist_ok=True)
+    kept = {path: text for path, text in delivery.files.items() if not path.startswith("acceptance/")}
+    write_text(deliveries / f"{arm}-{task.name}.json", json.dumps(kept, indent=1) + "\n")
     try:
         scored = asyncio.run(outcomes(task, delivery.files, bench.sandbox, bench.environment))
     except ValueError as problem:  # a path that can't be written
@@ -130,13 +138,15 @@ def row(task: Task, arm: str, delivery: Delivery, scored: Mapping[str, str], sec
         "seconds": seconds,
         "model": ", ".join(delivery.models),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
         "exit_code": delivery.exit_code,
         "error": delivery.error,
     }
 
 
-def verify(task: Task, sandbox: Sandbox, environment: Environment) -> int:
-    """Print what is wrong with an idea. Returns 1 where anything is."""
+def verify(task: Task, sandbox: Sandbox, environment: Environment, results: Path) -> int:
+    """Print what is wrong with an idea, and write down in ``results`` what a project that refuses everything passes.
+    Returns 1 where anything is wrong."""
     problems = []
     with scratch(0o700) as folder:
         laboratory = Laboratory(sandbox, environment, RecordStore(folder))
@@ -153,6 +163,12 @@ def verify(task: Task, sandbox: Sandbox, environment: Environment) -> int:
     empty = asyncio.run(outcomes(task, emptied(task.reference), sandbox, environment))
     if passed := [name for name, outcome in empty.items() if outcome == "passed"]:
         problems.append(f"held-out checks pass where no function does anything: {passed}")
+    refused = asyncio.run(outcomes(task, refusing(task.reference), sandbox, environment))
+    path = results / "refusing.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known[task.name] = sorted(name for name, outcome in refused.items() if outcome == "passed")
+    results.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(dict(sorted(known.items())), indent=1) + "\n")
     print(f"{task.name}: {'; '.join(problems) or f'holds, {len(full)} held-out checks'}", flush=True)
     return bool(problems)
 

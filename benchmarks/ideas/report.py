@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from statistics import mean
+from types import MappingProxyType
 from typing import Any
 
 from benchmarks.ideas.__main__ import RESULTS
 from benchmarks.ideas.arms import ARMS
 from benchmarks.machine import kept_outcomes, runs
-from benchmarks.statistics import mcnemar, wilson
+from benchmarks.statistics import mcnemar, sign, wilson
 
 __all__ = ["LOOKED_AT", "page", "share", "summary"]
 
@@ -37,6 +38,11 @@ LOOKED_AT = ("book_loans", "csv_totals", "link_service", "poll_service", "split_
 ABOUT = Path(__file__).with_name("about.md")
 MOST = 0.8
 """Of its held-out checks a project passes at least so many where it is called nearly right."""
+HEAD = (
+    "| Arm | Ideas | Passed | Micro | of the others | Macro | Whole | 95 % | Accepted | Attempts | Calls | Tokens in "
+    "| from cache | Tokens out | Seconds |",
+    "|---|---:|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|",
+)
 LINES: Mapping[str, tuple[str, Callable[[Row], bool]]] = {
     "all": ("all held-out checks pass", lambda row: share(row) == 1.0),
     "most": (f"at least {MOST:.0%} of them pass", lambda row: share(row) >= MOST),
@@ -49,20 +55,28 @@ def share(row: Row) -> float:
     return float(row["held_out_passed"]) / float(row["held_out_total"])
 
 
-def summary(rows: Mapping[str, Rows]) -> dict[str, Any]:
-    """Return the figures: of each arm by itself, and of the arms in pairs on the ideas that both have."""
+def summary(rows: Mapping[str, Rows], refusing: Mapping[str, Sequence[str]] = MappingProxyType({})) -> dict[str, Any]:
+    """Return the figures: of each arm by itself and on the ideas that all have, and of the arms in pairs on the ideas
+    that both have. ``refusing``: idea → the held-out checks that a project passes that refuses everything."""
+    common = set.intersection(*(set(outcomes) for outcomes in rows.values()))
     arms = {arm: _arm(list(outcomes.values())) for arm, outcomes in rows.items()}
     pairs = []
     for first, second in combinations(rows, 2):
         more, fewer, chance = mcnemar(_whole(rows[first]), _whole(rows[second]))
-        common = len(set(rows[first]) & set(rows[second]))
+        both = len(set(rows[first]) & set(rows[second]))
         split = {"only_first": more, "only_second": fewer, "p": round(chance, 4)}
-        pairs.append({"first": first, "second": second, "ideas": common, **split})
+        better, worse, luck = sign(_shares(rows[first]), _shares(rows[second]))
+        split |= {"first_better": better, "second_better": worse, "sign_p": round(luck, 4)}
+        pairs.append({"first": first, "second": second, "ideas": both, **split})
     ideas = {
         idea: {arm: _short(outcomes[idea]) for arm, outcomes in rows.items() if idea in outcomes}
         for idea in sorted({idea for outcomes in rows.values() for idea in outcomes})
     }
-    return {"arms": arms, "pairs": pairs, "ideas": ideas}
+    shared = (
+        {arm: _arm([outcomes[idea] for idea in sorted(common)]) for arm, outcomes in rows.items()} if common else {}
+    )
+    easy = {arm: _on(outcomes, refusing) for arm, outcomes in rows.items()} if refusing else {}
+    return {"arms": arms, "common": shared, "pairs": pairs, "ideas": ideas, "refusing": easy}
 
 
 def _arm(rows: Sequence[Row]) -> dict[str, Any]:
@@ -108,6 +122,16 @@ def _verdicts(rows: Iterable[Row], good: Callable[[Row], bool]) -> dict[str, Any
     }
 
 
+def _on(rows: Rows, checks: Mapping[str, Sequence[str]]) -> list[int]:
+    """Return how many of ``checks`` pass, and how many there are, on the ideas of ``rows``."""
+    outcomes = [rows[idea]["held_out"][name] for idea in rows for name in checks.get(idea, ())]
+    return [outcomes.count("passed"), len(outcomes)]
+
+
+def _shares(rows: Rows) -> dict[str, float]:
+    return {idea: share(row) for idea, row in rows.items()}
+
+
 def _whole(rows: Rows) -> dict[str, bool]:
     return {idea: LINES["all"][1](row) for idea, row in rows.items()}
 
@@ -135,17 +159,25 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
         "ideas that pass all of theirs, with its 95 % interval (Wilson). *Micro of the others* leaves out the ideas",
         f"whose runs were looked at while the product was changed ({', '.join(LOOKED_AT)}). Attempts, calls, tokens",
         "and seconds are means of one idea. Seconds are of a shared machine and say little by themselves.",
-        "",
-        "| Arm | Ideas | Micro | of the others | Macro | Whole | 95 % | Accepted | Attempts | Calls | Tokens in "
-        "| from cache | Tokens out | Seconds |",
-        "|---|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for arm, f in figures["arms"].items():
-        low, high = f["interval"]
-        unseen = "–" if f["unseen"] is None else f"{f['unseen']:.1%}"
-        cells = [arm, f["ideas"], f"{f['micro']:.1%}", unseen, f"{f['macro']:.1%}"]
-        cells += [f["whole"], f"{low:.1%} – {high:.1%}"]
-        lines.append(_row(*cells, f["accepted"], *(f[key] for key in MEANS)))
+    if common := figures["common"]:
+        ideas = next(iter(common.values()))["ideas"]
+        lines += ["", f"On the {ideas} ideas that every arm has:", "", *HEAD, *_arms(common)]
+    if more := {arm: f for arm, f in figures["arms"].items() if not common or f["ideas"] != ideas}:
+        lines += ["", "Arms that have more, on all that they have:", "", *HEAD, *_arms(more)]
+    for p in figures["pairs"]:
+        lines += [
+            "",
+            f"Idea by idea `{p['second']}` passes more held-out checks than `{p['first']}` in {p['second_better']},",
+        ]
+        lines += [f"fewer in {p['first_better']} (sign test, exact, two-sided: p = {p['sign_p']:.3f})."]
+    if easy := figures["refusing"]:
+        told = ", ".join(f"`{arm}` {passed} of {total}" for arm, (passed, total) in easy.items())
+        lines += [
+            "",
+            "Some checks ask that something is refused; they pass on a project that refuses everything, too. Of",
+        ]
+        lines += [f"these, on the ideas that an arm has: {told}."]
     lines += ["", "## What *accepted* is worth", ""]
     lines += [
         "Precision: of the accepted projects so many are good. Recall: of the good projects so many are accepted.",
@@ -177,6 +209,17 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
     return "\n".join([*lines, ""])
 
 
+def _arms(arms: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for arm, f in arms.items():
+        low, high = f["interval"]
+        unseen = "–" if f["unseen"] is None else f"{f['unseen']:.1%}"
+        cells = [arm, f["ideas"], f"{f['held_out_passed']} of {f['held_out_total']}", f"{f['micro']:.1%}", unseen]
+        cells += [f"{f['macro']:.1%}", f["whole"], f"{low:.1%} – {high:.1%}"]
+        lines.append(_row(*cells, f["accepted"], *(f[key] for key in MEANS)))
+    return lines
+
+
 def _row(*cells: object) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
@@ -202,7 +245,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = {arm: found for arm in ARMS if (found := kept_outcomes(options.results / f"{arm}.jsonl", "idea"))}
     if not rows:
         raise SystemExit(f"{options.results} holds no results; python -m benchmarks.ideas makes them")
-    figures = summary(rows)
+    refusing = options.results / "refusing.json"
+    figures = summary(rows, json.loads(refusing.read_text(encoding="utf-8")) if refusing.exists() else {})
     written = {**figures, "runs": runs(options.results)}
     (options.results / "summary.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     try:

@@ -25,7 +25,7 @@ from orchestrator.scratch import scratch, unpacked
 from schemas.idea import Idea
 from schemas.test_report import TestReport
 
-__all__ = ["HELD_OUT", "TASKS", "Task", "chosen", "emptied", "load", "outcomes", "read_project"]
+__all__ = ["HELD_OUT", "TASKS", "Task", "chosen", "emptied", "load", "outcomes", "read_project", "refusing"]
 
 TASKS = Path(__file__).with_name("tasks")
 HELD_OUT = "held_out.py"
@@ -103,20 +103,34 @@ def read_project(folder: Path) -> dict[str, str]:
     return files
 
 
-class _Emptied(ast.NodeTransformer):
+class _Replaced(ast.NodeTransformer):
+    def __init__(self, body: str, kept: Sequence[str]) -> None:
+        self._body, self._kept = body, kept
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        node.body = [ast.Return(ast.Constant(None))]
+        node.body = node.body if node.name in self._kept else ast.parse(self._body).body
         return node
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AsyncFunctionDef:
-        node.body = [ast.Return(ast.Constant(None))]
+        node.body = ast.parse(self._body).body
         return node
 
 
 def emptied(files: Mapping[str, str]) -> dict[str, str]:
     """Return the project with every function doing nothing: what no held-out check may pass on."""
+    return _replaced(files, "pass", ())
+
+
+def refusing(files: Mapping[str, str]) -> dict[str, str]:
+    """Return the project with every function refusing whatever it is given: checks that something is refused pass on
+    it, and are worth that much less."""
+    return _replaced(files, "raise ValueError", ("__init__",))
+
+
+def _replaced(files: Mapping[str, str], body: str, kept: Sequence[str]) -> dict[str, str]:
+    done = _Replaced(body, kept)
     return {
-        path: ast.unparse(ast.fix_missing_locations(_Emptied().visit(ast.parse(text)))) if path[-3:] == ".py" else text
+        path: ast.unparse(ast.fix_missing_locations(done.visit(ast.parse(text)))) if path[-3:] == ".py" else text
         for path, text in files.items()
     }
 
