@@ -32,7 +32,7 @@ from orchestrator.sandbox.bubblewrap import Bubblewrap
 from orchestrator.workspace.layout import RunFiles
 from schemas.report import FinalReport
 from tests.helpers import GREETER
-from tests.replies import CORE, GOOD, files
+from tests.replies import BAD_CORE, CORE, GOOD, files
 
 TASKS = load()
 ALONE = [task for task in TASKS if not task.idea.constraints.dependencies]
@@ -182,7 +182,7 @@ def test_one_reply_is_asked_for_by_the_idea_alone() -> None:
     assert not [name for name in task.tests if name in prompt]
 
 
-def test_both_arms_end_in_a_row_and_are_not_asked_again(
+def test_all_arms_end_in_a_row_and_are_not_asked_again(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = workspace / "tasks" / "greeter"
@@ -193,8 +193,10 @@ def test_both_arms_end_in_a_row_and_are_not_asked_again(
     made(folder, test.format("strips", "Hello, Bo!") + test.format("shouts", "HELLO"))
     (folder / "idea.yaml").write_text(yaml.safe_dump(idea))
     monkeypatch.setattr(tasks_module, "TASKS", workspace / "tasks")
-    whole = ScriptedReply(agent="impl", match="Write a complete Python project", reply=files({"greeter.py": CORE}))
-    script = [line.model_dump() for line in [whole, *GOOD]]
+    ask = "Write a complete Python project"
+    right = ScriptedReply(agent="impl", match=ask, reply=files({"greeter.py": CORE}))
+    wrong = right.model_copy(update={"reply": files({"greeter.py": BAD_CORE})})
+    script = [line.model_dump() for line in [wrong, right, *GOOD]]
     (workspace / "script.yaml").write_text(yaml.safe_dump(script))
     monkeypatch.setenv("MILEPOST_BACKEND", "scripted")
     monkeypatch.setenv("MILEPOST_SCRIPT", str(workspace / "script.yaml"))
@@ -205,8 +207,9 @@ def test_both_arms_end_in_a_row_and_are_not_asked_again(
     assert main(arguments) == 0
     said = capsys.readouterr().out.splitlines()
     assert [line.rpartition(", ")[0] for line in said] == [
-        "greeter single: 1 of 2 held-out checks, accepted",
+        "greeter single: 1 of 2 held-out checks, not accepted",
         "greeter pipeline: 1 of 2 held-out checks, accepted",
+        "greeter resample: 1 of 2 held-out checks, accepted",
     ]
     found = json.loads((workspace / "results" / "pipeline.jsonl").read_text())
     assert (found["accepted"], found["visible_passed"], found["visible_total"]) == (True, 2, 2)
@@ -216,7 +219,9 @@ def test_both_arms_end_in_a_row_and_are_not_asked_again(
     assert found["calls"] == sum(event["event"] == "agent_call" for event in read_events(run.events)) == len(GOOD)
     assert found["output_tokens"] == report.usage.output_tokens > 0
     delivered = json.loads((workspace / "results" / "deliveries" / "single-greeter.json").read_text())
-    assert delivered == {"greeter.py": CORE}
+    assert delivered == {"greeter.py": BAD_CORE}
+    again = json.loads((workspace / "results" / "resample.jsonl").read_text())
+    assert (again["calls"], again["visible_passed"]) == (2, 2)
     assert main(arguments) == 0
     assert capsys.readouterr().out == ""
 

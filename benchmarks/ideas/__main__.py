@@ -1,10 +1,11 @@
-"""Ideas, turned into prototypes and scored: python -m benchmarks.ideas [--arms single,pipeline] [--ideas a,b]
+"""Ideas, turned into prototypes and scored: python -m benchmarks.ideas [--arms single,pipeline,resample] [--ideas a,b]
 
 Each outcome is appended to RESULTS/<arm>.jsonl as soon as it is there, and not asked again: a run that was stopped goes
 on where it was. `python -m benchmarks.ideas.report` makes the figures.
 
-Both arms use the same model with default settings: what the environment (ANTHROPIC_API_KEY, MILEPOST_…) says counts for
-both, a milepost.toml for neither. The one setting that is not the default's is a limit of time (--idea-minutes).
+All arms use the same model with default settings: what the environment (ANTHROPIC_API_KEY, MILEPOST_…) says counts for
+all, a milepost.toml for none. The one setting that is not the default's is a limit of time (--idea-minutes).
+``resample`` may use as many output tokens as ``pipeline`` took for the same idea, which must be there first.
 
 What an arm delivered is kept in RESULTS/deliveries/<arm>-<idea>.json, path → content.
 
@@ -75,12 +76,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             path = options.results / f"{arm}.jsonl"
             if task.name in kept_outcomes(path, "idea"):
                 continue
+            spent = kept_outcomes(options.results / "pipeline.jsonl", "idea").get(task.name)
+            if arm == "resample" and spent is None:
+                continue  # nothing yet to compare it with
             if until is not None and time.monotonic() > until:
                 return worst
             try:
                 sandbox, environment = rooms.room(task)
                 folder = _new_folder(options.workspace.absolute(), f"{arm}-{task.name}")
-                bench = Bench(settings, sandbox, environment, folder, options.idea_minutes)
+                budget = spent["output_tokens"] if spent else 0
+                bench = Bench(settings, sandbox, environment, folder, options.idea_minutes, budget)
                 found = run(task, arm, bench, options.results / "deliveries")
             except MilepostError as problem:  # no outcome: the next run tries again
                 print(f"{task.name} {arm}: could not be run: {problem}", flush=True)

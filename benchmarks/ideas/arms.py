@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.parsing import fences, path_of
-from agents.ports import ModelError
+from agents.ports import Model, ModelError
 from benchmarks.ideas.task import Task, read_project
 from orchestrator.compose import build_models
 from orchestrator.config import Settings
@@ -21,7 +21,7 @@ from orchestrator.evidence.environment import Environment
 from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.port import Sandbox
 from orchestrator.workspace.layout import RunFiles
-from schemas.call import Message, ModelRequest, Usage
+from schemas.call import Message, ModelReply, ModelRequest, Usage
 from schemas.errors import ExitCode, Unavailable
 from schemas.milestone import Status
 from schemas.report import FinalReport
@@ -34,6 +34,7 @@ RUN = "run"
 GRACE = 15 * 60.0
 """Seconds beyond its own limit, which is checked before each call, after which a run is ended from outside."""
 
+TEMPERATURE = 0.7
 ASK = """\
 Write a complete Python project that implements the following idea, described in YAML. It must have every feature \
 that is listed, and pass the checks under "acceptance".
@@ -59,6 +60,8 @@ class Bench:
     """New for this idea and arm: everything that the arm leaves is kept here."""
     minutes: float
     """A limit for the run of one idea."""
+    budget: int = 0
+    """Output tokens, where an arm samples until they are used up."""
 
 
 @dataclass
@@ -87,39 +90,73 @@ def single(bench: Bench, task: Task) -> Delivery:
     Raises:
         Unavailable: the model gives no reply, which is no outcome.
     """
-    delivery, reply = asyncio.run(_asked(bench, task))
-    (bench.folder / "reply.md").write_text(reply, encoding="utf-8")
-    try:
-        delivery.files = project_from(reply, _module(task))
-        delivery.visible_passed = _visible(bench, task, delivery.files)
-    except ValueError as problem:
-        delivery.error = str(problem)[:300]
-    delivery.accepted = delivery.visible_passed == sum(bool(check.check) for check in task.idea.acceptance)
-    return delivery
+    return asyncio.run(_whole(bench, task, budget=0))
 
 
-async def _asked(bench: Bench, task: Task) -> tuple[Delivery, str]:
+def resample(bench: Bench, task: Task) -> Delivery:
+    """Return the best of that reply and samples of the same prompt, which are asked for until all visible checks pass
+    or as many output tokens as the budget are used up (the last call may go beyond).
+
+    Raises:
+        Unavailable: as `single`.
+    """
+    return asyncio.run(_whole(bench, task, budget=bench.budget))
+
+
+async def _whole(bench: Bench, task: Task, budget: int) -> Delivery:
     models = build_models(bench.settings, lambda *_: None)
     model = models.by_agent["impl"]
+    wanted = sum(bool(check.check) for check in task.idea.acceptance)
+    best, usage, sample = Delivery(visible_passed=-1), Usage(), 0
+    try:
+        while sample == 0 or (best.visible_passed < wanted and usage.output_tokens < budget):
+            reply = await _asked(model, task, sample)
+            usage += reply.usage
+            for number, text in enumerate([reply.text, *reply.alternatives]):
+                (bench.folder / f"reply-{sample}-{number}.md").write_text(text, encoding="utf-8")
+                found = await _read(bench, task, text)
+                best = found if found.visible_passed > best.visible_passed else best
+            if reply.stop_reason == "max_tokens" and budget == 0:
+                best.error = best.error or "the reply was cut off"
+            sample += 1
+    finally:
+        await models.close()
+    best.accepted = best.visible_passed == wanted
+    best.calls, best.usage, best.models = sample, usage, [model.name]
+    return best
+
+
+async def _asked(model: Model, task: Task, sample: int) -> ModelReply:
+    """Ask for the whole project: once for the likeliest reply, then for as many others as the model gives at once."""
+    takes = model.traits.temperature is not None
     request = ModelRequest(
         agent="impl",
         model=model.name,
         system="You are a careful Python programmer.",
         messages=[Message(role="user", content=ASK.format(idea=task.text.strip()))],
         max_tokens=model.traits.max_output_tokens,
-        temperature=None if model.traits.temperature is None else 0.0,
+        temperature=(TEMPERATURE if sample else 0.0) if takes else None,
+        sample=sample,
+        choices=model.traits.choices if sample else 1,
     )
     try:
-        reply = await model.reply(request, lambda _: None)
+        return await model.reply(request, lambda _: None)
     except ModelError as problem:
         raise Unavailable(f"{model.name}: {problem}") from problem
-    finally:
-        await models.close()
-    error = "the reply was cut off" if reply.stop_reason == "max_tokens" else None
-    return Delivery(calls=1, usage=reply.usage, models=[model.name], error=error), reply.text
 
 
-def _visible(bench: Bench, task: Task, files: Mapping[str, str]) -> int:
+async def _read(bench: Bench, task: Task, reply: str) -> Delivery:
+    """Return the project of ``reply``, with how many visible checks hold."""
+    delivery = Delivery()
+    try:
+        delivery.files = project_from(reply, _module(task))
+        delivery.visible_passed = await _visible(bench, task, delivery.files)
+    except ValueError as problem:
+        delivery.error = str(problem)[:300]
+    return delivery
+
+
+async def _visible(bench: Bench, task: Task, files: Mapping[str, str]) -> int:
     """Return how many of the idea's visible checks hold for what was delivered, accepted or not.
 
     Raises:
@@ -128,7 +165,7 @@ def _visible(bench: Bench, task: Task, files: Mapping[str, str]) -> int:
     laboratory = Laboratory(bench.sandbox, bench.environment, RecordStore(bench.folder / "facts"))
     code = {path: text for path, text in files.items() if not path.startswith("tests/")}
     subject = Subject(code, task.idea, task.idea.acceptance, runs_program=False)
-    return len(asyncio.run(laboratory.examine(subject)).met)
+    return len((await laboratory.examine(subject)).met)
 
 
 def _module(task: Task) -> str:
@@ -204,7 +241,7 @@ def pipeline(bench: Bench, task: Task) -> Delivery:
     delivery.error = error or delivery.error
     if files.project.is_dir():
         delivery.files = read_project(files.project)
-        delivery.visible_passed = _visible(bench, task, delivery.files)
+        delivery.visible_passed = asyncio.run(_visible(bench, task, delivery.files))
     return delivery
 
 
@@ -223,4 +260,5 @@ def from_report(report: FinalReport) -> Delivery:
 
 
 Arm = Callable[[Bench, Task], Delivery]
-ARMS: Mapping[str, Arm] = {"single": single, "pipeline": pipeline}
+ARMS: Mapping[str, Arm] = {"single": single, "pipeline": pipeline, "resample": resample}
+"""``resample`` comes last: its budget is what the pipeline took."""
