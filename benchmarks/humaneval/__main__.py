@@ -72,8 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         budgets={task: row["output_tokens"] for task, row in compared.items() if "output_tokens" in row},
     )
     until = time.monotonic() + 60 * options.minutes if options.minutes else None
-    for arm in options.arms.split(","):
-        kept_outcomes(options.results / f"{arm}.jsonl", "task", bench.model.name)  # of another model: nothing is noted
+    for arm in options.arms.split(","):  # of another model, or with another budget: nothing is noted
+        kept = kept_outcomes(options.results / f"{arm}.jsonl", "task", bench.model.name)
+        if others := [task for task, row in kept.items() if row.get("budget", bench.of(task)) != bench.of(task)]:
+            raise SystemExit(
+                f"{arm}: {others[0]} and perhaps others were run with another budget: give another --results"
+            )
     (options.results / "transcripts").mkdir(parents=True, exist_ok=True)
     note_run(
         options.results,
@@ -145,6 +149,7 @@ async def _one(bench: Bench, arm: str, problem: Problem) -> dict[str, object]:
         **await _scored(problem, solution.code, bench.laboratory),
         "seconds": seconds,
         "accepted": solution.accepted,
+        **({"budget": bench.of(problem.name)} if arm == "resample" else {}),
         "calls": len(bench.model.calls),
         "cycles": solution.cycles,
         "input_tokens": usage.input_tokens + usage.cache_write_tokens,

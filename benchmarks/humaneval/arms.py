@@ -92,6 +92,10 @@ class Bench:
     budgets: Mapping[str, int]
     """Problem → its budget, where they are not all the same."""
 
+    def of(self, task: str) -> int:
+        """Return the budget for the problem named ``task``."""
+        return self.budgets.get(task, self.budget)
+
 
 @dataclass
 class Solution:
@@ -148,8 +152,7 @@ async def resample(bench: Bench, problem: Problem) -> Solution:
     solution = Solution("", cycles=0)
     best: tuple[int, ...] | None = None
     sample = 0
-    budget = bench.budgets.get(problem.name, bench.budget)
-    while sample == 0 or bench.model.usage.output_tokens < budget:
+    while sample == 0 or bench.model.usage.output_tokens < bench.of(problem.name):
         for reply in await _replies(bench, problem, sample=sample, choices=CHOICES if sample else 1):
             code = _code(reply)
             evidence = await examined(problem, code, bench.laboratory)

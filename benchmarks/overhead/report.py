@@ -21,6 +21,7 @@ __all__ = ["RESULTS", "Spread", "exponent", "increments", "page", "per_step", "r
 RESULTS = ROOT / "benchmarks" / "results" / "overhead.json"
 PAGE = ROOT / "docs" / "overhead.md"
 PLOTS = ROOT / "docs" / "plots"
+WHOLE = "Milepost (whole run)"
 OWN = "Milepost"
 """The candidate, and the series, that the others are set against."""
 WARM = 10
@@ -127,7 +128,11 @@ def _imports(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 def _steps(series: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> dict[str, dict[str, Spread]]:
     each = {name: {r["repetition"]: per_step(r["marks"], key) for r in rows} for name, rows in series.items()}
     return {
-        name: {"seconds": Spread.of(values.values()), "ratio": ratio(values, each[OWN])}
+        name: {
+            "seconds": Spread.of(values.values()),
+            "ratio": ratio(values, each[OWN]),
+            **({"whole_ratio": ratio(values, each[WHOLE])} if WHOLE in each else {}),
+        }
         for name, values in each.items()
     }
 
@@ -149,7 +154,7 @@ def _growth(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     marks = [{key: median(m[key] for m in same) for key in same[0]} for same in curves]
     return {
         "marks": marks,
-        "per_step": increments(marks, "seconds"),
+        "per_step": increments(marks, "cpu_seconds"),
         "exponent": exponent([(m["steps"], m["cpu_seconds"]) for m in marks[1:]]) if len(marks) > 2 else None,
     }
 
@@ -203,6 +208,16 @@ def _short(figures: Mapping[str, Any]) -> str:
         lines.append(
             f"- A step {where}: {_number(1e3 * figures['steps'][place][OWN]['seconds'].middle)} ms, {'; '.join(said)}."
         )
+        if whole := figures["steps"][place].get(WHOLE):
+            said = [
+                f"{_times(row['whole_ratio'].middle)} {name}"
+                for name, row in figures["steps"][place].items()
+                if OWN not in name
+            ]
+            lines.append(
+                f"- A step of a whole run {where}, which does far more (see below): "
+                f"{_number(1e3 * whole['seconds'].middle)} ms, {'; '.join(said)}."
+            )
     said = [f"{_times(row['ratio'].middle)} {n}" for n, row in figures["imports"].items() if n in ("LangGraph", "Burr")]
     lines.append(
         f"- Importing it: {1e3 * figures['imports'][OWN]['process_seconds'].middle:.0f} ms for the process, "
@@ -212,7 +227,8 @@ def _short(figures: Mapping[str, Any]) -> str:
         if row["exponent"] is not None:
             much = "more than linear" if row["exponent"] > LINEAR else "linear"
             last = int(row["marks"][-1]["milestones"])
-            lines.append(f"- Growth of {name} up to {last} milestones: exponent {row['exponent']:.2f}, {much}.")
+            points = f" (of {len(row['marks']) - 1} points)" if len(row["marks"]) < 4 else ""
+            lines.append(f"- Growth of {name} up to {last} milestones: exponent {row['exponent']:.2f}, {much}{points}.")
     return "\n".join(lines)
 
 
@@ -272,7 +288,7 @@ def _growth_table(figures: Mapping[str, Any]) -> str:
     rows = []
     for name, row in figures["growth"].items():
         pairs = zip(row["marks"], row["per_step"], strict=True)
-        found = {int(m["milestones"]): f"{m['seconds']:.2f} ({_number(1e3 * step)})" for m, step in pairs}
+        found = {int(m["milestones"]): f"{m['cpu_seconds']:.2f} ({_number(1e3 * step)})" for m, step in pairs}
         slope = "–" if row["exponent"] is None else f"{row['exponent']:.2f}"
         rows.append([name, *(found.get(number, "–") for number in every), slope])
     return _table(["", *map(str, every), "exponent"], rows)

@@ -111,6 +111,12 @@ def _short(measured: Measured, figures: Mapping[str, Any]) -> str:
             f"- *{kind}*, {most} milestones ({row['calls']} calls, {row['code_tokens']:,} tokens of code in the end): "
             f"{own['each'][most]:,.0f} input tokens per accepted milestone; {said}."
         )
+        if wide := others.get("whole project"):
+            few = own["each"][most] / (wide["each"][most] * most / row["calls"])
+            lines.append(
+                f"- The other ways are given as many calls as Milepost makes, {row['calls'] / most:.1f} a milestone: "
+                f"one that sends the whole project and makes do with fewer than {few:.1f} reads less than Milepost."
+            )
         first, *_, last = own["each"].values()
         brief = row["brief_tokens"] * row["calls"] / most
         grown = ", ".join(f"{name} {arm['exponent']:.2f}" for name, arm in arms.items() if arm["exponent"] is not None)
@@ -121,6 +127,8 @@ def _short(measured: Measured, figures: Mapping[str, Any]) -> str:
         if "billed" in own:
             said = "; ".join(f"{name} {a['billed']:,.0f} ({a['at_best']:,.0f} at best)" for name, a in arms.items())
             lines.append(f"- Anthropic's cache reckoned in, billed as tokens of full price: {said}.")
+            said = "; ".join(f"{name} {arm['at_best'] / own['at_best']:.1f} times" for name, arm in others.items())
+            lines.append(f"- With the best breakpoints on both sides that is {said} as many as Milepost's.")
         cache = CACHE_OF[kind]
         said = "; ".join(f"{name} {a['left'][most]:,.0f} ({a['shares'][cache]:.1%} served)" for name, a in arms.items())
         lines.append(f"- Left by the cache of that kind of model ({CACHES[cache]}): {said}.")
