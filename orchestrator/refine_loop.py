@@ -19,7 +19,7 @@ from orchestrator.evidence.collect import Subject
 from orchestrator.evidence.examples import calls_in, checks_in
 from orchestrator.evidence.static import certain_errors, tidy
 from orchestrator.memory import round_entry, said
-from orchestrator.rubric import SURE, program_caps, program_failures
+from orchestrator.rubric import program_caps, program_failures, sure
 from orchestrator.team import Team
 from schemas.code_change import CodeChange
 from schemas.errors import AgentFailure
@@ -29,6 +29,10 @@ from schemas.routing import Move
 
 __all__ = ["Rounds", "refine_program"]
 
+UNTRIED = (
+    "the task has no example that could be run, so besides that the program runs only a small model's opinion speaks "
+    "for it. Add one: >>> and a call, and what it returns in the next line"
+)
 FEWEST_VOTERS = 2
 """A version alone has nobody to agree with."""
 
@@ -111,10 +115,10 @@ async def _round(
         versions = await generate(team.runner, await task("generator"))
     else:
         versions = await _refined(team, await task("refiner"), base, settings)
-    program, evidence, agreement = await _best_of(team, prompt, settings, versions, rounds, vote=base is None)
+    program, evidence, agreement, voters = await _best_of(team, prompt, settings, versions, rounds, vote=base is None)
     scoring, small = None, team.runner.model("scorer").traits.step == "function"
     failing = settings.run and bool(program_failures(evidence))
-    split = small and settings.run and not failing and bool(calls_in(prompt)) and (agreement or 0.0) < SURE
+    split = small and settings.run and not failing and bool(calls_in(prompt)) and (agreement or 0.0) < sure(voters)
     # A small scorer knows less than what failed, or than versions that contradict each other.
     if not small or not (failing or split):
         try:
@@ -122,6 +126,8 @@ async def _round(
         except AgentFailure as failure:
             team.events.write("unscored", level="warning", reason=str(failure)[:500])
     done = _scored(number, move, program, evidence, agreement, scoring, rounds.done, settings, split=split)
+    if small and settings.run and evidence.acceptance is None:
+        done = done.model_copy(update={"flags": [*done.flags, UNTRIED]})
     team.events.write(
         "round_finished",
         move=move,
@@ -148,9 +154,10 @@ async def _refined(team: Team, task: ProgramTask, best: Round, settings: RefineS
 
 async def _best_of(
     team: Team, prompt: str, settings: RefineSettings, versions: Sequence[str], rounds: Rounds, *, vote: bool
-) -> tuple[str, Evidence, float | None]:
-    """Return the version with the best facts, and how many of the generator's versions with such facts agree with it;
-    of equals the one with most of them, then the first. ``vote``: whether ``versions`` are the generator's."""
+) -> tuple[str, Evidence, float | None, int]:
+    """Return the version with the best facts, which share of the generator's versions with such facts agree with it,
+    and how many of those there are; of equals the one with the largest share, then the first. ``vote``: whether
+    ``versions`` are the generator's."""
     tidied = [tidy(PROGRAM, version) for version in versions]
     measured = {
         version: await team.laboratory.examine(_subject(team, prompt, version, settings))
@@ -162,10 +169,10 @@ async def _best_of(
     equals = [version for version, evidence in measured.items() if evidence.merit == best]
     voters = [version for version, evidence in rounds.voters if evidence.merit[:2] == best[:2]]
     if not settings.run or len(voters) < FEWEST_VOTERS:
-        return equals[0], measured[equals[0]], None
+        return equals[0], measured[equals[0]], None, len(voters)
     shares = await team.laboratory.agreement(equals, voters, calls_in(prompt))
     chosen = equals[shares.index(max(shares))]
-    return chosen, measured[chosen], max(shares)
+    return chosen, measured[chosen], max(shares), len(voters)
 
 
 def _subject(team: Team, prompt: str, program: str, settings: RefineSettings) -> Subject:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from schemas.evaluation import Clamp, Dimension, Evaluation, Judgement
 from schemas.evidence import Evidence
 
-__all__ = ["CLAMPS", "LOWEST", "PASS", "WEIGHTS", "evaluate", "program_caps", "program_failures"]
+__all__ = ["CLAMPS", "LOWEST", "PASS", "WEIGHTS", "evaluate", "program_caps", "program_failures", "sure"]
 
 WEIGHTS = {
     Dimension.CORRECTNESS: 0.30,
@@ -184,10 +184,15 @@ UNSURE_PROGRAM = 6.0
 """… while it uses names that are not there."""
 SPLIT_PROGRAM = 9.0
 """… while what else the model wrote for the task comes to other results on further inputs."""
-SURE = 0.7
-"""Such a share of a small model's other versions must agree with a program: of those that did on problems kept for
-development, 27 of 28 were right, of the others that met the examples 7 of 10 (docs/humaneval.md)."""
+SURE, SURE_OF_TWO = 0.7, 0.95
+"""Such a share of a small model's versions must agree with a program, and where there are only two, such a share of
+what they come to must be the same (docs/humaneval.md, "Whom to believe")."""
 _CERTAIN = ("F821", "F823", "E9", "syntax")
+
+
+def sure(voters: int) -> float:
+    """Return which agreement (0–1) makes sure of a program, where so many versions have a say."""
+    return SURE if voters > 2 else SURE_OF_TWO
 
 
 def program_failures(evidence: Evidence) -> list[str]:

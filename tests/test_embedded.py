@@ -25,7 +25,7 @@ class Binding(types.ModuleType):
         self.bodies: list[dict[str, Any]] = []
         self.chunks: list[dict[str, Any]] = []
         self.params: Any = None
-        self.common_speculative_type = types.SimpleNamespace(COMMON_SPECULATIVE_TYPE_NGRAM_MAP_K="lookup")
+        self.common_speculative_type = types.SimpleNamespace(COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE="lookup")
         binding = self
 
         class CommonParams:

@@ -375,6 +375,22 @@ def test_where_they_differ_more_versions_are_written_and_the_one_that_most_agree
     assert asked(model)[2:] == [("generator", 4), ("scorer", 1)]
 
 
+@pytest.mark.parametrize(("prompt", "doubted"), [(TOP, 0), ("Print the largest of a list.", 1)])
+def test_a_small_models_program_that_no_example_tried_is_doubted(prompt: str, doubted: int, tmp_path: Path) -> None:
+    result, code = run(tmp_path, small(LARGEST, SORTED), prompt=prompt)
+    assert (code, len(result.rounds[0].flags)) == (ExitCode.OK, doubted)
+
+
+def test_two_programs_must_agree_nearly_always_and_of_more_most_must(tmp_path: Path) -> None:
+    rare = "```python\ndef top(items):\n    return max(items) if len(items) < 3 else items[-1]\n```"
+    model = small(LARGEST, rare, versions=(SORTED, SORTED, LARGEST))
+    result, code = run(tmp_path, model, prompt=TOP)
+    first, second = (round_.agreement or 0.0 for round_ in result.rounds)
+    assert (code, asked(model)[2:]) == (ExitCode.OK, [("generator", 4), ("scorer", 1)])
+    assert 0.7 <= first < 0.95
+    assert 0.7 <= second < 0.95
+
+
 def test_a_version_that_fails_an_example_is_not_taken_however_many_agree_with_it(tmp_path: Path) -> None:
     model = small(LEAST, LEAST, versions=(LEAST, LEAST, LEAST, LARGEST))
     result, code = run(tmp_path, model, prompt=TOP, max_refinements=1)

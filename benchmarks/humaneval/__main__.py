@@ -3,7 +3,8 @@
 Each problem's outcome is appended to RESULTS/<arm>.jsonl as soon as it is there, with every call in
 RESULTS/transcripts/<arm>.jsonl, and not asked again: a run that was stopped goes on where it was.
 `python -m benchmarks.humaneval.report` makes the figures. ``--again`` asks no model: it runs the kept programs once
-more, and says which verdicts come out otherwise.
+more, and says which verdicts come out otherwise. ``--reuse`` gives an arm the replies that it was given in another
+workspace: so the same replies show what a changed rule makes of them, and only what they do not hold is asked.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.files import write_text
 from orchestrator.journal.store import RecordStore
+from schemas.call import CallRecord
 from schemas.errors import AgentFailure
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "humaneval"
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--budget", type=int, default=1_500, help="output tokens a problem for resampling")
     parser.add_argument("--budget-of", metavar="ARM", help="instead, what this arm has used on the same problem")
     parser.add_argument("--minutes", type=float, help="stop after so long; the next run goes on")
+    parser.add_argument("--reuse", type=Path, action="append", default=[], metavar="WORKSPACE")
     parser.add_argument("--again", action="store_true", help="only run the kept programs once more")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--workspace", type=Path, default=Path("humaneval-runs"))
@@ -62,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.again:
         return asyncio.run(_again(problems, options.arms.split(","), options.results, laboratory))
     bench = Bench(
-        model=Recorded(models.by_agent["generator"]),
+        model=Recorded(models.by_agent["generator"], _records(options.reuse)),
         settings=settings,
         sandbox=sandbox,
         environment=environment,
@@ -87,8 +90,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seed=options.seed,
         budget=options.budget_of or options.budget,
         model=bench.model.name,
+        reuse=len(options.reuse),
     )
     asyncio.run(_all(bench, options.arms.split(","), problems, options.results, until))
+
+
+def _records(workspaces: Sequence[Path]) -> dict[str, CallRecord]:
+    paths = (path for workspace in workspaces for path in workspace.glob("logs/*/calls/*.json"))
+    records = (CallRecord.model_validate_json(path.read_bytes()) for path in paths)
+    return {record.digest: record for record in records}
 
 
 async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: Path, until: float | None) -> None:
@@ -138,11 +148,12 @@ def _transcript(model: Recorded, problem: Problem) -> dict[str, object]:
 async def _one(bench: Bench, arm: str, problem: Problem) -> dict[str, object]:
     began = time.monotonic()
     bench.model.calls.clear()
+    bench.model.spared = 0.0
     try:
         solution = await ARMS[arm](bench, problem)
     except AgentFailure as failure:
         return {"task": problem.name, "passed": False, "error": str(failure)[:300], "seconds": 0, **_when(bench)}
-    seconds = round(time.monotonic() - began, 1)
+    seconds = round(time.monotonic() - began + bench.model.spared, 1)
     usage = bench.model.usage
     return {
         "task": problem.name,

@@ -23,7 +23,7 @@ from orchestrator.run_loop import run
 from orchestrator.sandbox.port import Sandbox
 from orchestrator.terminal import QuietView
 from orchestrator.workspace.layout import RunFiles, RunInfo
-from schemas.call import Message, ModelReply, ModelRequest, Usage
+from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Usage
 from schemas.evidence import Evidence
 from schemas.idea import AcceptanceCheck, Idea, PinnedMilestone
 
@@ -45,7 +45,11 @@ class Recorded:
     """A model, and what was asked of it."""
 
     model: Model
+    known: Mapping[str, CallRecord] = field(default_factory=dict)
+    """Digest of a request → its record: what was asked once is not asked again."""
     calls: list[tuple[ModelRequest, ModelReply]] = field(default_factory=list)
+    spared: float = 0.0
+    """Seconds that the replies which were known took when they were asked for."""
 
     @property
     def name(self) -> str:
@@ -68,7 +72,10 @@ class Recorded:
         Raises:
             ModelError: as the model does.
         """
-        reply = await self.model.reply(request, progress)
+        record = self.known.get(request.digest)
+        if record is not None:
+            self.spared += record.duration_ms / 1000
+        reply = record.reply if record else await self.model.reply(request, progress)
         self.calls.append((request, reply))
         return reply
 

@@ -187,6 +187,7 @@ def _show(console: Console, result: Refinement, files: RunFiles, *, quiet: bool)
     where = files.generated.relative_to(Path.cwd()) if files.generated.is_relative_to(Path.cwd()) else files.generated
     if best is not None:
         lines.append(f"Program: {where}/{PROGRAM}")
+        lines += [f"Doubt:   {flag}" for flag in best.flags]
     lines += [f"Report:  {where}/report.md", f"Log:     milepost logs {result.run}"]
     if result.execution is not None:
         ended = result.execution.ended or f"exit code {result.execution.exit_code}"
