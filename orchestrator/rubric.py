@@ -23,7 +23,8 @@ PASS = 3.5
 LOWEST = 2
 """… if no dimension is below this."""
 MEANINGFUL = 4
-"""Fewer mutants than this say nothing about the tests: one may do the same as the code."""
+"""Of fewer mutants no share is made: one may do the same as the code. That none at all is noticed counts, however few:
+tests that compare only what is the same anyhow show themselves by that alone."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def _long_file(evidence: Evidence) -> str | None:
 
 def _blind(evidence: Evidence) -> str | None:
     strength = evidence.strength
-    if strength is None or strength.mutants < MEANINGFUL or strength.killed:
+    if strength is None or not strength.mutants or strength.killed:
         return None
     return f"the tests notice none of {strength.mutants} planted defects"
 

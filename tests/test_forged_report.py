@@ -34,7 +34,6 @@ class Forger:
 
 async def reported(project: Path, **changes: Any) -> TestReport:
     good = {
-        "exit_code": 0,
         "collected": ["tests/test_a.py::test_a"],
         "outcomes": {"tests/test_a.py::test_a": "passed"},
         "failures": [],
@@ -83,7 +82,7 @@ def test_no_file_outside_of_the_project_is_read(project: Path, path: str) -> Non
         {"collected": ["t.py::a", "t.py::a"]},
         {"failures": [failure("t" * 9_000)]},
         {"outcomes": {"tests/test_a.py::test_a": "splendid"}},
-        {"exit_code": float("nan")},
+        {"coverage": {"a.py": [float("nan"), 1]}},
     ],
 )
 def test_a_report_that_can_not_be_is_no_report(project: Path, changes: dict[str, Any]) -> None:

@@ -67,7 +67,7 @@ FAILED = CLEAN.model_copy(update={"passed": 2, "failed": 1, "failures": [Failure
         ({"unfailing": ["t::a", "t::b"]}, "correctness", 1),
         ({"vanished": ["t::a"]}, "correctness", 1),
         ({"strength": Strength(mutants=12, killed=5)}, "correctness", 4),
-        ({"strength": Strength(mutants=4, killed=0)}, "correctness", 1),
+        ({"strength": Strength(mutants=1, killed=0)}, "correctness", 1),
         ({"strength": Strength(mutants=0, killed=0)}, "correctness", 4),
         ({"findings": [found("bandit", "high")]}, "security", 1),
         ({"findings": [found("bandit", "medium")]}, "security", 3),
@@ -83,8 +83,8 @@ def test_a_fact_caps_its_dimension_and_is_named(change: dict[str, object], dimen
     assert result.clamps[0].dimension == dimension
 
 
-def test_too_few_planted_defects_say_nothing() -> None:
-    few = facts(strength=Strength(mutants=3, killed=0))
+def test_of_few_planted_defects_no_share_is_made() -> None:
+    few = facts(strength=Strength(mutants=3, killed=1))
     assert evaluate([judgement(**{d.value: 5 for d in Dimension})], few).clamps == []
 
 
