@@ -106,13 +106,11 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
         f"| {p['first']} | {p['second']} | {p['problems']} | {p['only_first']} | {p['only_second']} | {p['p']:.3f} |"
         for p in figures["pairs"]
     ]
-    verdicts = [_verdicts(arm, key, f) for arm, f in common.items() for key in VERDICTS if f["verdicts"][key]["judged"]]
+    sets = [*common.items(), *((f"{arm}, all {f['problems']}", f) for arm, f in more.items())]
+    verdicts = [_verdicts(arm, key, f) for arm, f in sets for key in VERDICTS if f["verdicts"][key]["judged"]]
     if verdicts:
-        lines += [
-            "",
-            "What a verdict is worth that knows nothing of the data set's tests (same problems):",
-        ]
-        lines += ["", "| Arm | Verdict | Good | of these right | Precision | Recall |", "|---|---|---:|---:|---:|---:|"]
+        lines += ["", "What a verdict is worth that knows nothing of the data set's tests:", ""]
+        lines += ["| Arm | Verdict | Good | of these right | Precision | Recall |", "|---|---|---:|---:|---:|---:|"]
         lines += verdicts
     for name in plots:
         lines += ["", f"![{name.removesuffix('.svg').replace('-', ' ')}](plots/{name})"]
