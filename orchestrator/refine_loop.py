@@ -33,6 +33,10 @@ UNTRIED = (
     "the task has no example that could be run, so besides that the program runs only a small model's opinion speaks "
     "for it. Add one: >>> and a call, and what it returns in the next line"
 )
+DISPUTED = (
+    "too few of the model's versions come to the same on further inputs; what speaks for this one is that the task's "
+    "examples hold"
+)
 FEWEST_VOTERS = 2
 """A version alone has nobody to agree with."""
 
@@ -81,7 +85,35 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
             return True
         memory.remember("loop", round_entry(done, before))
         team.events.write("memory", tokens=memory.sizes())
-    return False
+    return await _undisputed(team, prompt, settings, rounds, memory)
+
+
+async def _undisputed(team: Team, prompt: str, settings: RefineSettings, rounds: Rounds, memory: Memory) -> bool:
+    """Return whether the best program reaches the bar although the versions did not agree enough for an opinion on it:
+    that its examples hold is as good a verdict (docs/humaneval.md), and there is nothing left to compare it with."""
+    best, small = rounds.best, team.runner.model("scorer").traits.step == "function"
+    if not small or best is None or best.scoring or not best.evidence.acceptance or program_failures(best.evidence):
+        return False
+    try:
+        task = await _task(team, "scorer", prompt, memory, best.number)
+        scoring = await score(team.runner, task, best.program, _facts(best.evidence, settings))
+    except AgentFailure:
+        return False
+    others = [done for done in rounds.done if done is not best]
+    last = _scored(best.number, best.move, best.program, best.evidence, best.agreement, scoring, others, settings)
+    last = last.model_copy(update={"better": best.better, "flags": [*last.flags, DISPUTED]})
+    rounds.done[rounds.done.index(best)] = last
+    team.watcher.note(f"Attempt {last.number}, at last: {said(last)}")
+    team.events.write("disputed", round=last.number, score=last.score, agreement=last.agreement)
+    return last.score is not None and last.score >= settings.min_score
+
+
+async def _task(team: Team, agent: str, prompt: str, memory: Memory, number: int) -> ProgramTask:
+    # What a small model is shown it copies; and of a prompt that does not change it reads only the end anew.
+    anew = agent == "generator" and team.runner.model(agent).traits.step == "function"
+    if not anew:
+        await memory.settle()
+    return ProgramTask(prompt, certain_errors, "" if anew else memory.view(agent), sample=100 * (number - 1))
 
 
 def _copies(team: Team, best: Round, settings: RefineSettings) -> bool:
@@ -104,17 +136,10 @@ async def _round(
     """Write or refine, measure all versions, take the best one, and have it scored."""
     base = rounds.best if move in ("refine", "escalate") else None
 
-    async def task(agent: str) -> ProgramTask:
-        # What a small model is shown it copies; and of a prompt that does not change it reads only the end anew.
-        anew = agent == "generator" and team.runner.model(agent).traits.step == "function"
-        if not anew:
-            await memory.settle()
-        return ProgramTask(prompt, certain_errors, "" if anew else memory.view(agent), sample=100 * (number - 1))
-
     if base is None:
-        versions = await generate(team.runner, await task("generator"))
+        versions = await generate(team.runner, await _task(team, "generator", prompt, memory, number))
     else:
-        versions = await _refined(team, await task("refiner"), base, settings)
+        versions = await _refined(team, await _task(team, "refiner", prompt, memory, number), base, settings)
     program, evidence, agreement, voters = await _best_of(team, prompt, settings, versions, rounds, vote=base is None)
     scoring, small = None, team.runner.model("scorer").traits.step == "function"
     failing = settings.run and bool(program_failures(evidence))
@@ -122,7 +147,8 @@ async def _round(
     # A small scorer knows less than what failed, or than versions that contradict each other.
     if not small or not (failing or split):
         try:
-            scoring = await score(team.runner, await task("scorer"), program, _facts(evidence, settings))
+            task = await _task(team, "scorer", prompt, memory, number)
+            scoring = await score(team.runner, task, program, _facts(evidence, settings))
         except AgentFailure as failure:
             team.events.write("unscored", level="warning", reason=str(failure)[:500])
     done = _scored(number, move, program, evidence, agreement, scoring, rounds.done, settings, split=split)
@@ -201,7 +227,7 @@ def _scored(
     done: Sequence[Round],
     settings: RefineSettings,
     *,
-    split: bool,
+    split: bool = False,
 ) -> Round:
     caps = program_caps(evidence, run=settings.run, split=split)
     value = min([scoring.score, *(cap for cap, _ in caps)]) if scoring else None

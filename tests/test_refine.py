@@ -391,11 +391,23 @@ def test_two_programs_must_agree_nearly_always_and_of_more_most_must(tmp_path: P
     assert 0.7 <= second < 0.95
 
 
+def test_what_stays_disputed_is_accepted_for_its_examples_and_doubted(tmp_path: Path) -> None:
+    """Each version returns something else for what the example does not say."""
+    others = tuple(
+        f"```python\ndef top(items):\n    return items[-1] + {n} * (len(items) - 2)\n```" for n in range(1, 7)
+    )
+    model = small(*others[:2], versions=others[2:])
+    result, code = run(tmp_path, model, prompt=TOP, max_refinements=1)
+    assert [round_.score for round_ in result.rounds] == [10.0, None]
+    assert (code, result.best, "examples hold" in result.rounds[0].flags[0]) == (ExitCode.OK, 1, True)
+    assert asked(model)[2:] == [("generator", 4), ("scorer", 1)]
+
+
 def test_a_version_that_fails_an_example_is_not_taken_however_many_agree_with_it(tmp_path: Path) -> None:
     model = small(LEAST, LEAST, versions=(LEAST, LEAST, LEAST, LARGEST))
     result, code = run(tmp_path, model, prompt=TOP, max_refinements=1)
     assert ("max(items)" in result.rounds[-1].program, result.rounds[-1].agreement) == (True, None)
-    assert code == ExitCode.NOT_ACCEPTED
+    assert (code, "examples hold" in result.rounds[-1].flags[0]) == (ExitCode.OK, True)
 
 
 def test_a_small_models_failing_program_is_begun_anew_without_an_opinion_on_it(tmp_path: Path) -> None:
