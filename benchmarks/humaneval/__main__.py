@@ -96,9 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _records(workspaces: Sequence[Path]) -> dict[str, CallRecord]:
+    """Return digest → record of all calls in the ``workspaces``; where several have one, that of the model itself: what
+    is used again takes no time."""
     paths = (path for workspace in workspaces for path in workspace.glob("logs/*/calls/*.json"))
-    records = (CallRecord.model_validate_json(path.read_bytes()) for path in paths)
-    return {record.digest: record for record in records}
+    records = [CallRecord.model_validate_json(path.read_bytes()) for path in paths]
+    return {record.digest: record for record in sorted(records, key=lambda record: record.duration_ms)}
 
 
 async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: Path, until: float | None) -> None:

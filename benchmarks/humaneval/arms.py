@@ -24,6 +24,7 @@ from orchestrator.sandbox.port import Sandbox
 from orchestrator.terminal import QuietView
 from orchestrator.workspace.layout import RunFiles, RunInfo
 from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Usage
+from schemas.errors import ExitCode
 from schemas.evidence import Evidence
 from schemas.idea import AcceptanceCheck, Idea, PinnedMilestone
 
@@ -239,9 +240,11 @@ async def _run(bench: Bench, problem: Problem, routing: Literal["fixed", "planne
     files.save(info)
     team = build_team(idea, files, info, settings, models, bench.sandbox, bench.environment, QuietView())
     try:
-        report, _ = await run(team)
+        report, ended = await run(team)
     finally:
         team.events.close()
+    if ended in (ExitCode.INTERRUPTED, ExitCode.UNAVAILABLE):  # that says nothing of the arm: no outcome
+        raise SystemExit(f"{problem.name}: {report.stopped_by}")
     module = files.project / f"{MODULE}.py"
     code = module.read_text(encoding="utf-8") if module.is_file() else ""
     return Solution(cleaned(code), sum(len(m.attempts) for m in report.milestones), report.verdict == "accepted")
