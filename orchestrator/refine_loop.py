@@ -85,11 +85,11 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
             return True
         memory.remember("loop", round_entry(done, before))
         team.events.write("memory", tokens=memory.sizes())
-    return await _undisputed(team, prompt, settings, rounds, memory)
+    return await _last_word(team, prompt, settings, rounds, memory)
 
 
-async def _undisputed(team: Team, prompt: str, settings: RefineSettings, rounds: Rounds, memory: Memory) -> bool:
-    """Return whether the best program reaches the bar although the versions did not agree enough for an opinion on it:
+async def _last_word(team: Team, prompt: str, settings: RefineSettings, rounds: Rounds, memory: Memory) -> bool:
+    """Return whether the best program reaches the bar in the end, although the versions did not agree enough for an opinion on it:
     that its examples hold is as good a verdict (docs/humaneval.md), and there is nothing left to compare it with."""
     best, small = rounds.best, team.runner.model("scorer").traits.step == "function"
     if not small or best is None or best.scoring or not best.evidence.acceptance or program_failures(best.evidence):

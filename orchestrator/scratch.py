@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["remove", "scratch", "sweep", "unpacked"]
@@ -40,17 +40,24 @@ def _made() -> tuple[Path, int]:
 def _locked(folder: Path) -> int | None:
     """Return a descriptor that keeps ``folder`` locked until it is closed, or this process dies; None where another
     process has it, or it is gone, or is not ours. A process id would say less: containers that share a folder for
-    temporary files don't see each other's."""
+    temporary files don't see each other's.
+
+    Raises:
+        OSError: it can't be opened or locked for another reason: too many open files, a file system without locks.
+    """
     try:
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
+    except FileNotFoundError:
         return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(lock).st_uid == os.geteuid() and os.path.samestat(os.fstat(lock), folder.lstat()):
             return lock
-    except OSError:
+    except (BlockingIOError, FileNotFoundError):
         pass
+    except OSError:
+        os.close(lock)
+        raise
     os.close(lock)
     return None
 
@@ -88,7 +95,8 @@ def remove(folder: Path) -> None:
 def sweep() -> None:
     """Remove what processes of this user have left that are no more."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        lock = _locked(folder)
-        if lock is not None:
-            remove(folder)
-            os.close(lock)
+        with suppress(OSError):  # what can't be locked, such as another user's, stays
+            lock = _locked(folder)
+            if lock is not None:
+                remove(folder)
+                os.close(lock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -67,3 +68,12 @@ def test_no_other_process_sweeps_away_what_is_in_use(tmp_path: Path, monkeypatch
     with scratch() as mine:
         elsewhere(tmp_path, "sweep()")
         assert mine.is_dir()
+
+
+def test_a_folder_that_can_not_be_locked_is_an_error_and_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(OSError, match="No locks available"), scratch():
+        raise AssertionError

@@ -3,7 +3,7 @@
 They are run on further inputs, varied from the task's examples by type (as EvalPlus does: Liu et al. 2023,
 arXiv 2305.01210), and the version is preferred whose results most versions share (MBR-EXEC: Shi et al. 2022,
 arXiv 2204.11454). It never makes up for what fails: it orders what the facts leave equal, and a small model's program
-that the others do not agree with is not accepted (`orchestrator.rubric.sure`).
+that the others do not agree with is not accepted before more were tried (`orchestrator.rubric.sure`).
 """
 
 from __future__ import annotations
