@@ -89,8 +89,8 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
 
 
 async def _last_word(team: Team, prompt: str, settings: RefineSettings, rounds: Rounds, memory: Memory) -> bool:
-    """Return whether the best program reaches the bar in the end, although the versions did not agree enough for an opinion on it:
-    that its examples hold is as good a verdict (docs/humaneval.md), and there is nothing left to compare it with."""
+    """Return whether the best program reaches the bar in the end, although its versions did not agree enough for an
+    opinion on it: that its examples hold is as good a verdict (docs/humaneval.md), and nothing is left to compare."""
     best, small = rounds.best, team.runner.model("scorer").traits.step == "function"
     if not small or best is None or best.scoring or not best.evidence.acceptance or program_failures(best.evidence):
         return False
