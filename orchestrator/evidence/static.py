@@ -49,21 +49,20 @@ _CERTAIN = "F821,F823,F811,E9"
 
 
 def analyse(files: Mapping[str, str]) -> list[Finding]:
-    """Return the findings on the Python ``files``, tests excluded."""
+    """Return the findings on ``files``, the project's own code."""
     findings = []
     for path, source in sorted(files.items()):
-        if path.endswith(".py") and not path.startswith("tests/"):
-            for item in _ruff(path, source, _RULES):
-                rule = item["code"] or "syntax"
-                findings.append(
-                    Finding(
-                        tool="complexity" if rule == "C901" else "lint",
-                        rule=rule,
-                        path=path,
-                        line=item["location"]["row"],
-                        message=item["message"],
-                    )
+        for item in _ruff(path, source, _RULES):
+            rule = item["code"] or "syntax"
+            findings.append(
+                Finding(
+                    tool="complexity" if rule == "C901" else "lint",
+                    rule=rule,
+                    path=path,
+                    line=item["location"]["row"],
+                    message=item["message"],
                 )
+            )
     return findings
 
 
