@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from agents.models.scripted import ScriptedModel, ScriptedReply
+from agents.ports import ModelError
 from benchmarks import speed
 from benchmarks.humaneval import __main__ as humaneval
 from benchmarks.humaneval.problems import Problem, cleaned, sampled, verdict
 from benchmarks.humaneval.report import MEANS, page, summary
+from benchmarks.humaneval.transcripts import Recorded, known_calls
 from benchmarks.machine import kept_outcomes, note_run, runs
 from benchmarks.pieces import reference
 from benchmarks.pieces.__main__ import CLASSES, Piece, classes, figures
@@ -22,6 +25,7 @@ from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.bubblewrap import Bubblewrap
+from schemas.call import Message, ModelRequest
 
 PROBLEMS = [Problem(f"P/{n}", "x" * (7 * n % 41), f"f{n}", "") for n in range(40)]
 
@@ -131,6 +135,41 @@ def test_kept_programs_are_scored_once_more(tmp_path: Path, monkeypatch: pytest.
     found = kept_outcomes(tmp_path / "single.jsonl", "task")
     assert [(row["passed"], row["examples"]) for row in found.values()] == [(False, False), (True, None)]
     assert "P/0 single: passed is False now" in capsys.readouterr().out
+
+
+def test_what_a_transcript_holds_is_not_asked_again(tmp_path: Path) -> None:
+    """The same question is answered from the transcript, another sample of it is asked for."""
+    question = ModelRequest(
+        agent="generator",
+        model="scripted/m",
+        system="A brief.",
+        messages=[Message(role="user", content="Write f.")],
+        max_tokens=9,
+        temperature=0.7,
+        sample=1,
+        choices=2,
+    )
+    script = [ScriptedReply(agent="generator", reply="def f(): ...", alternatives=["def f(): pass"])]
+    first = Recorded(ScriptedModel(script, name="m"))
+    said = asyncio.run(first.reply(question, lambda _: None))
+    (tmp_path / "transcripts").mkdir()
+    (tmp_path / "transcripts" / "single.jsonl").write_text(json.dumps(first.transcript("P/0")) + "\n")
+    later = Recorded(ScriptedModel([], name="m"), known_calls([tmp_path], "single")["P/0"])
+    again = asyncio.run(later.reply(question, lambda _: None))
+    assert (again.text, again.alternatives, again.usage) == (said.text, said.alternatives, said.usage)
+    with pytest.raises(ModelError):
+        asyncio.run(later.reply(question.model_copy(update={"sample": 2}), lambda _: None))
+
+
+def test_a_call_noted_without_its_seconds_has_its_part_of_the_outcomes(tmp_path: Path) -> None:
+    outcome = {"task": "P/0", "seconds": 30.0, "output_tokens": 300}
+    asked = {"agent": "generator", "prompt": ["Write f."], "begun": None, "temperature": 0.0, "sample": 0}
+    call = {**asked, "replies": ["def f(): ..."], "usage": {"output_tokens": 100}}
+    (tmp_path / "single.jsonl").write_text(json.dumps(outcome) + "\n")
+    (tmp_path / "transcripts").mkdir()
+    line = {"task": "P/0", "brief": "A brief.", "calls": [call]}
+    (tmp_path / "transcripts" / "single.jsonl").write_text(json.dumps(line) + "\n")
+    assert [call.seconds for call in known_calls([tmp_path], "single")["P/0"].values()] == [10.0]
 
 
 def test_the_page_on_speed_gives_the_ratio_of_medians() -> None:

@@ -3,8 +3,9 @@
 Each problem's outcome is appended to RESULTS/<arm>.jsonl as soon as it is there, with every call in
 RESULTS/transcripts/<arm>.jsonl, and not asked again: a run that was stopped goes on where it was.
 `python -m benchmarks.humaneval.report` makes the figures. ``--again`` asks no model: it runs the kept programs once
-more, and says which verdicts come out otherwise. ``--reuse`` gives an arm the replies that it was given in another
-workspace: so the same replies show what a changed rule makes of them, and only what they do not hold is asked.
+more, and says which verdicts come out otherwise. ``--reuse RESULTS`` gives an arm the replies in the transcripts there:
+so anyone can follow from the replies how a verdict came about, the same replies show what a changed rule makes of them,
+and only what they do not hold is asked of a model.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.humaneval.arms import ARMS, Bench, Recorded, examined
+from benchmarks.humaneval.arms import ARMS, Bench, examined
 from benchmarks.humaneval.problems import Problem, load, sampled, verdict
+from benchmarks.humaneval.transcripts import Recorded, known_calls
 from benchmarks.machine import PACKAGES, commit, kept_outcomes, note_run
 from orchestrator.compose import build_models, build_sandbox, cache_folder
 from orchestrator.config import load_settings
@@ -26,7 +28,6 @@ from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.files import write_text
 from orchestrator.journal.store import RecordStore
-from schemas.call import CallRecord
 from schemas.errors import AgentFailure
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "humaneval"
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--budget", type=int, default=1_500, help="output tokens a problem for resampling")
     parser.add_argument("--budget-of", metavar="ARM", help="instead, what this arm has used on the same problem")
     parser.add_argument("--minutes", type=float, help="stop after so long; the next run goes on")
-    parser.add_argument("--reuse", type=Path, action="append", default=[], metavar="WORKSPACE")
+    parser.add_argument("--reuse", type=Path, action="append", default=[], metavar="RESULTS")
     parser.add_argument("--again", action="store_true", help="only run the kept programs once more")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--workspace", type=Path, default=Path("humaneval-runs"))
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.again:
         return asyncio.run(_again(problems, options.arms.split(","), options.results, laboratory))
     bench = Bench(
-        model=Recorded(models.by_agent["generator"], _records(options.reuse)),
+        model=Recorded(models.by_agent["generator"]),
         settings=settings,
         sandbox=sandbox,
         environment=environment,
@@ -90,22 +91,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seed=options.seed,
         budget=options.budget_of or options.budget,
         model=bench.model.name,
-        reuse=len(options.reuse),
+        reuse=[str(folder) for folder in options.reuse],
     )
-    asyncio.run(_all(bench, options.arms.split(","), problems, options.results, until))
+    asyncio.run(_all(bench, options.arms.split(","), problems, options.results, until, options.reuse))
 
 
-def _records(workspaces: Sequence[Path]) -> dict[str, CallRecord]:
-    """Return digest → record of all calls in the ``workspaces``; where several have one, that of the model itself: what
-    is used again takes no time."""
-    paths = (path for workspace in workspaces for path in workspace.glob("logs/*/calls/*.json"))
-    records = [CallRecord.model_validate_json(path.read_bytes()) for path in paths]
-    return {record.digest: record for record in sorted(records, key=lambda record: record.duration_ms)}
-
-
-async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: Path, until: float | None) -> None:
+async def _all(
+    bench: Bench,
+    arms: list[str],
+    problems: list[Problem],
+    results: Path,
+    until: float | None,
+    reuse: Sequence[Path],
+) -> None:
     """Problem by problem through all arms, so that a run that is cut short has compared what it has."""
     done = {arm: kept_outcomes(results / f"{arm}.jsonl", "task") for arm in arms}
+    known = {arm: known_calls(reuse, arm) for arm in arms}
     try:
         for problem in problems:
             for arm in arms:
@@ -114,8 +115,9 @@ async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: 
                 if arm == "resample" and bench.budgets and problem.name not in bench.budgets:
                     continue  # nothing yet to compare it with
                 if problem.name not in done[arm]:
+                    bench.model.known = known[arm].get(problem.name, {})
                     row = await _one(bench, arm, problem)
-                    _append(results / "transcripts" / f"{arm}.jsonl", _transcript(bench.model, problem))
+                    _append(results / "transcripts" / f"{arm}.jsonl", bench.model.transcript(problem.name))
                     _append(results / f"{arm}.jsonl", row)
                     print(
                         f"{problem.name} {arm}: {'passed' if row['passed'] else 'failed'}, {row['seconds']} s",
@@ -128,23 +130,6 @@ async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: 
 def _append(path: Path, row: dict[str, object]) -> None:
     with path.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def _transcript(model: Recorded, problem: Problem) -> dict[str, object]:
-    """Return what was asked and answered. The brief, which all agents are given, stands once."""
-    calls = [
-        {
-            "agent": request.agent,
-            "prompt": [message.content for message in request.messages],
-            "begun": request.prefill,
-            "temperature": request.temperature,
-            "sample": request.sample,
-            "replies": [reply.text, *reply.alternatives],
-            "usage": reply.usage.model_dump(),
-        }
-        for request, reply in model.calls
-    ]
-    return {"task": problem.name, "brief": model.calls[0][0].system if model.calls else "", "calls": calls}
 
 
 async def _one(bench: Bench, arm: str, problem: Problem) -> dict[str, object]:

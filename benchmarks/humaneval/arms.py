@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Literal
 
 from agents.parsing import fences
-from agents.ports import Model, Progress, Traits
 from benchmarks.humaneval.problems import Problem, cleaned
+from benchmarks.humaneval.transcripts import Recorded
 from orchestrator.commands.refine import program_info, program_team
 from orchestrator.compose import Models, build_team
 from orchestrator.config import AGENTS, Settings
@@ -23,12 +23,12 @@ from orchestrator.run_loop import run
 from orchestrator.sandbox.port import Sandbox
 from orchestrator.terminal import QuietView
 from orchestrator.workspace.layout import RunFiles, RunInfo
-from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Usage
+from schemas.call import Message, ModelRequest
 from schemas.errors import ExitCode
 from schemas.evidence import Evidence
 from schemas.idea import AcceptanceCheck, Idea, PinnedMilestone
 
-__all__ = ["ARMS", "Bench", "Recorded", "Solution", "examined"]
+__all__ = ["ARMS", "Bench", "Solution", "examined"]
 
 ASK = "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
 BEGIN = (
@@ -39,49 +39,6 @@ MAX_TOKENS = 512
 TEMPERATURE = 0.7
 CHOICES = 4
 MODULE = "solution"
-
-
-@dataclass
-class Recorded:
-    """A model, and what was asked of it."""
-
-    model: Model
-    known: Mapping[str, CallRecord] = field(default_factory=dict)
-    """Digest of a request → its record: what was asked once is not asked again."""
-    calls: list[tuple[ModelRequest, ModelReply]] = field(default_factory=list)
-    spared: float = 0.0
-    """Seconds that the replies which were known took when they were asked for."""
-
-    @property
-    def name(self) -> str:
-        """That of the model."""
-        return self.model.name
-
-    @property
-    def traits(self) -> Traits:
-        """Those of the model."""
-        return self.model.traits
-
-    @property
-    def usage(self) -> Usage:
-        """What all calls took."""
-        return sum((reply.usage for _, reply in self.calls), Usage())
-
-    async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
-        """Ask the model.
-
-        Raises:
-            ModelError: as the model does.
-        """
-        record = self.known.get(request.digest)
-        if record is not None:
-            self.spared += record.duration_ms / 1000
-        reply = record.reply if record else await self.model.reply(request, progress)
-        self.calls.append((request, reply))
-        return reply
-
-    async def close(self) -> None:
-        """Leave the model open: the next problem needs it."""
 
 
 @dataclass(frozen=True)
