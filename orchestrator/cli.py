@@ -113,7 +113,12 @@ def _parser() -> argparse.ArgumentParser:
     command = add("refine", "write one program, score it and refine it until it is good enough", quiet, place, running)
     command.add_argument("prompt", metavar="PROMPT_OR_FILE", help="what the program shall do, or a file that says it")
     command.add_argument("--min-score", type=float, metavar="N", help="the bar, 0 to 10 (default 9.6)")
-    command.add_argument("--max-refinements", type=int, metavar="N", help="after the first version (default 3)")
+    command.add_argument(
+        "--max-refinements",
+        type=int,
+        metavar="N",
+        help="after the first version (default 3; 8 new starts for a small model)",
+    )
     command.add_argument(
         "--run", action=argparse.BooleanOptionalAction, default=None, help="run the program (in the sandbox), or never"
     )

@@ -13,7 +13,7 @@ from agents.memory import Memory
 from agents.programs import ProgramTask
 from agents.refiner import refine
 from agents.scorer import score
-from orchestrator.config import RefineSettings
+from orchestrator.config import ControllerSettings, RefineSettings
 from orchestrator.controller import Tried, next_move
 from orchestrator.evidence.collect import Subject
 from orchestrator.evidence.examples import calls_in, checks_in
@@ -37,6 +37,9 @@ DISPUTED = (
     "too few of the model's versions come to the same on further inputs; what speaks for this one is that the task's "
     "examples hold"
 )
+REFINEMENTS = 3
+NEW_STARTS = 8
+"""So many follow the first attempt where nothing else is set, of a model that refines and of one that begins anew."""
 FEWEST_VOTERS = 2
 """A version alone has nobody to agree with."""
 
@@ -60,10 +63,11 @@ class Rounds:
 async def refine_program(team: Team, prompt: str, settings: RefineSettings, rounds: Rounds) -> bool:
     """Write a program for ``prompt`` and refine it, filling ``rounds``; return whether it reached the bar."""
     memory = Memory(team.runner, settings.window_tokens if settings.history else 0)
-    for number in range(1, settings.max_refinements + 2):
-        move = next_move(rounds.tried, team.rules, higher=team.runner.can_escalate("generator", "refiner"))
+    most, rules = _bounds(team, settings)
+    for number in range(1, most + 1):
+        move = next_move(rounds.tried, rules, higher=team.runner.can_escalate("generator", "refiner"))
         if move is None:
-            team.watcher.note(f"Stopped: {team.rules.patience} attempts in a row brought nothing better.")
+            team.watcher.note(f"Stopped: {rules.patience} attempts in a row brought nothing better.")
             break
         if move == "escalate":
             team = replace(team, runner=team.runner.escalated())
@@ -88,11 +92,33 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
     return await _last_word(team, prompt, settings, rounds, memory)
 
 
+def _bounds(team: Team, settings: RefineSettings) -> tuple[int, ControllerSettings]:
+    """Return how many attempts there may be, and the rules for the next one. New starts know nothing of each other: if
+    several brought nothing better, that does not speak against one more."""
+    anew = settings.run and _small(team, "generator", "refiner")
+    refinements = settings.max_refinements
+    if refinements is None:
+        refinements = NEW_STARTS if anew else REFINEMENTS
+    most = refinements + 1
+    return most, team.rules.model_copy(update={"patience": most}) if anew else team.rules
+
+
+def _small(team: Team, *agents: str) -> bool:
+    """Whether the models of all ``agents`` go by functions."""
+    return all(team.runner.model(agent).traits.step == "function" for agent in agents)
+
+
 async def _last_word(team: Team, prompt: str, settings: RefineSettings, rounds: Rounds, memory: Memory) -> bool:
     """Return whether the best program reaches the bar in the end, although its versions did not agree enough for an
     opinion on it: that its examples hold is as good a verdict (docs/humaneval.md), and nothing is left to compare."""
-    best, small = rounds.best, team.runner.model("scorer").traits.step == "function"
-    if not small or best is None or best.scoring or not best.evidence.acceptance or program_failures(best.evidence):
+    best = rounds.best
+    if (
+        not _small(team, "scorer")
+        or best is None
+        or best.scoring
+        or not best.evidence.acceptance
+        or program_failures(best.evidence)
+    ):
         return False
     try:
         task = await _task(team, "scorer", prompt, memory, best.number)
@@ -110,7 +136,7 @@ async def _last_word(team: Team, prompt: str, settings: RefineSettings, rounds: 
 
 async def _task(team: Team, agent: str, prompt: str, memory: Memory, number: int) -> ProgramTask:
     # What a small model is shown it copies; and of a prompt that does not change it reads only the end anew.
-    anew = agent == "generator" and team.runner.model(agent).traits.step == "function"
+    anew = agent == "generator" and _small(team, agent)
     if not anew:
         await memory.settle()
     return ProgramTask(prompt, certain_errors, "" if anew else memory.view(agent), sample=100 * (number - 1))
@@ -119,7 +145,7 @@ async def _task(team: Team, agent: str, prompt: str, memory: Memory, number: int
 def _copies(team: Team, best: Round, settings: RefineSettings) -> bool:
     """Whether nothing but facts is known of ``best``, and the refiner is a small model: that copies what it is shown,
     faults included, more often than it mends it, and does better with a new start (decision 0017)."""
-    return team.runner.model("refiner").traits.step == "function" and settings.run and best.scoring is None
+    return _small(team, "refiner") and settings.run and best.scoring is None
 
 
 @dataclass(frozen=True)
@@ -141,7 +167,7 @@ async def _round(
     else:
         versions = await _refined(team, await _task(team, "refiner", prompt, memory, number), base, settings)
     program, evidence, agreement, voters = await _best_of(team, prompt, settings, versions, rounds, vote=base is None)
-    scoring, small = None, team.runner.model("scorer").traits.step == "function"
+    scoring, small = None, _small(team, "scorer")
     failing = settings.run and bool(program_failures(evidence))
     split = small and settings.run and not failing and bool(calls_in(prompt)) and (agreement or 0.0) < sure(voters)
     # A small scorer knows less than what failed, or than versions that contradict each other.

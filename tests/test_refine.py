@@ -403,6 +403,18 @@ def test_what_stays_disputed_is_accepted_for_its_examples_and_doubted(tmp_path: 
     assert asked(model)[2:] == [("generator", 4), ("scorer", 1)]
 
 
+@pytest.mark.parametrize(("settings", "attempts"), [({}, 9), ({"max_refinements": 5}, 6)])
+def test_a_small_model_begins_anew_as_often_as_allowed_although_nothing_gets_better(
+    settings: dict[str, int], attempts: int, tmp_path: Path
+) -> None:
+    failing = ScriptedReply(agent="generator", reply=LEAST, alternatives=[LEAST] * 3, repeat=True)
+    result, code = run(tmp_path, ScriptedModel([failing], traits=SMALL), prompt=TOP, **settings)
+    assert (code, [round_.move for round_ in result.rounds[1:]]) == (
+        ExitCode.NOT_ACCEPTED,
+        ["resample"] * (attempts - 1),
+    )
+
+
 def test_a_version_that_fails_an_example_is_not_taken_however_many_agree_with_it(tmp_path: Path) -> None:
     model = small(LEAST, LEAST, versions=(LEAST, LEAST, LEAST, LARGEST))
     result, code = run(tmp_path, model, prompt=TOP, max_refinements=1)
