@@ -405,7 +405,7 @@ def test_what_stays_disputed_is_accepted_for_its_examples_and_doubted(tmp_path: 
 
 @pytest.mark.parametrize(("settings", "attempts"), [({}, 9), ({"max_refinements": 5}, 6)])
 def test_a_small_model_begins_anew_as_often_as_allowed_although_nothing_gets_better(
-    settings: dict[str, int], attempts: int, tmp_path: Path
+    settings: dict[str, Any], attempts: int, tmp_path: Path
 ) -> None:
     failing = ScriptedReply(agent="generator", reply=LEAST, alternatives=[LEAST] * 3, repeat=True)
     result, code = run(tmp_path, ScriptedModel([failing], traits=SMALL), prompt=TOP, **settings)

@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seed=options.seed,
         budget=options.budget_of or options.budget,
         model=bench.model.name,
-        reuse=[str(folder) for folder in options.reuse],
+        reuse=len(options.reuse),
     )
     asyncio.run(_all(bench, options.arms.split(","), problems, options.results, until, options.reuse))
 
