@@ -39,7 +39,7 @@ DISPUTED = (
 )
 REFINEMENTS = 3
 NEW_STARTS = 8
-"""So many follow the first attempt where nothing else is set, of a model that refines and of one that begins anew."""
+"""So many attempts may follow the first where nothing is set: of a model that refines, of one that begins anew."""
 FEWEST_VOTERS = 2
 """A version alone has nobody to agree with."""
 
@@ -87,6 +87,8 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
         team.watcher.note(f"Attempt {number} ({done.move}): {said(done)}")
         if done.score is not None and done.score >= settings.min_score:
             return True
+        if number > REFINEMENTS and rounds.best is not None and _disputed(team, rounds.best):
+            break  # more versions would change nothing that is worth their time (docs/humaneval.md)
         memory.remember("loop", round_entry(done, before))
         team.events.write("memory", tokens=memory.sizes())
     return await _last_word(team, prompt, settings, rounds, memory)
@@ -112,13 +114,7 @@ async def _last_word(team: Team, prompt: str, settings: RefineSettings, rounds: 
     """Return whether the best program reaches the bar in the end, although its versions did not agree enough for an
     opinion on it: that its examples hold is as good a verdict (docs/humaneval.md), and nothing is left to compare."""
     best = rounds.best
-    if (
-        not _small(team, "scorer")
-        or best is None
-        or best.scoring
-        or not best.evidence.acceptance
-        or program_failures(best.evidence)
-    ):
+    if best is None or not _disputed(team, best):
         return False
     try:
         task = await _task(team, "scorer", prompt, memory, best.number)
@@ -132,6 +128,12 @@ async def _last_word(team: Team, prompt: str, settings: RefineSettings, rounds: 
     team.watcher.note(f"Attempt {last.number}, at last: {said(last)}")
     team.events.write("disputed", round=last.number, score=last.score, agreement=last.agreement)
     return last.score is not None and last.score >= settings.min_score
+
+
+def _disputed(team: Team, best: Round) -> bool:
+    """Whether ``best`` meets the task's examples, and no opinion was asked for as its versions differ too much."""
+    meets = bool(best.evidence.acceptance) and not program_failures(best.evidence)
+    return _small(team, "scorer") and best.scoring is None and meets
 
 
 async def _task(team: Team, agent: str, prompt: str, memory: Memory, number: int) -> ProgramTask:

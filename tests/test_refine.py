@@ -403,6 +403,18 @@ def test_what_stays_disputed_is_accepted_for_its_examples_and_doubted(tmp_path: 
     assert asked(model)[2:] == [("generator", 4), ("scorer", 1)]
 
 
+def test_what_stays_disputed_is_not_tried_longer_than_another_models_program(tmp_path: Path) -> None:
+    """New starts beyond the third are for examples that fail."""
+    models = [f"```python\ndef top(items):\n    return items[-1] + {n} * (len(items) - 2)\n```" for n in range(1, 19)]
+    rounds = [ScriptedReply(agent="generator", reply=text) for text in models[:2]]
+    rounds += [
+        ScriptedReply(agent="generator", reply=models[n], alternatives=models[n + 1 : n + 4]) for n in range(2, 18, 4)
+    ]
+    scorer = ScriptedReply(agent="scorer", reply=NO_FLAW, repeat=True)
+    result, code = run(tmp_path, ScriptedModel([*rounds, scorer], traits=SMALL), prompt=TOP)
+    assert (code, len(result.rounds), "examples hold" in result.rounds[0].flags[0]) == (ExitCode.OK, 4, True)
+
+
 @pytest.mark.parametrize(("settings", "attempts"), [({}, 9), ({"max_refinements": 5}, 6)])
 def test_a_small_model_begins_anew_as_often_as_allowed_although_nothing_gets_better(
     settings: dict[str, Any], attempts: int, tmp_path: Path
