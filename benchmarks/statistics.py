@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-__all__ = ["mcnemar", "sign", "wilson"]
+__all__ = ["chance_text", "mcnemar", "sign", "wilson"]
 
 Z = 1.959964
 """Two-sided 95 %."""
@@ -38,6 +38,11 @@ def sign(first: Mapping[str, float], second: Mapping[str, float]) -> tuple[int, 
     more = sum(first[task] > second[task] for task in both)
     fewer = sum(first[task] < second[task] for task in both)
     return more, fewer, _uneven(more, fewer)
+
+
+def chance_text(chance: float) -> str:
+    """Return ``chance`` for a reader, who takes 0.000 for never."""
+    return f"{chance:.3f}" if chance >= 0.0005 else "< 0.001"
 
 
 def _uneven(one: int, other: int) -> float:

@@ -20,7 +20,7 @@ from benchmarks.humaneval.transcripts import Recorded, known_calls
 from benchmarks.machine import kept_outcomes, note_run, runs
 from benchmarks.pieces import reference
 from benchmarks.pieces.__main__ import CLASSES, Piece, classes, figures
-from benchmarks.statistics import mcnemar, wilson
+from benchmarks.statistics import chance_text, mcnemar, wilson
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.journal.store import RecordStore
@@ -44,6 +44,11 @@ def test_pairs_are_compared_on_common_problems_by_the_exact_test() -> None:
     second = {"a": True, "b": False, "c": True, "d": True}
     assert mcnemar(first, second) == (1, 2, 1.0)
     assert mcnemar(dict.fromkeys("abcdefgh", True), dict.fromkeys("abcdefgh", False))[2] == pytest.approx(2 / 2**8)
+
+
+@pytest.mark.parametrize(("chance", "text"), [(1.0, "1.000"), (0.0015, "0.002"), (0.0004, "< 0.001"), (0.0, "< 0.001")])
+def test_a_chance_is_never_told_to_be_none(chance: float, text: str) -> None:
+    assert chance_text(chance) == text
 
 
 def test_a_sample_is_the_same_for_a_seed_and_even_over_lengths() -> None:

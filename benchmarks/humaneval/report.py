@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.humaneval.__main__ import RESULTS
 from benchmarks.humaneval.arms import ARMS
 from benchmarks.machine import ROOT, kept_outcomes, runs
-from benchmarks.statistics import mcnemar, wilson
+from benchmarks.statistics import chance_text, mcnemar, wilson
 
 Rows = Mapping[str, Mapping[str, Any]]
 """Problem → its outcome."""
@@ -43,7 +43,7 @@ def summary(rows: Mapping[str, Rows]) -> dict[str, Any]:
     for first, second in combinations(rows, 2):
         more, fewer, chance = mcnemar(_passed(rows[first]), _passed(rows[second]))
         shared = len(set(rows[first]) & set(rows[second]))
-        split = {"only_first": more, "only_second": fewer, "p": round(chance, 4)}
+        split = {"only_first": more, "only_second": fewer, "p": round(chance, 6)}
         pairs.append({"first": first, "second": second, "problems": shared, **split})
     return {
         "arms": {arm: _arm(outcomes) for arm, outcomes in rows.items()},
@@ -102,10 +102,9 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
         lines += ["Arms that have more, on all that they have:", "", *HEAD, *_table(more), ""]
     lines += ["Pairs, on the problems that both arms have (McNemar, exact, two-sided):", ""]
     lines += ["| First | Second | Problems | Only first | Only second | p |", "|---|---|---:|---:|---:|---:|"]
-    lines += [
-        f"| {p['first']} | {p['second']} | {p['problems']} | {p['only_first']} | {p['only_second']} | {p['p']:.3f} |"
-        for p in figures["pairs"]
-    ]
+    for pair in figures["pairs"]:
+        cells = [pair[key] for key in ("first", "second", "problems", "only_first", "only_second")]
+        lines.append(f"| {' | '.join(map(str, cells))} | {chance_text(pair['p'])} |")
     sets = [*common.items(), *((f"{arm}, all {f['problems']}", f) for arm, f in more.items())]
     verdicts = [_verdicts(arm, key, f) for arm, f in sets for key in VERDICTS if f["verdicts"][key]["judged"]]
     if verdicts:

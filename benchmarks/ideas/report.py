@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.ideas.__main__ import RESULTS
 from benchmarks.ideas.arms import ARMS
 from benchmarks.machine import kept_outcomes, runs
-from benchmarks.statistics import mcnemar, sign, wilson
+from benchmarks.statistics import chance_text, mcnemar, sign, wilson
 
 __all__ = ["LOOKED_AT", "page", "share", "summary"]
 
@@ -64,9 +64,9 @@ def summary(rows: Mapping[str, Rows], refusing: Mapping[str, Sequence[str]] = Ma
     for first, second in combinations(rows, 2):
         more, fewer, chance = mcnemar(_whole(rows[first]), _whole(rows[second]))
         both = len(set(rows[first]) & set(rows[second]))
-        split = {"only_first": more, "only_second": fewer, "p": round(chance, 4)}
+        split = {"only_first": more, "only_second": fewer, "p": round(chance, 6)}
         better, worse, luck = sign(_shares(rows[first]), _shares(rows[second]))
-        split |= {"first_better": better, "second_better": worse, "sign_p": round(luck, 4)}
+        split |= {"first_better": better, "second_better": worse, "sign_p": round(luck, 6)}
         pairs.append({"first": first, "second": second, "ideas": both, **split})
     ideas = {
         idea: {arm: _short(outcomes[idea]) for arm, outcomes in rows.items() if idea in outcomes}
@@ -173,7 +173,7 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
             "",
             f"Idea by idea `{p['second']}` passes more held-out checks than `{p['first']}` in {p['second_better']},",
         ]
-        lines += [f"fewer in {p['first_better']} (sign test, exact, two-sided: p = {p['sign_p']:.3f})."]
+        lines += [f"fewer in {p['first_better']} (p of the sign test, exact, two-sided: {chance_text(p['sign_p'])})."]
     if easy := figures["refusing"]:
         told = ", ".join(f"`{arm}` {passed} of {total}" for arm, (passed, total) in easy.items())
         lines += [
@@ -202,7 +202,7 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
     lines += ["", "Whole ideas in pairs (McNemar, exact, two-sided):", ""]
     lines += ["| First | Second | Ideas | Only first | Only second | p |", "|---|---|---:|---:|---:|---:|"]
     lines += [
-        _row(p["first"], p["second"], p["ideas"], p["only_first"], p["only_second"], f"{p['p']:.3f}")
+        _row(p["first"], p["second"], p["ideas"], p["only_first"], p["only_second"], chance_text(p["p"]))
         for p in figures["pairs"]
     ]
     for name in plots:
