@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         "--max-refinements",
         type=int,
         metavar="N",
-        help="after the first version (default 3; 8 new starts for a small model)",
+        help="after the first version (default 3; 8 for the embedded model while examples fail)",
     )
     command.add_argument(
         "--run", action=argparse.BooleanOptionalAction, default=None, help="run the program (in the sandbox), or never"

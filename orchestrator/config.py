@@ -124,8 +124,8 @@ class ControllerSettings(Schema):
     escalate: bool = True
     """Whether to go on with models of the next tier, where that did not help either."""
     patience: int = Field(default=3, ge=1, le=20)
-    """After so many attempts in a row that brought nothing better, no more are made. Not for new starts of ``milepost
-    refine``, which know nothing of each other."""
+    """After so many attempts in a row that brought nothing better, no more are made. Not for the new
+    starts of ``milepost refine`` with a local model, which know nothing of each other."""
 
 
 class MemorySettings(Schema):
@@ -142,7 +142,7 @@ class RefineSettings(Schema):
     min_score: float = Field(default=9.6, ge=0, le=10)
     """The bar, 0–10."""
     max_refinements: int | None = Field(default=None, ge=0, le=50)
-    """None: 3, or 8 for models that go by functions, which begin anew where a program fails (decision 0017)."""
+    """None: 3, or 8 while examples fail and a local model that goes by functions begins anew (decision 0017)."""
     run: bool = True
     """Whether the program is run: while it is written, for the facts, and once more at the end."""
     seconds: float = Field(default=10.0, gt=0, le=600)

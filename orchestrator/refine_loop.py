@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import structlog
 
@@ -39,7 +40,7 @@ DISPUTED = (
 )
 REFINEMENTS = 3
 NEW_STARTS = 8
-"""So many attempts may follow the first where nothing is set: of a model that refines, of one that begins anew."""
+"""So many attempts may follow the first where nothing is set; while examples fail, and a local model begins anew."""
 FEWEST_VOTERS = 2
 """A version alone has nobody to agree with."""
 
@@ -54,17 +55,23 @@ class Rounds:
     voters: list[tuple[str, Evidence]] = field(default_factory=list)
     """What the generator wrote, a version as often as it was written. What the refiner makes of one is no new vote."""
 
+    accepted: Round | None = None
+    """The round that reached the bar."""
+
     @property
     def best(self) -> Round | None:
-        """The round with the best facts; of equals the one most agreed with, then the best scored, then the first."""
-        return max(self.done, key=_merit, default=None)
+        """The round that reached the bar; else that with the best facts, of equals the one most agreed with, then the
+        best scored, then the first."""
+        return self.accepted or max(self.done, key=_merit, default=None)
 
 
 async def refine_program(team: Team, prompt: str, settings: RefineSettings, rounds: Rounds) -> bool:
     """Write a program for ``prompt`` and refine it, filling ``rounds``; return whether it reached the bar."""
     memory = Memory(team.runner, settings.window_tokens if settings.history else 0)
-    most, rules = _bounds(team, settings)
-    for number in range(1, most + 1):
+    for number in count(1):
+        most, rules = _bounds(team, settings, rounds.best)
+        if number > most:
+            break
         move = next_move(rounds.tried, rules, higher=team.runner.can_escalate("generator", "refiner"))
         if move is None:
             team.watcher.note(f"Stopped: {rules.patience} attempts in a row brought nothing better.")
@@ -86,18 +93,19 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
         rounds.tried.append(done)
         team.watcher.note(f"Attempt {number} ({done.move}): {said(done)}")
         if done.score is not None and done.score >= settings.min_score:
+            rounds.accepted = done
             return True
-        if number > REFINEMENTS and rounds.best is not None and _disputed(team, rounds.best):
-            break  # more versions would change nothing that is worth their time (docs/humaneval.md)
         memory.remember("loop", round_entry(done, before))
         team.events.write("memory", tokens=memory.sizes())
     return await _last_word(team, prompt, settings, rounds, memory)
 
 
-def _bounds(team: Team, settings: RefineSettings) -> tuple[int, ControllerSettings]:
-    """Return how many attempts there may be, and the rules for the next one. New starts know nothing of each other: if
-    several brought nothing better, that does not speak against one more."""
-    anew = settings.run and _small(team, "generator", "refiner")
+def _bounds(team: Team, settings: RefineSettings, best: Round | None) -> tuple[int, ControllerSettings]:
+    """Return how many attempts there may be as things stand, and the rules for the next one. New starts know nothing of
+    each other: if several brought nothing better, that does not speak against one more (decision 0017)."""
+    local = all(team.runner.model(agent).traits.local for agent in ("generator", "refiner"))
+    failing = best is None or bool(program_failures(best.evidence))
+    anew = settings.run and failing and local and _small(team, "generator", "refiner")
     refinements = settings.max_refinements
     if refinements is None:
         refinements = NEW_STARTS if anew else REFINEMENTS
@@ -111,10 +119,12 @@ def _small(team: Team, *agents: str) -> bool:
 
 
 async def _last_word(team: Team, prompt: str, settings: RefineSettings, rounds: Rounds, memory: Memory) -> bool:
-    """Return whether the best program reaches the bar in the end, although its versions did not agree enough for an
-    opinion on it: that its examples hold is as good a verdict (docs/humaneval.md), and nothing is left to compare."""
+    """Return whether the best program reaches the bar in the end, where there is no opinion on it yet, mostly as its
+    versions did not agree: that its examples hold is as good a verdict (docs/humaneval.md), and nothing is left."""
     best = rounds.best
-    if best is None or not _disputed(team, best):
+    if best is None or best.scoring or not best.evidence.acceptance or program_failures(best.evidence):
+        return False
+    if not _small(team, "scorer"):
         return False
     try:
         task = await _task(team, "scorer", prompt, memory, best.number)
@@ -123,17 +133,15 @@ async def _last_word(team: Team, prompt: str, settings: RefineSettings, rounds: 
         return False
     others = [done for done in rounds.done if done is not best]
     last = _scored(best.number, best.move, best.program, best.evidence, best.agreement, scoring, others, settings)
-    last = last.model_copy(update={"better": best.better, "flags": [*last.flags, DISPUTED]})
+    doubts = [DISPUTED] if best.disputed else []
+    last = last.model_copy(update={"better": best.better, "disputed": best.disputed, "flags": [*last.flags, *doubts]})
     rounds.done[rounds.done.index(best)] = last
     team.watcher.note(f"Attempt {last.number}, at last: {said(last)}")
     team.events.write("disputed", round=last.number, score=last.score, agreement=last.agreement)
-    return last.score is not None and last.score >= settings.min_score
-
-
-def _disputed(team: Team, best: Round) -> bool:
-    """Whether ``best`` meets the task's examples, and no opinion was asked for as its versions differ too much."""
-    meets = bool(best.evidence.acceptance) and not program_failures(best.evidence)
-    return _small(team, "scorer") and best.scoring is None and meets
+    if last.score is None or last.score < settings.min_score:
+        return False
+    rounds.accepted = last
+    return True
 
 
 async def _task(team: Team, agent: str, prompt: str, memory: Memory, number: int) -> ProgramTask:
@@ -269,6 +277,7 @@ def _scored(
         scoring=scoring,
         score=value,
         caps=[f"at most {cap:g}: {fact}" for cap, fact in caps],
+        disputed=split,
         flags=_flags(scoring, done) if scoring else [],
     )
     return scored.model_copy(update={"better": all(_merit(scored) > _merit(earlier) for earlier in done)})

@@ -59,6 +59,8 @@ class Round(Schema):
     agreement: float | None = Field(default=None, ge=0, le=1)
     """Which share of the generator's versions with equal facts comes to the same on further inputs; None where there
     are too few to ask."""
+    disputed: bool = False
+    """Whether the examples hold and too few versions agree, so that a small scorer was not asked at once."""
     flags: list[str] = Field(default_factory=list)
     """What makes the scoring itself doubtful."""
 

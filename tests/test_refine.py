@@ -405,14 +405,61 @@ def test_what_stays_disputed_is_accepted_for_its_examples_and_doubted(tmp_path: 
 
 def test_what_stays_disputed_is_not_tried_longer_than_another_models_program(tmp_path: Path) -> None:
     """New starts beyond the third are for examples that fail."""
-    models = [f"```python\ndef top(items):\n    return items[-1] + {n} * (len(items) - 2)\n```" for n in range(1, 19)]
-    rounds = [ScriptedReply(agent="generator", reply=text) for text in models[:2]]
+    texts = [f"```python\ndef top(items):\n    return items[-1] + {n} * (len(items) - 2)\n```" for n in range(1, 19)]
+    rounds = [ScriptedReply(agent="generator", reply=text) for text in texts[:2]]
     rounds += [
-        ScriptedReply(agent="generator", reply=models[n], alternatives=models[n + 1 : n + 4]) for n in range(2, 18, 4)
+        ScriptedReply(agent="generator", reply=texts[n], alternatives=texts[n + 1 : n + 4]) for n in range(2, 18, 4)
     ]
     scorer = ScriptedReply(agent="scorer", reply=NO_FLAW, repeat=True)
-    result, code = run(tmp_path, ScriptedModel([*rounds, scorer], traits=SMALL), prompt=TOP)
+    model = ScriptedModel([*rounds, scorer], traits=SMALL)
+    result, code = run(tmp_path, model, prompt=TOP)
     assert (code, len(result.rounds), "examples hold" in result.rounds[0].flags[0]) == (ExitCode.OK, 4, True)
+    assert "Attempt 4" in model.requests[-1].messages[-1].content
+
+
+RARE = "max(items) if len(items) < 3 else items[-1]"
+FLAW = {"line": "    return max(items)", "instead": f"    return {RARE}", "points": 2}
+
+
+def scored(*points: int) -> list[ScriptedReply]:
+    flaws: list[list[dict[str, object]]] = [[{**FLAW, "points": n}] if n else [] for n in points]
+    said = [json.dumps({"reason": "It is so.", "flaws": found, "score": 10}) for found in flaws]
+    return [ScriptedReply(agent="scorer", reply=reply) for reply in said]
+
+
+def test_what_is_delivered_is_the_program_that_reached_the_bar(tmp_path: Path) -> None:
+    """More versions agree with the one before it, which was scored below the bar."""
+    lines = [
+        ScriptedReply(agent="generator", reply=LARGEST),
+        ScriptedReply(agent="generator", reply=f"```python\ndef top(items):\n    return {RARE}\n```"),
+        ScriptedReply(agent="generator", reply=LARGEST, alternatives=[LARGEST] * 3),
+        ScriptedReply(agent="refiner", reply=f"```python\ndef top(items):\n    return {RARE}\n```", repeat=True),
+        *scored(2, 0),
+    ]
+    result, code = run(tmp_path, ScriptedModel(lines, traits=SMALL), prompt=TOP)
+    agreed = [round_.agreement or 0.0 for round_ in result.rounds]
+    assert [round_.score for round_ in result.rounds] == [None, 8.0, 10.0]
+    assert agreed[1] > agreed[2]
+    assert (code, result.best) == (ExitCode.OK, 3)
+
+
+def test_a_program_that_meets_the_examples_is_refined_no_oftener_than_another_models(tmp_path: Path) -> None:
+    flaws = [FLAW, {**FLAW, "line": FLAW["instead"], "instead": FLAW["line"]}]  # whichever it is, the other is wanted
+    lines = [
+        ScriptedReply(agent="generator", reply=LARGEST, alternatives=[LARGEST] * 3, repeat=True),
+        ScriptedReply(agent="refiner", reply=LARGEST, repeat=True),
+        ScriptedReply(agent="scorer", reply=json.dumps({"reason": "No.", "flaws": flaws, "score": 8}), repeat=True),
+    ]
+    result, code = run(tmp_path, ScriptedModel(lines, traits=SMALL), prompt=TOP)
+    assert (code, len(result.rounds)) == (ExitCode.NOT_ACCEPTED, 4)
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_only_a_model_whose_tokens_cost_nothing_begins_anew_eight_times(local: bool, tmp_path: Path) -> None:
+    failing = ScriptedReply(agent="generator", reply=LEAST, alternatives=[LEAST] * 3, repeat=True)
+    model = ScriptedModel([failing], traits=replace(SMALL, local=local))
+    result, _ = run(tmp_path, model, prompt=TOP)
+    assert len(result.rounds) == (9 if local else 4)
 
 
 @pytest.mark.parametrize(("settings", "attempts"), [({}, 9), ({"max_refinements": 5}, 6)])
