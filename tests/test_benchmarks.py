@@ -159,7 +159,7 @@ def test_what_a_transcript_holds_is_not_asked_again(tmp_path: Path) -> None:
     said = asyncio.run(first.reply(question, lambda _: None))
     (tmp_path / "transcripts").mkdir()
     (tmp_path / "transcripts" / "single.jsonl").write_text(json.dumps(first.transcript("P/0")) + "\n")
-    later = Recorded(ScriptedModel([], name="m"), known_calls([tmp_path], "single")["P/0"])
+    later = Recorded(ScriptedModel([], name="m"), known_calls([tmp_path], "single", "scripted/m")["P/0"])
     again = asyncio.run(later.reply(question, lambda _: None))
     assert (again.text, again.alternatives, again.usage) == (said.text, said.alternatives, said.usage)
     with pytest.raises(ModelError):
@@ -174,7 +174,15 @@ def test_a_call_noted_without_its_seconds_has_its_part_of_the_outcomes(tmp_path:
     (tmp_path / "transcripts").mkdir()
     line = {"task": "P/0", "brief": "A brief.", "calls": [call]}
     (tmp_path / "transcripts" / "single.jsonl").write_text(json.dumps(line) + "\n")
-    assert [call.seconds for call in known_calls([tmp_path], "single")["P/0"].values()] == [10.0]
+    known = known_calls([tmp_path], "single", "m")["P/0"].values()
+    assert [(call.seconds, call.estimated) for call in known] == [(10.0, True)]
+
+
+def test_replies_of_another_model_or_none_at_all_are_not_used_again(tmp_path: Path) -> None:
+    (tmp_path / "single.jsonl").write_text(json.dumps({"task": "P/0", "model": "m"}) + "\n")
+    for model, words in (("other", "holds outcomes of m"), ("m", "transcripts/single.jsonl is not there")):
+        with pytest.raises(SystemExit, match=words):
+            known_calls([tmp_path], "single", model)
 
 
 def test_the_page_on_speed_gives_the_ratio_of_medians() -> None:

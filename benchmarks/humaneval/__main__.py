@@ -65,8 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     laboratory = Laboratory(sandbox, environment, store, test_seconds=15.0, mutants=0)
     if options.again:
         return asyncio.run(_again(problems, options.arms.split(","), options.results, laboratory))
+    model = Recorded(models.by_agent["generator"])
     bench = Bench(
-        model=Recorded(models.by_agent["generator"]),
+        model=model,
         settings=settings,
         sandbox=sandbox,
         environment=environment,
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         workspace=options.workspace.absolute(),
         budget=options.budget,
         budgets={task: row["output_tokens"] for task, row in compared.items() if "output_tokens" in row},
+        known={arm: known_calls(options.reuse, arm, model.name) for arm in options.arms.split(",")},
     )
     until = time.monotonic() + 60 * options.minutes if options.minutes else None
     for arm in options.arms.split(","):  # of another model, or with another budget: nothing is noted
@@ -93,20 +95,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         model=bench.model.name,
         reuse=len(options.reuse),
     )
-    asyncio.run(_all(bench, options.arms.split(","), problems, options.results, until, options.reuse))
+    asyncio.run(_all(bench, options.arms.split(","), problems, options.results, until))
 
 
-async def _all(
-    bench: Bench,
-    arms: list[str],
-    problems: list[Problem],
-    results: Path,
-    until: float | None,
-    reuse: Sequence[Path],
-) -> None:
+async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: Path, until: float | None) -> None:
     """Problem by problem through all arms, so that a run that is cut short has compared what it has."""
     done = {arm: kept_outcomes(results / f"{arm}.jsonl", "task") for arm in arms}
-    known = {arm: known_calls(reuse, arm) for arm in arms}
     try:
         for problem in problems:
             for arm in arms:
@@ -115,7 +109,7 @@ async def _all(
                 if arm == "resample" and bench.budgets and problem.name not in bench.budgets:
                     continue  # nothing yet to compare it with
                 if problem.name not in done[arm]:
-                    bench.model.known = known[arm].get(problem.name, {})
+                    bench.model.known = bench.known[arm].get(problem.name, {})
                     row = await _one(bench, arm, problem)
                     _append(results / "transcripts" / f"{arm}.jsonl", bench.model.transcript(problem.name))
                     _append(results / f"{arm}.jsonl", row)
@@ -135,7 +129,7 @@ def _append(path: Path, row: dict[str, object]) -> None:
 async def _one(bench: Bench, arm: str, problem: Problem) -> dict[str, object]:
     began = time.monotonic()
     bench.model.calls.clear()
-    bench.model.spared = 0.0
+    bench.model.reused.clear()
     try:
         solution = await ARMS[arm](bench, problem)
     except AgentFailure as failure:
@@ -149,6 +143,7 @@ async def _one(bench: Bench, arm: str, problem: Problem) -> dict[str, object]:
         "accepted": solution.accepted,
         **({"budget": bench.of(problem.name)} if arm == "resample" else {}),
         "calls": len(bench.model.calls),
+        "reused": len(bench.model.reused),
         "cycles": solution.cycles,
         "input_tokens": usage.input_tokens + usage.cache_write_tokens,
         "cached_tokens": usage.cache_read_tokens,

@@ -11,7 +11,7 @@ from typing import Literal
 
 from agents.parsing import fences
 from benchmarks.humaneval.problems import Problem, cleaned
-from benchmarks.humaneval.transcripts import Recorded
+from benchmarks.humaneval.transcripts import Call, Recorded
 from orchestrator.commands.refine import program_info, program_team
 from orchestrator.compose import Models, build_team
 from orchestrator.config import AGENTS, Settings
@@ -56,6 +56,8 @@ class Bench:
     """Output tokens for a problem, where an arm samples until they are used up."""
     budgets: Mapping[str, int]
     """Problem → its budget, where they are not all the same."""
+    known: Mapping[str, Mapping[str, Mapping[str, Call]]]
+    """Arm → problem → `Call.asked` → the call: what is not asked again."""
 
     def of(self, task: str) -> int:
         """Return the budget for the problem named ``task``."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from agents.ports import Model, Progress, Traits
 from benchmarks.machine import kept_outcomes
 from schemas.base import digest_of
-from schemas.call import ModelReply, ModelRequest, Usage
+from schemas.call import ModelReply, ModelRequest, StopReason, Usage
 
 __all__ = ["Call", "Recorded", "known_calls"]
 
@@ -30,6 +30,10 @@ class Call:
     replies: list[str]
     usage: Usage
     seconds: float
+    stopped: StopReason = "end"
+    """Why the first reply ended; transcripts of before 2026-11-26 do not say it."""
+    estimated: bool = False
+    """Whether the seconds are: `known_calls`."""
 
     @classmethod
     def of(cls, request: ModelRequest, reply: ModelReply, seconds: float) -> Call:
@@ -44,6 +48,7 @@ class Call:
             replies=[reply.text, *reply.alternatives],
             usage=reply.usage,
             seconds=seconds,
+            stopped=reply.stop_reason,
         )
 
     @property
@@ -61,8 +66,8 @@ class Recorded:
     known: Mapping[str, Call] = field(default_factory=dict)
     """`Call.asked` → the call: what was asked once is not asked again."""
     calls: list[Call] = field(default_factory=list)
-    spared: float = 0.0
-    """Seconds that the replies which were known took when they were asked for."""
+    reused: list[Call] = field(default_factory=list)
+    """Those of `calls` that were known."""
 
     @property
     def name(self) -> str:
@@ -73,6 +78,11 @@ class Recorded:
     def traits(self) -> Traits:
         """Those of the model."""
         return self.model.traits
+
+    @property
+    def spared(self) -> float:
+        """Seconds that the replies which were known took when they were asked for."""
+        return sum(call.seconds for call in self.reused)
 
     @property
     def usage(self) -> Usage:
@@ -89,10 +99,11 @@ class Recorded:
         blank = blank.model_copy(update={"alternatives": [""] * (request.choices - 1)})
         known = self.known.get(Call.of(request, blank, 0.0).asked)
         if known is not None:
-            self.spared += known.seconds
+            self.reused.append(known)
             self.calls.append(known)
             text, *others = known.replies
-            return blank.model_copy(update={"text": text, "alternatives": others, "usage": known.usage})
+            said = {"text": text, "alternatives": others, "usage": known.usage, "stop_reason": known.stopped}
+            return blank.model_copy(update=said)
         began = time.monotonic()
         reply = await self.model.reply(request, progress)
         self.calls.append(Call.of(request, reply, round(time.monotonic() - began, 2)))
@@ -108,21 +119,30 @@ class Recorded:
         """Leave the model open: the next problem needs it."""
 
 
-def known_calls(results: Sequence[Path], arm: str) -> dict[str, dict[str, Call]]:
+def known_calls(results: Sequence[Path], arm: str, model: str) -> dict[str, dict[str, Call]]:
     """Return problem → digest of what was asked → the call, of all calls of ``arm`` in the transcripts of ``results``.
 
     Of a call that was noted without its seconds, its part of the outcome's seconds is taken, by tokens written: rather
     too much, as the sandbox has its part in them.
+
+    Raises:
+        SystemExit: there are none, or they are of another model than ``model``.
     """
     known: dict[str, dict[str, Call]] = {}
     for folder in results:
-        outcomes = kept_outcomes(folder / f"{arm}.jsonl", "task")
-        for task, row in kept_outcomes(folder / "transcripts" / f"{arm}.jsonl", "task").items():
+        outcomes = kept_outcomes(folder / f"{arm}.jsonl", "task", model)
+        path = folder / "transcripts" / f"{arm}.jsonl"
+        if not path.exists():
+            raise SystemExit(
+                f"{path} is not there: --reuse takes a folder of results, with transcripts of the arm {arm}"
+            )
+        for task, row in kept_outcomes(path, "task").items():
             outcome = outcomes.get(task, {})
             a_token = outcome.get("seconds", 0.0) / max(1, outcome.get("output_tokens", 0))
             for noted in row["calls"]:
                 usage = Usage.model_validate(noted["usage"])
-                timed = {"seconds": a_token * usage.output_tokens, **noted, "usage": usage}
-                call = Call(brief=row["brief"], **timed)
+                if "seconds" not in noted:
+                    noted |= {"seconds": round(a_token * usage.output_tokens, 2), "estimated": True}
+                call = Call(**{**noted, "brief": row["brief"], "usage": usage})
                 known.setdefault(task, {})[call.asked] = call
     return known
