@@ -40,9 +40,9 @@ def sign(first: Mapping[str, float], second: Mapping[str, float]) -> tuple[int, 
     return more, fewer, _uneven(more, fewer)
 
 
-def chance_text(chance: float) -> str:
-    """Return ``chance`` for a reader, who takes 0.000 for never."""
-    return f"{chance:.3f}" if chance >= 0.0005 else "< 0.001"
+def chance_text(chance: float, equals: str = "") -> str:
+    """Return ``chance``, with ``equals`` before it, for a reader who takes 0.000 for never."""
+    return f"{equals}{chance:.3f}" if chance >= 0.0005 else "< 0.001"
 
 
 def _uneven(one: int, other: int) -> float:

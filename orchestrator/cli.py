@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         "--max-refinements",
         type=int,
         metavar="N",
-        help="after the first version (default 3; 8 for the embedded model while examples fail)",
+        help="after the first version (default 3; for a local model 8 while examples fail)",
     )
     command.add_argument(
         "--run", action=argparse.BooleanOptionalAction, default=None, help="run the program (in the sandbox), or never"

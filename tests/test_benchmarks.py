@@ -113,7 +113,13 @@ def test_the_page_names_each_arm_and_pair() -> None:
 def test_arms_are_set_side_by_side_on_the_problems_that_all_of_them_have() -> None:
     figures = summary({"single": rows(True, False, True), "refine": rows(True, True)})
     assert {arm: f["problems"] for arm, f in figures["common"].items()} == {"single": 2, "refine": 2}
-    assert "On the 2 problems that every arm has" in page(figures)
+    assert "On the 2 problems that every finished arm has" in page(figures)
+
+
+def test_an_arm_that_is_not_finished_does_not_lessen_what_the_others_are_compared_on() -> None:
+    figures = summary({"single": rows(*[True] * 60), "refine": rows(*[True] * 61), "pipeline": rows(True, False)})
+    assert {arm: f["problems"] for arm, f in figures["common"].items()} == {"single": 60, "refine": 60}
+    assert "**Not finished**, with fewer than 60 problems: pipeline." in page(figures)
 
 
 def test_an_arms_own_verdict_is_held_against_the_tests() -> None:

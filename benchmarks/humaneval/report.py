@@ -36,9 +36,10 @@ HEAD = (
 
 
 def summary(rows: Mapping[str, Rows]) -> dict[str, Any]:
-    """Return the figures: of each arm by itself, of all arms on the problems that all have, and of the arms in pairs on
-    the problems that both have."""
-    common = set.intersection(*(set(outcomes) for outcomes in rows.values()))
+    """Return the figures: of each arm by itself, of the finished arms on the problems that all of them have, and of the
+    arms in pairs on the problems that both have."""
+    finished = {arm: outcomes for arm, outcomes in rows.items() if len(outcomes) >= ENOUGH} or rows
+    common = set.intersection(*(set(outcomes) for outcomes in finished.values()))
     pairs = []
     for first, second in combinations(rows, 2):
         more, fewer, chance = mcnemar(_passed(rows[first]), _passed(rows[second]))
@@ -47,7 +48,7 @@ def summary(rows: Mapping[str, Rows]) -> dict[str, Any]:
         pairs.append({"first": first, "second": second, "problems": shared, **split})
     return {
         "arms": {arm: _arm(outcomes) for arm, outcomes in rows.items()},
-        "common": {arm: _arm({task: outcomes[task] for task in common}) for arm, outcomes in rows.items()}
+        "common": {arm: _arm({task: outcomes[task] for task in common}) for arm, outcomes in finished.items()}
         if common
         else {},
         "pairs": pairs,
@@ -94,12 +95,12 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
     ]
     common = figures["common"]
     problems = next(iter(common.values()))["problems"] if common else 0
-    if problems < ENOUGH:
-        lines += [f"**Not finished:** an arm has fewer than {ENOUGH} problems.", ""]
+    if unfinished := [arm for arm, f in figures["arms"].items() if f["problems"] < ENOUGH]:
+        lines += [f"**Not finished**, with fewer than {ENOUGH} problems: {', '.join(unfinished)}.", ""]
     if common:
-        lines += [f"On the {problems} problems that every arm has:", "", *HEAD, *_table(common), ""]
+        lines += [f"On the {problems} problems that every finished arm has:", "", *HEAD, *_table(common), ""]
     if more := {arm: f for arm, f in figures["arms"].items() if f["problems"] != problems}:
-        lines += ["Arms that have more, on all that they have:", "", *HEAD, *_table(more), ""]
+        lines += ["Arms that have another number of problems, on all that they have:", "", *HEAD, *_table(more), ""]
     lines += ["Pairs, on the problems that both arms have (McNemar, exact, two-sided):", ""]
     lines += ["| First | Second | Problems | Only first | Only second | p |", "|---|---|---:|---:|---:|---:|"]
     for pair in figures["pairs"]:

@@ -173,7 +173,7 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
             "",
             f"Idea by idea `{p['second']}` passes more held-out checks than `{p['first']}` in {p['second_better']},",
         ]
-        lines += [f"fewer in {p['first_better']} (p of the sign test, exact, two-sided: {chance_text(p['sign_p'])})."]
+        lines += [f"fewer in {p['first_better']} (sign test, exact, two-sided: p {chance_text(p['sign_p'], '= ')})."]
     if easy := figures["refusing"]:
         told = ", ".join(f"`{arm}` {passed} of {total}" for arm, (passed, total) in easy.items())
         lines += [
