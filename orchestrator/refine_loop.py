@@ -38,8 +38,8 @@ DISPUTED = (
     "too few of the model's versions come to the same on further inputs; what speaks for this one is that the task's "
     "examples hold"
 )
-REFINEMENTS = 3
-NEW_STARTS = 8
+MAX_REFINEMENTS = 3
+MAX_NEW_STARTS = 8
 """So many attempts may follow the first where nothing is set; while examples fail, and a local model begins anew."""
 FEWEST_VOTERS = 2
 """A version alone has nobody to agree with."""
@@ -108,7 +108,7 @@ def _bounds(team: Team, settings: RefineSettings, best: Round | None) -> tuple[i
     anew = settings.run and failing and local and _small(team, "generator", "refiner")
     refinements = settings.max_refinements
     if refinements is None:
-        refinements = NEW_STARTS if anew else REFINEMENTS
+        refinements = MAX_NEW_STARTS if anew else MAX_REFINEMENTS
     most = refinements + 1
     return most, team.rules.model_copy(update={"patience": most}) if anew else team.rules
 
