@@ -49,7 +49,7 @@ def kept_outcomes(path: Path, key: str, model: str | None = None) -> dict[str, d
     """Return the outcomes in the lines of ``path`` by their field ``key``; none where there is no such file.
 
     Raises:
-        SystemExit: ``model`` is to add to them, and has no part in them.
+        SystemExit: ``model`` is to add to them, and has no part in them; or a line is no JSON.
     """
     rows = {row[key]: row for row in _lines(path)}
     others = {row["model"] for row in rows.values() if row.get("model") and model not in row["model"].split(", ")}
@@ -59,7 +59,15 @@ def kept_outcomes(path: Path, key: str, model: str | None = None) -> dict[str, d
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.exists() else [], 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            raise SystemExit(
+                f"{path}:{number}: is no JSON, perhaps cut off; remove the line, and it is made anew"
+            ) from None
+    return rows
 
 
 def _processor() -> str:

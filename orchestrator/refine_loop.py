@@ -121,10 +121,8 @@ def _small(team: Team, *agents: str) -> bool:
 async def _last_word(team: Team, prompt: str, settings: RefineSettings, rounds: Rounds, memory: Memory) -> bool:
     """Return whether the best program reaches the bar in the end, where there is no opinion on it yet, mostly as its
     versions did not agree: that its examples hold is as good a verdict (docs/humaneval.md), and nothing is left."""
-    best = rounds.best
-    if best is None or best.scoring or not best.evidence.acceptance or program_failures(best.evidence):
-        return False
-    if not _small(team, "scorer"):
+    best, small = rounds.best, _small(team, "scorer")
+    if not small or best is None or best.scoring or not best.evidence.acceptance or program_failures(best.evidence):
         return False
     try:
         task = await _task(team, "scorer", prompt, memory, best.number)

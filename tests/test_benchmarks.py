@@ -98,6 +98,13 @@ def test_outcomes_of_two_models_do_not_mix(tmp_path: Path) -> None:
         kept_outcomes(path, "task", "large")
 
 
+def test_a_line_that_was_cut_off_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "single.jsonl"
+    path.write_text('{"task": "P/0", "model": "m"}\n{"task": "P/1", "mo')
+    with pytest.raises(SystemExit, match=r"single.jsonl:2: is no JSON"):
+        kept_outcomes(path, "task")
+
+
 def test_a_run_of_several_models_goes_on_with_any_of_them(tmp_path: Path) -> None:
     path = tmp_path / "pipeline.jsonl"
     path.write_text('{"idea": "a", "model": "cheap, strong"}\n{"idea": "b", "model": ""}\n')
