@@ -24,6 +24,7 @@ __all__ = [
     "in_the_users_words",
     "objects",
     "of_modules",
+    "refuses",
     "straightened",
     "used_as_modules",
 ]
@@ -38,8 +39,8 @@ ROOM = 1_200
 
 def straightened(contracts: Sequence[Contract], context: Context) -> list[Contract]:
     """Return ``contracts`` as the user means them: a name that is written like a class (PEP 8) is one, what answers
-    requests behind an object that the checks import is an endpoint, and a feature that names something says what it
-    does."""
+    requests behind an object that the checks import is an endpoint, an error is one that something was said of, and a
+    feature that names something says what it does."""
     required = {name for names in context.required.values() for name in names}
     called = called_in_checks(context) | called_in_criteria(context)
     things = objects(context)
@@ -53,6 +54,8 @@ def straightened(contracts: Sequence[Contract], context: Context) -> list[Contra
             contract = contract.model_copy(update={"kind": "class"})
         elif contract.kind == "function" and hidden and contract.name not in required | written:
             contract = contract.model_copy(update={"kind": "endpoint"})
+        if not refuses(contract.name, context):
+            contract = contract.model_copy(update={"errors": []})
         kept.append(in_the_users_words(contract, context.idea))
     return kept
 
@@ -62,7 +65,7 @@ def of_modules(context: Context) -> set[str]:
     found: set[str] = set()
     for check in context.checks:
         tree = parse_module(check.check or "", check.id)
-        modules = {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        modules = _modules(tree)
         found |= {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and ast.unparse(n.value) in modules}
     return found
 
@@ -93,6 +96,24 @@ def features_of(name: str, idea: Idea) -> list[str]:
     plain = name.isalpha() and name.islower()
     pattern = rf"(?<!\w){re.escape(name)}(?=\(|`)" if plain else rf"(?<!\w){re.escape(name)}(?!\w)"
     return [feature for feature in idea.features if re.search(pattern, feature)]
+
+
+_REFUSAL = re.compile(
+    r"\b(rais(e[ds]?|ing)|\w*errors?|\w*exceptions?|refus\w+|reject\w*|invalid\w*|illegal|malformed|forbid\w*|"
+    r"fail(s|ed|ure|ures)?|(must|may|can) ?n[o']t|not allowed|abort\w*)\b",
+    re.I,
+)
+
+
+def refuses(name: str, context: Context) -> bool:
+    """Whether anything says that ``name`` refuses some input: a feature, but those that speak of other functions, the
+    milestone, or a check of it. Small models make up errors that nobody asked for, and tests of them."""
+    milestone, own = context.milestone, features_of(name, context.idea)
+    # A class does what the features say of its methods.
+    told = [f for f in context.idea.features if f in own or not calls(f) or name[:1].isupper()]
+    told += [milestone.description, *(criterion.statement for criterion in milestone.acceptance_criteria)]
+    raised = any(re.search(r"\braise[sd]\b", check.check or "") for check in context.checks_of(name))
+    return raised or any(_REFUSAL.search(text) for text in told)
 
 
 def objects(context: Context) -> set[str]:
@@ -131,14 +152,23 @@ def calls(text: str) -> set[str]:
 
 
 def called_in_checks(context: Context) -> set[str]:
-    """Return the plain names that the checks call."""
-    return {
-        node.func.id
-        for check in context.checks
-        if check.check
-        for node in ast.walk(parse_module(check.check, check.id))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
+    """Return the names that the checks call, by themselves or as an attribute of a module, or want to be callable."""
+    found: set[str] = set()
+    for check in context.checks:
+        tree = parse_module(check.check or "", check.id)
+        modules = _modules(tree)
+        for node in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
+            if isinstance(node.func, ast.Name):
+                found.add(node.func.id)
+                found |= {n.id for n in node.args if node.func.id == "callable" and isinstance(n, ast.Name)}
+            elif isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) in modules:
+                found.add(node.func.attr)
+    return found
+
+
+def _modules(tree: ast.Module) -> set[str]:
+    """Return the names by which a check imports modules whole."""
+    return {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
 
 
 def attributes(context: Context) -> set[str]:

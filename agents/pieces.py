@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agents.context import Context
+from agents.contracts import refuses
 from agents.merging import emptied, fill, merge
 from agents.names import Definition, assigned, hoist, imported_names, names_used, top_names, with_imports
 from agents.parsing import fences, parse_module, python_from
@@ -73,6 +74,7 @@ def write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequ
         **interfaces(context, without=[symbol.path]),
         "mentioned": context.checks_of(symbol.name),
         "facts": facts,
+        "errors": refuses(symbol.name, context),
     }
     return _task("function", variables, context, symbol, lint, sample, _head(stub))
 

@@ -7,6 +7,7 @@ import builtins
 import re
 
 from agents.context import Context
+from agents.contracts import refuses
 from agents.entry import called, input_files
 from agents.names import Definition, assigned, top_names, with_imports
 from agents.parsing import files_from, parse_module, python_from
@@ -95,6 +96,7 @@ def _for_symbol(context: Context, specification: Specification, symbol: Symbol, 
     header = _header(context, symbol)
     # Fixtures are offered only where they are needed: a small model uses whatever it is told of.
     uses_files = bool(re.search(r"argv|path|file|print|stdout", symbol.source, re.I))
+    errors = refuses(symbol.name, context)
 
     def parse(text: str) -> str:
         source = python_from(text)
@@ -102,7 +104,7 @@ def _for_symbol(context: Context, specification: Specification, symbol: Symbol, 
         tree = called(tree) if symbol.name == "main" else tree
         own = [ast.unparse(n) for n in tree.body if _belongs(n, symbol)]
         result = with_imports("\n".join(dict.fromkeys([*header.split("\n"), *own])))
-        result, dropped = _without_misuses(result, misuses(context.code, "tests/test_reply.py", result))
+        result, dropped = _without_misuses(result, misuses(context.code, "tests/test_reply.py", result), errors=errors)
         kept = parse_module(result, "reply")
         if not any(isinstance(n, ast.Name) and n.id == symbol.name for n in ast.walk(kept)):
             raise ValueError(f"the tests never use {symbol.name} as its signature says. {dropped}")
@@ -114,6 +116,7 @@ def _for_symbol(context: Context, specification: Specification, symbol: Symbol, 
         "symbol": symbol,
         "uses_files": uses_files,
         "contract": _contract(specification, symbol.name),
+        "errors": errors,
         "mentioned": context.checks_of(symbol.name),
     }
     return Task(
@@ -157,11 +160,11 @@ def _beginning(context: Context, symbol: Symbol) -> str:
     return "def test_main_prints(capsys):\n    assert main(["
 
 
-def _without_misuses(source: str, problems: list[tuple[int, str]]) -> tuple[str, str]:
+def _without_misuses(source: str, problems: list[tuple[int, str]], *, errors: bool) -> tuple[str, str]:
     """Return ``source`` less the statements that misuse the interface, and what was said of them.
 
-    What stands under ``pytest.raises`` stays: to misuse something there is the point. A test that has
-    nothing left to assert goes as a whole.
+    What stands under ``pytest.raises`` stays, as to misuse something there is the point; without ``errors`` it goes:
+    nobody asked for any. A test that has nothing left to assert goes as a whole.
     """
     lines = {line for line, _ in problems}
     tree = ast.parse(source)
@@ -169,7 +172,7 @@ def _without_misuses(source: str, problems: list[tuple[int, str]]) -> tuple[str,
         test.body = [
             n
             for n in test.body
-            if _expects_error(n) or not lines & set(range(n.lineno, (n.end_lineno or n.lineno) + 1))
+            if (errors if _expects_error(n) else not lines & set(range(n.lineno, (n.end_lineno or n.lineno) + 1)))
         ]
     tree.body = [
         n

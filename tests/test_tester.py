@@ -28,12 +28,12 @@ OLD = {"tests/test_m0_calc.py": "def test_old():\n    assert True\n"}
 
 
 def written(
-    *replies: str, small: bool = True, files: dict[str, str] | None = None, sealed: bool = True
+    *replies: str, small: bool = True, files: dict[str, str] | None = None, sealed: bool = True, idea: Idea = IDEA
 ) -> tuple[WrittenTests, ScriptedModel]:
     lines = [ScriptedReply(agent="tester", reply=reply) for reply in replies]
     model = ScriptedModel(lines, traits=SMALL if small else LARGE)
     milestone = MILESTONE if sealed else MILESTONE.model_copy(update={"acceptance_criteria": []})
-    context = Context(idea=IDEA, milestone=milestone, turn=2, files={"calc.py": STUB, **(files or {})})
+    context = Context(idea=idea, milestone=milestone, turn=2, files={"calc.py": STUB, **(files or {})})
     specification = Specification.model_validate_json(spec("double"))
     return asyncio.run(write_tests(runner_for(model), context, specification, BLUEPRINT, misuses)), model
 
@@ -124,3 +124,19 @@ def test_a_test_of_main_that_is_written_for_a_process_is_usable() -> None:
     specification = Specification.model_validate_json(spec("main"))
     made = asyncio.run(write_tests(runner_for(model), context, specification, blueprint, misuses))
     assert "assert done_printed.out == '4'" in made.change.writes[0].content
+
+
+INVENTED = "import pytest\n\ndef test_double_refuses():\n    with pytest.raises(ValueError):\n        double(-1)\n"
+
+
+def test_a_small_models_test_of_an_error_that_nobody_asked_for_is_left_out() -> None:
+    made, model = written(python(f"{TEST}\n\n{INVENTED}"))
+    assert "test_double_refuses" not in made.change.writes[0].content
+    assert "pytest.raises" not in model.requests[0].messages[0].content
+
+
+def test_a_test_of_an_error_that_a_feature_names_stays() -> None:
+    idea = IDEA.model_copy(update={"features": ["double(n) gives 2 * n; a negative n is refused"]})
+    made, model = written(python(f"{TEST}\n\n{INVENTED}"), idea=idea)
+    assert "test_double_refuses" in made.change.writes[0].content
+    assert "pytest.raises" in model.requests[0].messages[0].content
