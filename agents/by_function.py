@@ -6,21 +6,20 @@ To sample several programs and let tests choose is how AlphaCode (Li et al. 2022
 
 from __future__ import annotations
 
-import ast
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from agents.choice import Candidates, Choice, choose, comparable
 from agents.context import Context
 from agents.names import Definition
-from agents.parsing import parse_module
+from agents.parsing import FIRST_THINK, parse_module
 from agents.pieces import CHOICES, definition, filled, mend, write, write_text
-from agents.ports import Examine, Lint
+from agents.ports import Comparison, Examine, Lint
 from agents.runner import Runner
 from agents.skeleton import Symbol, stubs
 from schemas.architecture import Blueprint
-from schemas.code_change import CodeChange, FileWrite, Implementation, Version
+from schemas.code_change import CodeChange, FileWrite, Implementation
 from schemas.errors import AgentFailure
 from schemas.evidence import Evidence
 from schemas.test_report import Failure
@@ -38,6 +37,10 @@ SAMPLES = 100
 """Room for the samples of one attempt: each sample of a milestone has a number of its own."""
 
 
+_Place = tuple[str, str]
+"""Path and name of a function."""
+
+
 @dataclass(frozen=True)
 class _Blame:
     symbol: Symbol
@@ -45,7 +48,7 @@ class _Blame:
 
 
 async def by_function(
-    runner: Runner, context: Context, blueprint: Blueprint, lint: Lint, examine: Examine
+    runner: Runner, context: Context, blueprint: Blueprint, lint: Lint, examine: Examine, comparison: Comparison
 ) -> Implementation:
     """Return the milestone's code: every stub written, then what fails written again while that helps.
 
@@ -54,16 +57,17 @@ async def by_function(
     """
     sample = SAMPLES * context.sample
     state, drafts = await _draft(runner, context, blueprint, lint, examine, sample)
-    versions: list[Version] = []
+    second = await _second(runner, state, drafts, lint, examine, comparison) if sample == 0 else Choice(state)
+    state, versions = second.context, [*second.versions]
     # While a sealed check fails, only that is looked at; when it holds, the generated tests come into sight.
-    while begun := [
-        drafts.pop(place) for b in _blamed(state, blueprint.skeletons) if (place := _place(b.symbol)) in drafts
-    ]:
-        tasks = [replace(write(state, symbol, lint, sample + 1), corrections=0) for symbol, _ in begun]
-        found = _found([symbol for symbol, _ in begun], await runner.ask_all(tasks))
-        found = [(symbol, first + more) for (symbol, more), (_, first) in zip(found, begun, strict=True)]
-        state, more = await _better(state, found, examine)
-        versions += more
+    while begun := [drafts.pop(place) for place in _wanting(state, blueprint, second) if place in drafts]:
+        tasks = [replace(write(state, one.symbol, lint, sample + 1), corrections=0) for one in begun]
+        found = _found([one.symbol for one in begun], await runner.ask_all(tasks))
+        for one, more in zip(begun, found, strict=True):
+            both = Candidates(one.symbol, [*one.codes, *more.codes])
+            choice = await choose(state, [both], examine, comparison if one.symbol in second.doubted else None)
+            state = choice.context
+            versions = [*(v for v in versions if v.function != one.symbol.name), *choice.versions]
     for number in range(ROUNDS):
         evidence = _evidence(state)
         runs = evidence.program is None or evidence.program.ok
@@ -80,9 +84,8 @@ async def by_function(
             tasks = [mend(state, b.symbol, b.facts, lint, first) for b in blamed if not b.symbol.whole]
             blamed = [b for b in blamed if not b.symbol.whole]
         replies = await runner.ask_all([replace(task, corrections=0) for task in tasks])
-        found = _found([b.symbol for b in blamed], replies)
-        state, more = await _better(state, found, examine)
-        versions += more
+        choice = await choose(state, _found([b.symbol for b in blamed], replies), examine)
+        state, versions = choice.context, [*versions, *choice.versions]
     changed = {path: source for path, source in state.files.items() if source != context.files.get(path)}
     writes = [FileWrite(path=path, content=source) for path, source in changed.items()]
     return Implementation(change=CodeChange(writes=writes), versions=versions)
@@ -95,7 +98,7 @@ async def _draft(
     lint: Lint,
     examine: Examine,
     sample: int,
-) -> tuple[Context, dict[tuple[str, str], tuple[Symbol, list[str]]]]:
+) -> tuple[Context, dict[_Place, Candidates]]:
     """Return the project with every stub written and measured, and for each function's place its stub and versions."""
     files = dict(context.files)
     todo = [symbol for path, source in context.code.items() for symbol in stubs(path, source)]
@@ -111,17 +114,48 @@ async def _draft(
     for symbol, codes in zip(todo, replies, strict=False):
         files[symbol.path] = filled(files, symbol, codes[0])
     files.update({file.path: texts[0] for file, texts in zip(others, replies[len(todo) :], strict=True)})
-    drafts = {_place(symbol): (symbol, codes) for symbol, codes in zip(todo, replies, strict=False)}
+    drafts = {_place(symbol): Candidates(symbol, codes) for symbol, codes in zip(todo, replies, strict=False)}
     return replace(context, files=files, evidence=await examine(files)), drafts
 
 
-def _place(symbol: Symbol) -> tuple[str, str]:
+async def _second(
+    runner: Runner,
+    context: Context,
+    drafts: dict[_Place, Candidates],
+    lint: Lint,
+    examine: Examine,
+    comparison: Comparison,
+) -> Choice:
+    """Have a second version written of each function whose versions can be compared, and choose; note it in ``drafts``.
+
+    It is the likeliest one, begun otherwise: two that were come to by different ways and agree are nearly always right
+    (docs/humaneval.md), and two that meet their sealed checks outvote a generated test.
+    """
+    places = [place for place, one in drafts.items() if comparable(context, one.symbol, comparison)]
+    tasks = [write(context, drafts[place].symbol, lint, 0) for place in places]
+    tasks = [replace(t, choices=1, corrections=0, prefill=f"{t.prefill}{FIRST_THINK}") for t in tasks]
+    replies = await runner.ask_all(tasks)
+    for place, more in zip(places, _found([drafts[place].symbol for place in places], replies), strict=True):
+        drafts[place] = Candidates(more.symbol, [*drafts[place].codes, *more.codes])
+    return await choose(context, [drafts[place] for place in places], examine, comparison)
+
+
+def _wanting(context: Context, blueprint: Blueprint, second: Choice) -> list[_Place]:
+    """Return the places of the functions that more versions are wanted of: what forbids a pass points at them, or two
+    versions of them do not agree. Of those that agree none are while only generated tests fail, which they outvote."""
+    blamed = [blame.symbol for blame in _blamed(context, blueprint.skeletons, wishes=False)]
+    sure = {_place(symbol) for symbol in second.sure} if _evidence(context).holds else set()
+    places = [_place(symbol) for symbol in [*blamed, *second.doubted]]
+    return [place for place in dict.fromkeys(places) if place not in sure]
+
+
+def _place(symbol: Symbol) -> _Place:
     return symbol.path, symbol.name
 
 
-def _found(symbols: Sequence[Symbol], replies: Sequence[list[str] | AgentFailure]) -> list[tuple[Symbol, list[str]]]:
+def _found(symbols: Sequence[Symbol], replies: Sequence[list[str] | AgentFailure]) -> list[Candidates]:
     """Return each symbol with the versions of it that came; none is no failure."""
-    return [(s, [] if isinstance(r, AgentFailure) else r) for s, r in zip(symbols, replies, strict=True)]
+    return [Candidates(s, [] if isinstance(r, AgentFailure) else r) for s, r in zip(symbols, replies, strict=True)]
 
 
 def _usable(reply: list[str] | AgentFailure) -> list[str]:
@@ -130,42 +164,17 @@ def _usable(reply: list[str] | AgentFailure) -> list[str]:
     return reply
 
 
-async def _better(
-    context: Context, found: Sequence[tuple[Symbol, list[str]]], examine: Examine
-) -> tuple[Context, list[Version]]:
-    """Return the project with those versions of functions in it that are measured to be better, and all versions.
-
-    The same code is measured once.
-    """
-    versions: list[Version] = []
-    for symbol, codes in found:
-        before = context.files  # every version takes the place of the same one
-        measured = {ast.dump(ast.parse(context.code[symbol.path])): _evidence(context)}
-        replies: Counter[str] = Counter()
-        for code in codes:
-            trial = {**before, symbol.path: filled(before, symbol, code)}
-            shape = ast.dump(ast.parse(trial[symbol.path]))
-            replies[shape] += 1
-            if shape not in measured:
-                measured[shape] = await examine(trial)
-            if measured[shape].merit > _evidence(context).merit:
-                context = replace(context, files=trial, evidence=measured[shape])
-            if not _evidence(context).counting_failures:
-                return context, []  # nothing is left to choose or to rule on
-        versions += [Version(function=symbol.name, replies=n, evidence=measured[s]) for s, n in replies.items()]
-    return context, versions
-
-
 def _evidence(context: Context) -> Evidence:
     assert context.evidence is not None  # noqa: S101  (`_draft` measured)
     return context.evidence
 
 
-def _blamed(context: Context, designed: Mapping[str, str]) -> list[_Blame]:
+def _blamed(context: Context, designed: Mapping[str, str], *, wishes: bool = True) -> list[_Blame]:
     """Return the functions that the facts point at, most facts first, each with its facts.
 
     A failing test points at the functions that its trace or its source names, a gap at those in its text.
     Where nothing failed, the judge's feedback points at what it names. Facts that name nothing are laid to ``main``.
+    Without ``wishes`` neither feedback nor what the linter says counts: more versions would be chosen by their looks.
     Each is as ``designed`` (path → skeleton), where that has it: what the last version made up is not asked for again.
     A module that was designed to be written as a whole is to blame as a whole.
     """
@@ -184,8 +193,9 @@ def _blamed(context: Context, designed: Mapping[str, str]) -> list[_Blame]:
     ]
     symbols += whole.values()
     texts = [(f"{f.source}\n{f.error}\n{f.location}", _fact(f)) for f in evidence.failures]
-    texts += [(gap, gap) for gap in evidence.gaps]
-    texts = texts or [(line, line) for line in context.feedback]
+    looks = set() if wishes else {str(finding) for finding in evidence.findings}
+    texts += [(gap, gap) for gap in evidence.gaps if gap not in looks]
+    texts = texts or [(line, line) for line in context.feedback if wishes]
     facts: dict[Symbol, list[str]] = {}
     for where, fact in texts:
         for symbol in symbols:

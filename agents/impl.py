@@ -5,7 +5,7 @@ from __future__ import annotations
 from agents.by_function import by_function
 from agents.context import Context
 from agents.edits import apply, change_from
-from agents.ports import Examine, Lint
+from agents.ports import Comparison, Examine, Lint
 from agents.runner import Runner, Task
 from agents.selection import interfaces, whole
 from agents.skeleton import missing_names, signature_gaps, stubs
@@ -19,13 +19,13 @@ MAX_FACTS = 8
 
 
 async def implement(
-    runner: Runner, context: Context, blueprint: Blueprint, lint: Lint, examine: Examine
+    runner: Runner, context: Context, blueprint: Blueprint, lint: Lint, examine: Examine, comparison: Comparison
 ) -> Implementation:
     """Return the code of the milestone: the stubs in ``context.files`` filled in, and targeted changes
     where the facts point. A small model goes function by function, a large one writes all at once."""
     if runner.model("impl").traits.step == "project":
         return await _at_once(runner, context, blueprint, lint)
-    return await by_function(runner, context, blueprint, lint, examine)
+    return await by_function(runner, context, blueprint, lint, examine, comparison)
 
 
 async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint: Lint) -> Implementation:

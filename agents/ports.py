@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -10,7 +10,9 @@ from schemas.call import CallRecord, ModelReply, ModelRequest, Outcome
 from schemas.evidence import Evidence
 
 __all__ = [
+    "Agreement",
     "Budget",
+    "Comparison",
     "Examine",
     "Journal",
     "Lint",
@@ -28,6 +30,32 @@ Progress = Callable[[int], None]
 
 Examine = Callable[[Mapping[str, str]], Awaitable[Evidence]]
 """The whole project, path → content → what was measured on it in the sandbox."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far several versions of a function come to the same."""
+
+    shares: Sequence[float]
+    """For each version, which share of the others comes to the same, on average over the calls that were tried, 0–1."""
+    enough: float
+    """Such a share makes sure of a version, where so many have a say."""
+
+
+class Comparison(Protocol):
+    """Tries versions of one function on the same further inputs."""
+
+    def possible(self, function: str) -> bool:
+        """Whether a call of ``function`` is known that inputs can be varied from."""
+
+    async def agreement(self, function: str, versions: Sequence[str], voters: Sequence[str]) -> Agreement | None:
+        """Compare each of ``versions`` with the ``voters``: modules that need no other module of the project. None
+        where too few of the inputs are good ones to tell by.
+
+        Raises:
+            Unavailable: the sandbox could not be made.
+        """
+
 
 Lint = Callable[[str, str], list[str]]
 """Path and source → what is certainly wrong in it (undefined names), one line each."""

@@ -230,7 +230,7 @@ async def _best_of(
     voters = [version for version, evidence in rounds.voters if evidence.merit[:2] == best[:2]]
     if not settings.run or len(voters) < FEWEST_VOTERS:
         return equals[0], measured[equals[0]], None, len(voters)
-    shares = await team.laboratory.agreement(equals, voters, calls_in(prompt))
+    shares = (await team.laboratory.agreement(equals, voters, calls_in(prompt))).shares
     chosen = equals[shares.index(max(shares))]
     return chosen, measured[chosen], max(shares), len(voters)
 

@@ -12,6 +12,7 @@ from agents.context import Context
 from agents.edits import apply
 from agents.finishing import FinishingAgent
 from orchestrator.attempt import Attempt
+from orchestrator.evidence.comparison import VariedCalls
 from orchestrator.evidence.static import certain_errors, misuses, tidy
 from orchestrator.rubric import evaluate
 from schemas.errors import AgentFailure, LimitReached, MilepostError, Unavailable
@@ -83,7 +84,9 @@ async def implement(attempt: Attempt) -> None:
     async def examine(files: Mapping[str, str]) -> Evidence:
         return await team.laboratory.examine(attempt.subject(dict(files)))
 
-    made = await impl.implement(attempt.runner, context, _ready(attempt.work.blueprint), certain_errors, examine)
+    comparison = VariedCalls(context, team.laboratory, team.events)
+    blueprint = _ready(attempt.work.blueprint)
+    made = await impl.implement(attempt.runner, context, blueprint, certain_errors, examine, comparison)
     for line in made.tolerated:
         team.events.write("edit_tolerated", place=line)
     files = {path: tidy(path, source) for path, source in apply(made.change, attempt.files).files.items()}

@@ -234,7 +234,7 @@ SMALL_STEPS = script(
     ("arch", arch("greeter/core.py")),
     ("arch", "```python\ndef greet(name: str) -> str:"),
     ("tester", python(CORE_TESTS)),
-    *[("impl", python(BAD_CORE))] * 4,
+    *[("impl", python(BAD_CORE))] * 5,
     ("evaluator", judgement()),
     ("spec", NO_CHANGE),
     ("impl", python(CORE)),

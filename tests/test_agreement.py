@@ -32,7 +32,7 @@ LITERALS = st.recursive(
 def shares(folder: Path, *versions: str, calls: list[str] = CALLS) -> list[float]:
     environment = ensure_environment(folder.parent / "cache", [])
     laboratory = Laboratory(Bubblewrap(), environment, RecordStore(folder / "facts"))
-    return asyncio.run(laboratory.agreement(versions, versions, calls))
+    return asyncio.run(laboratory.agreement(versions, versions, calls)).shares
 
 
 def test_the_version_that_most_others_agree_with_on_further_inputs_has_the_largest_share(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -13,14 +13,14 @@ from agents.context import Context
 from agents.critic import rule
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.pieces import filled, write
-from agents.ports import Examine, Traits
+from agents.ports import Agreement, Examine, Traits
 from agents.prompts.render import render
 from agents.skeleton import Symbol, placeholder, stubs
 from orchestrator.evidence.static import certain_errors
 from schemas.architecture import Architecture, Blueprint
 from schemas.code_change import Implementation, Version
 from schemas.errors import InvalidOutput
-from schemas.evidence import Evidence
+from schemas.evidence import Evidence, Finding
 from schemas.idea import Idea
 from schemas.milestone import Criterion, Milestone
 from schemas.test_report import Failure, TestReport, TestResult
@@ -32,6 +32,7 @@ RIGHT = STUB.replace("raise NotImplementedError", "return 2 * n")
 WRONG = STUB.replace("raise NotImplementedError", "return n")
 WORSE = STUB.replace("raise NotImplementedError", "return n - 1")
 CHECK = "from calc import double\nassert double(2) == 4"
+DOUBLE, TWICE = RIGHT.replace("2 * n", "n + n"), RIGHT.replace("2 * n", "sum([n, n])")
 TEST = "def test_double():\n    assert double(1) == 3 and triple\n"
 IDEA = Idea.model_validate(
     {
@@ -54,9 +55,9 @@ def report(ok: bool, failure: Failure) -> TestReport:
 
 def measure(source: str) -> Evidence:
     """What a sandbox would say: the sealed check wants 2 * n, the generated test wants 3 from 1."""
-    wanted = 'def double(n: int) -> int:\n    """Return twice ``n``."""\n    return 2 * n'
+    right = any(doubled in source for doubled in ("return 2 * n", "return n + n", "return sum([n, n])"))
     return Evidence(
-        acceptance=report(wanted in source, Failure(test="AC1", error="assert 2 == 4", location="", source=CHECK)),
+        acceptance=report(right, Failure(test="AC1", error="assert 2 == 4", location="", source=CHECK)),
         generated=report(
             False, Failure(test="tests/t.py::test_double", error="assert 2 == 3", location="", source=TEST)
         ),
@@ -64,24 +65,54 @@ def measure(source: str) -> Evidence:
     )
 
 
-def examiner(seen: list[str], *, passing: bool) -> Examine:
+def examiner(seen: list[str], *, passing: bool, findings: Sequence[Finding] = ()) -> Examine:
     async def examine(files: Mapping[str, str]) -> Evidence:
         seen.append(files["calc.py"])
-        found = measure(files["calc.py"])
+        found = measure(files["calc.py"]).model_copy(update={"findings": [*findings]})
         return found.model_copy(update={"generated": found.acceptance}) if passing else found
 
     return examine
 
 
+@dataclass
+class Compared:
+    """A comparison that comes to what it was told, one time after the other; without that none is possible."""
+
+    shares: list[float | None] = field(default_factory=list)
+    asked: list[Sequence[str]] = field(default_factory=list)
+
+    def possible(self, function: str) -> bool:
+        return function == "double" and bool(self.shares)
+
+    async def agreement(self, function: str, versions: Sequence[str], voters: Sequence[str]) -> Agreement | None:
+        assert function == "double"
+        self.asked.append(voters)
+        share = self.shares[len(self.asked) - 1]
+        # The later one of equals has the most agreement.
+        return None if share is None else Agreement([*[0.0] * (len(versions) - 1), share], enough=0.9)
+
+
 def implement(
-    *codes: str, files: Mapping[str, str] | None = None, attempt: int = 1, passing: bool = False
+    *codes: str,
+    files: Mapping[str, str] | None = None,
+    attempt: int = 1,
+    passing: bool = False,
+    compared: Compared | None = None,
+    findings: Sequence[Finding] = (),
 ) -> tuple[Implementation, list[str], ScriptedModel]:
     one = replace(SMALL, choices=1)  # a backend that gives one reply a call
     model = ScriptedModel([ScriptedReply(agent="impl", reply=python(code)) for code in codes], traits=one)
     context = Context(idea=IDEA, milestone=MILESTONE, turn=attempt, files=files or {"calc.py": STUB})
     seen: list[str] = []
     made = asyncio.run(
-        by_function(runner_for(model), context, BLUEPRINT, certain_errors, examiner(seen, passing=passing))
+        by_function(
+            runner_for(model),
+            context,
+            BLUEPRINT,
+            certain_errors,
+            examiner(seen, passing=passing, findings=findings),
+            compared or Compared(),
+        )
     )
     return made, seen, model
 
@@ -132,6 +163,44 @@ def test_versions_are_measured_again_once_a_sealed_check_no_longer_hides_the_gen
     assert {v.function for v in made.versions} == {"double", "triple"}
 
 
+def test_two_likeliest_versions_that_agree_outvote_a_generated_test_and_no_more_are_asked_for() -> None:
+    made, _, model = implement(RIGHT, DOUBLE, compared=Compared([1.0]))
+    assert [(r.sample, r.temperature) for r in model.requests] == [(0, 0.0), (0, 0.0)]
+    assert [v.replies for v in made.versions] == [1, 1]
+
+
+def test_the_second_version_is_begun_otherwise_than_the_first() -> None:
+    _, _, model = implement(RIGHT, DOUBLE, passing=True, compared=Compared([1.0]))
+    first, second = (request.prefill or "" for request in model.requests)
+    assert second == f"{first}    #"
+
+
+def test_two_that_meet_the_checks_and_differ_are_a_reason_for_more_and_most_decide() -> None:
+    compared = Compared([0.5, 0.8])
+    made, _, model = implement(RIGHT, DOUBLE, *[TWICE] * 4, passing=True, compared=compared)
+    assert made.change.writes[0].content.strip() == TWICE.strip()
+    assert [len(voters) for voters in compared.asked] == [2, 6]
+    assert len(model.requests) == 6
+
+
+def test_two_that_nothing_can_be_told_of_are_taken_as_they_were_without_a_comparison() -> None:
+    _, _, model = implement(RIGHT, DOUBLE, passing=True, compared=Compared([None]))
+    assert len(model.requests) == 2
+
+
+def test_versions_that_fail_a_sealed_check_are_not_made_sure_of_by_agreement() -> None:
+    compared = Compared([1.0, 1.0])
+    made, _, _ = implement(WRONG, WORSE, *[RIGHT] * 4, compared=compared)
+    assert made.change.writes[0].content.strip() == RIGHT.strip()
+    assert [len(voters) for voters in compared.asked] == [4]
+
+
+def test_what_only_the_linter_says_is_no_reason_for_more_versions() -> None:
+    finding = Finding(tool="lint", rule="ANN201", path="calc.py", line=1, message="double has no type")
+    _, _, model = implement(RIGHT, passing=True, findings=[finding])
+    assert len(model.requests) == 1
+
+
 def test_a_reply_that_is_no_code_is_no_candidate() -> None:
     made, _, _ = implement("nonsense (", *[RIGHT] * 3, "nonsense (", *[RIGHT] * 5)
     assert made.change.writes[0].content.strip() == RIGHT.strip()
@@ -150,7 +219,7 @@ def test_a_module_that_offers_an_object_is_written_and_judged_as_a_whole() -> No
     context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": skeleton})
     blueprint = BLUEPRINT.model_copy(update={"skeletons": {"calc.py": skeleton}})
     examine = examiner([], passing=True)
-    made = asyncio.run(by_function(runner_for(model), context, blueprint, certain_errors, examine))
+    made = asyncio.run(by_function(runner_for(model), context, blueprint, certain_errors, examine, Compared()))
     assert made.change.writes[0].content.strip() == RIGHT.strip()
     assert all("Write calc.py with double, as a whole" in r.messages[0].content for r in model.requests)
 
@@ -209,7 +278,7 @@ def boxes(*codes: str) -> str:
     )
     context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": BOX})
     blueprint = BLUEPRINT.model_copy(update={"skeletons": {"calc.py": BOX}})
-    made = asyncio.run(by_function(runner_for(model), context, blueprint, certain_errors, sized))
+    made = asyncio.run(by_function(runner_for(model), context, blueprint, certain_errors, sized, Compared()))
     return made.change.writes[0].content
 
 

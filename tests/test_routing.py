@@ -200,7 +200,7 @@ def test_what_was_approved_may_be_refactored_or_finished(tmp_path: Path) -> None
 
 
 def test_a_small_model_goes_the_same_way(tmp_path: Path) -> None:
-    lines = [*SMALL_STEPS[:10], *script(to("engineer")), SMALL_STEPS[11]]
+    lines = [*SMALL_STEPS[:11], *script(to("engineer")), SMALL_STEPS[12]]
     model = ScriptedModel([*lines, *script(("evaluator", judgement())), *SMALL_STEPS[-5:]], traits=SMALL)
     done = plan(tmp_path, model)
     assert (done.code, len(done.report.milestones[0].attempts)) == (ExitCode.OK, 1)

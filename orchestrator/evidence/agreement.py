@@ -16,10 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import RootModel, ValidationError
+from pydantic import Field, RootModel, ValidationError
 
 from orchestrator.sandbox.port import Command, Sandbox
 from orchestrator.scratch import scratch
+from schemas.base import Schema
 
 __all__ = ["HARNESS", "Shares", "measured", "varied"]
 
@@ -29,8 +30,13 @@ CALLS = 40
 SECONDS = 60.0
 
 
-class Shares(RootModel[list[float]]):
+class Shares(Schema):
+    """What the comparison of several versions came to."""
+
+    shares: list[float]
     """For each version, which share of the other voters comes to the same, on average over the calls (0–1)."""
+    calls: int = Field(ge=0)
+    """On how many calls that rests: those that most voters refuse are left out."""
 
 
 class _Results(RootModel[list[list[str | None]]]):
@@ -127,7 +133,7 @@ async def measured(
             own = version in voters
             if (outcome := of[version][number]) is not None and len(voters) > own:
                 shares[version] += (outcomes[outcome] - own) / (len(voters) - own)
-    return Shares([shares[version] / counted if counted else 0.0 for version in versions])
+    return Shares(shares=[shares[version] / counted if counted else 0.0 for version in versions], calls=counted)
 
 
 async def _rows(

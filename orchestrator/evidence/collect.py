@@ -104,7 +104,7 @@ class Laboratory:
         """
         return await self._once("scrutinised", subject, self._scrutinised)
 
-    async def agreement(self, versions: Sequence[str], voters: Sequence[str], calls: Sequence[str]) -> list[float]:
+    async def agreement(self, versions: Sequence[str], voters: Sequence[str], calls: Sequence[str]) -> agreement.Shares:
         """Return which share of the other ``voters`` comes to the same as each of ``versions`` (0–1) on calls like
         ``calls``; all are programs of one file. It is no fact itself: see `orchestrator.evidence.agreement`.
 
@@ -113,12 +113,12 @@ class Laboratory:
         """
         tried = agreement.varied(calls)
         tool = digest_of(agreement.HARNESS.read_text(encoding="utf-8"))
-        key = ["agreement", 2, list(versions), list(voters), tried, tool, self.environment.path.name]
+        key = ["agreement", 3, list(versions), list(voters), tried, tool, self.environment.path.name]
         kept = self.store.fact(key, agreement.Shares)
         if kept is None:
             kept = await agreement.measured(self.sandbox, self.environment.path, versions, voters, tried)
             self.store.keep_fact(key, kept)
-        return kept.root
+        return kept
 
     async def start(self, files: Mapping[str, str], argv: tuple[str, ...], seconds: float) -> Execution:
         """Really run a command of the project ``files``; nothing of it is kept as a fact."""

@@ -26,6 +26,7 @@ from benchmarks.overhead.workloads.probe import Probe
 from orchestrator.compose import Models, build_sandbox, build_team, cache_folder
 from orchestrator.config import AGENTS, Settings
 from orchestrator.evidence.collect import Laboratory, Subject
+from orchestrator.evidence.comparison import VariedCalls
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.ledger import Ledger
 from orchestrator.rubric import evaluate
@@ -180,7 +181,8 @@ async def _milestone(team: Team, ledger: Ledger, milestone: Milestone) -> None:
     tests = await tester.write_tests(runner, context, specification, blueprint, _no_misuses)
     context = replace(context, files=apply(tests.change, dict(context.files)).files)
     while True:
-        made = await impl.implement(runner, context, blueprint, _no_lint, _examined)
+        comparison = VariedCalls(context, team.laboratory, team.events)
+        made = await impl.implement(runner, context, blueprint, _no_lint, _examined, comparison)
         files = apply(made.change, dict(context.files)).files
         evidence = passing(files)
         evaluation = evaluate(await evaluator.judge(runner, replace(context, files=files), evidence), evidence)
