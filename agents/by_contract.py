@@ -22,6 +22,7 @@ from agents.merging import merge, wire
 from agents.names import Definition, ambiguous, hoist, top_names, undefined
 from agents.parsing import parse_module
 from agents.ports import Misuses
+from agents.programs import opening
 from agents.runner import Runner, Task
 from agents.signatures import CHOICES, methods, signature, without_hints
 from agents.skeleton import module_path, placeholder
@@ -45,25 +46,26 @@ async def by_contract(
     again: bool,
 ) -> dict[str, str]:
     """Return path → skeleton of the functions and classes of ``contracts``: classes first, and of the functions only
-    those that are no methods of theirs.
+    those that are no methods of theirs. A function that the user has begun is taken as it was written.
 
     What the project has already is left alone, unless it is asked for ``again``.
 
     Raises:
         InvalidOutput: no version of a signature is usable.
     """
-    # `main` is wired by `agents.entry`.
+    required = {name for names in context.required.values() for name in names}
+    files = _given(context, planned, required | {contract.name for contract in contracts})
+    # `main` is wired by `agents.entry`; what the user has given stays as it is.
     wired = {"main"} if entry_points(context) else set()
+    wired |= {name for path, source in files.items() for name in top_names(parse_module(source, path))}
     there = wired | {name for path, source in context.code.items() for name in top_names(parse_module(source, path))}
     wanted = [c for c in contracts if c.kind in ("function", "class") and c.name.isidentifier()]
     wanted = [c for c in wanted if c.name not in (wired if again else there)]
     wanted = list({c.name: c for c in reversed(wanted)}.values())[::-1]  # of several of one name the first
     wanted += _uncontracted(context, {*there, *(c.name for c in wanted)})
     specified = {c.name for c in contracts} | {name for feature in context.idea.features for name in calls(feature)}
-    files: dict[str, str] = {}
     classes = [c for c in wanted if c.kind == "class"]
     await _design(runner, context, classes, specified, planned, misuses, files)
-    required = {name for names in context.required.values() for name in names}
     own = {**{path: source for path, source in context.code.items() if path in context.focus}, **files}
     inside = {m for source in own.values() for m in methods(source)} - required - of_modules(context)
     functions = [c for c in wanted if c.kind != "class" and c.name not in inside]
@@ -77,6 +79,20 @@ async def by_contract(
         path = _home(name, context, planned)
         files[path] = merge(files.get(path) or context.code.get(path) or "", placeholder(name))
     return files
+
+
+def _given(context: Context, planned: Sequence[PlannedFile], wanted: Collection[str]) -> dict[str, str]:
+    """Return path → module of the code that the milestone's description, or the idea's summary, ends in: a function
+    with signature and docstring that is ``wanted`` and not there yet, and what stands above it."""
+    there = {name for path, source in context.code.items() for name in top_names(parse_module(source, path))}
+    for text in (context.milestone.description, context.idea.summary):
+        code = opening(text)
+        last = parse_module(code, "description").body[-1:] if code else []
+        for node in (n for n in last if isinstance(n, Definition) and n.name in {*wanted} - there):
+            path = _home(node.name, context, planned)
+            stub = f"{code.rstrip()}\n{' ' * node.body[0].col_offset}raise NotImplementedError\n"
+            return {path: merge(context.code.get(path, ""), stub)}
+    return {}
 
 
 async def _design(

@@ -290,3 +290,46 @@ def test_functions_that_a_milestones_criteria_write_as_calls_are_asked_for() -> 
     model = ScriptedModel([ScriptedReply(agent="spec", reply=spec("halve"))], traits=SMALL)
     asyncio.run(specify(runner_for(model), Context(idea=IDEA, milestone=milestone, turn=1)))
     assert '"contracts": halve, and what else is new' in model.requests[0].messages[0].content
+
+
+GIVEN = """
+Double a number.
+
+from math import pi
+
+def half(n):
+    return n / pi * pi / 2
+
+def double(n, times=1):
+    '''Return twice n, so often.
+
+    >>> double(2)
+    4
+    '''"""
+
+
+def given(text: str, *, code: str = "") -> tuple[dict[str, str], int]:
+    model = ScriptedModel([ScriptedReply(agent="arch", reply=FITS, repeat=True)], traits=SMALL)
+    milestone = MILESTONE.model_copy(update={"description": text})
+    context = Context(idea=IDEA, milestone=milestone, turn=1, files={"calc.py": code} if code else {})
+    made = asyncio.run(by_contract(runner_for(model), context, [DOUBLE], PLANNED, misuses, again=False))
+    return made, len(model.requests)
+
+
+def test_a_function_that_the_user_has_begun_is_taken_as_it_is_with_what_stands_above_it() -> None:
+    made, calls = given(GIVEN)
+    assert calls == 0
+    assert [symbol.name for symbol in stubs("calc.py", made["calc.py"])] == ["double"]
+    assert "def double(n, times=1):" in made["calc.py"]
+    assert ">>> double(2)" in made["calc.py"]
+    assert "return n / pi * pi / 2" in made["calc.py"]
+
+
+def test_code_of_another_function_is_not_the_milestones() -> None:
+    made, calls = given(GIVEN.replace("double", "treble"))
+    assert calls == 1
+    assert "treble" not in made["calc.py"]
+
+
+def test_what_the_user_has_begun_and_is_there_by_now_stays() -> None:
+    assert given(GIVEN, code=RIGHT) == ({}, 0)

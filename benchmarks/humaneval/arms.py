@@ -170,7 +170,7 @@ def idea_of(problem: Problem) -> Idea:
     ]
     checks += [
         AcceptanceCheck(id=f"AC{n}", statement=check.statement, check=f"from {MODULE} import {name}\n{check.check}")
-        for n, check in enumerate(checks_in(problem.prompt, MODULE), 1)
+        for n, check in enumerate(checks_in(problem.prompt, MODULE, plain=True), 1)
     ]
     text = problem.prompt.strip()
     return Idea(

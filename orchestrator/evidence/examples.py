@@ -35,13 +35,14 @@ LONGEST = 400
 """Characters of a call, and of what it returns, in a line of text."""
 
 
-def checks_in(prompt: str, module: str) -> list[AcceptanceCheck]:
+def checks_in(prompt: str, module: str, *, plain: bool = False) -> list[AcceptanceCheck]:
     """Return a check for each example in ``prompt`` that shows a result; none where they can't be read, or for one of
     thousands of characters.
 
     An example is run in a copy of ``module``'s names, behind those statements before it that show none. What it prints,
     white space at the ends apart, must be what is shown, or show the same value; where that is a traceback, it must
-    raise that error. A call in the text, of literals only, must return the literal that stands behind it.
+    raise that error. A call in the text, of literals only, must return the literal that stands behind it; ``plain``:
+    one in an example that shows a literal too, as people write checks by hand.
     """
     text = _CLOSING.sub(r"\1\n", prompt)
     try:
@@ -54,8 +55,9 @@ def checks_in(prompt: str, module: str) -> list[AcceptanceCheck]:
         if not example.want and example.exc_msg is None:
             before.append(example.source)
         elif len(checks) < MOST and _compiles(example.source):
+            name, pair = f"E{len(checks) + 1}", _pair(example) if plain and not before else None
             with contextlib.suppress(ValidationError):  # longer than a check may be
-                checks.append(_check(f"E{len(checks) + 1}", module, before, example))
+                checks.append(_call_check(name, module, *pair) if pair else _check(name, module, before, example))
     shown = {_plain(example.source) for example in examples}
     for call, returned in _returning(text):
         if len(checks) < MOST and call not in shown:
@@ -63,6 +65,15 @@ def checks_in(prompt: str, module: str) -> list[AcceptanceCheck]:
             with contextlib.suppress(ValidationError):  # nested deeper than a check may be
                 checks.append(_call_check(f"E{len(checks) + 1}", module, call, returned))
     return checks
+
+
+def _pair(example: doctest.Example) -> tuple[str, str] | None:
+    """Return the call and the literal of an example that is no more than these."""
+    source = example.source.strip()
+    name = _CALLED.match(source)
+    shown, end = _literal(example.want.strip(), 0) if example.exc_msg is None else ("", 0)
+    whole = name is not None and _call(source, name) == source and end == len(example.want.strip())
+    return (_plain(source), shown) if whole and shown else None
 
 
 def calls_in(prompt: str) -> list[str]:
