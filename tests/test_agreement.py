@@ -29,10 +29,10 @@ LITERALS = st.recursive(
 )
 
 
-def shares(folder: Path, *versions: str, calls: list[str] = CALLS) -> list[float]:
+def shares(folder: Path, *versions: str, calls: list[str] = CALLS, errors: bool = False) -> list[float]:
     environment = ensure_environment(folder.parent / "cache", [])
     laboratory = Laboratory(Bubblewrap(), environment, RecordStore(folder / "facts"))
-    return asyncio.run(laboratory.agreement(versions, versions, calls)).shares
+    return asyncio.run(laboratory.agreement(versions, versions, calls, errors=errors)).shares
 
 
 def test_the_version_that_most_others_agree_with_on_further_inputs_has_the_largest_share(tmp_path: Path) -> None:
@@ -49,6 +49,15 @@ def test_what_does_not_end_or_breaks_agrees_with_nobody(tmp_path: Path) -> None:
     right, also, endless, broken = shares(tmp_path, RIGHT, ALSO, ENDLESS, "def top(:")
     assert (right, endless, broken) == (also, 0.0, 0.0)
     assert right > 0
+
+
+def test_to_refuse_with_the_same_error_is_to_agree_only_where_errors_count(tmp_path: Path) -> None:
+    start = "def top(items):\n    if len(items) != 2:\n        raise "
+    one, other = f"{start}ValueError\n    return 1\n", f"{start}ValueError('no')\n    return 1\n"
+    third = f"{start}KeyError\n    return 1\n"
+    assert shares(tmp_path, one, other, errors=True) == [1.0, 1.0]
+    assert shares(tmp_path, one, third, errors=True)[0] < 1.0
+    assert shares(tmp_path, one, third, errors=False) == [1.0, 1.0]
 
 
 def test_what_a_version_prints_is_not_taken_for_what_it_returns(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ HARNESS = Path(__file__).with_name("agreement_harness.py").resolve()
 CALLS = 40
 """So many calls are tried."""
 SECONDS = 60.0
+RAISES = "raises "
+"""What the harness writes of a call that raised begins with this; no literal's text does."""
 
 
 class Shares(Schema):
@@ -112,16 +114,26 @@ def _rearranged(items: list[Any], like: Sequence[Any], lot: random.Random) -> li
 
 
 async def measured(
-    sandbox: Sandbox, environment: Path, versions: Sequence[str], voters: Sequence[str], calls: Sequence[str]
+    sandbox: Sandbox,
+    environment: Path,
+    versions: Sequence[str],
+    voters: Sequence[str],
+    calls: Sequence[str],
+    *,
+    errors: bool,
 ) -> Shares:
-    """Return for each of ``versions`` which share of the other ``voters`` comes to the same, on average over ``calls``;
-    calls that most voters refuse are left out. All zero where nothing could be run.
+    """Return for each of ``versions`` which share of the other ``voters`` comes to the same, on average over ``calls``.
+
+    With ``errors`` to raise the same error is to come to the same; without, calls that most voters refuse are left out.
+    All zero where nothing could be run.
 
     Raises:
         Unavailable: the sandbox could not be made.
     """
     different = list(dict.fromkeys([*versions, *voters]))
     rows = await _rows(sandbox, environment, different, calls)
+    if not errors:
+        rows = [[None if outcome and outcome.startswith(RAISES) else outcome for outcome in row] for row in rows]
     of = dict(zip(different, rows, strict=True))
     shares, counted = dict.fromkeys(different, 0.0), 0
     for number in range(len(calls)):

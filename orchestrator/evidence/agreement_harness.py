@@ -26,7 +26,8 @@ _DUMPABLE = 4
 
 
 def main(plan: str) -> int:
-    """Write, for each program, a list with what each call came to; null where it raised or took too long."""
+    """Write, for each program, a list with what each call came to: its value, or ``raises`` and the error's name; null
+    where that can't be told, or it took too long."""
     out = int(os.environ.pop("MILEPOST_REPORT_FD"))
     # What runs in the children must reach neither the report nor this process's memory or files.
     ctypes.CDLL(None).prctl(_DUMPABLE, 0, 0, 0, 0)
@@ -87,6 +88,10 @@ def _evaluate(program: str, calls: list[str], stream: Any) -> None:
         signal.alarm(_CALL_SECONDS)
         try:
             shown = _shown(eval(call, dict(space)), _DEPTH)[:_LONGEST]  # noqa: S307  (as above)
+        except _TooLongError:
+            shown = None
+        except Exception as error:
+            shown = f"raises {type(error).__name__[:80]}"
         except BaseException:
             shown = None
         signal.alarm(0)
@@ -94,8 +99,12 @@ def _evaluate(program: str, calls: list[str], stream: Any) -> None:
         stream.flush()
 
 
+class _TooLongError(Exception):
+    pass
+
+
 def _too_long(*_: object) -> None:
-    raise TimeoutError
+    raise _TooLongError
 
 
 def _shown(value: object, depth: int) -> str:

@@ -104,19 +104,22 @@ class Laboratory:
         """
         return await self._once("scrutinised", subject, self._scrutinised)
 
-    async def agreement(self, versions: Sequence[str], voters: Sequence[str], calls: Sequence[str]) -> agreement.Shares:
+    async def agreement(
+        self, versions: Sequence[str], voters: Sequence[str], calls: Sequence[str], *, errors: bool = False
+    ) -> agreement.Shares:
         """Return which share of the other ``voters`` comes to the same as each of ``versions`` (0–1) on calls like
-        ``calls``; all are programs of one file. It is no fact itself: see `orchestrator.evidence.agreement`.
+        ``calls``; all are programs of one file. ``errors``: whether to refuse an input is a result like others.
+        It is no fact itself: see `orchestrator.evidence.agreement`.
 
         Raises:
             Unavailable: the sandbox could not be made.
         """
         tried = agreement.varied(calls)
         tool = digest_of(agreement.HARNESS.read_text(encoding="utf-8"))
-        key = ["agreement", 3, list(versions), list(voters), tried, tool, self.environment.path.name]
+        key = ["agreement", 3, list(versions), list(voters), tried, errors, tool, self.environment.path.name]
         kept = self.store.fact(key, agreement.Shares)
         if kept is None:
-            kept = await agreement.measured(self.sandbox, self.environment.path, versions, voters, tried)
+            kept = await agreement.measured(self.sandbox, self.environment.path, versions, voters, tried, errors=errors)
             self.store.keep_fact(key, kept)
         return kept
 

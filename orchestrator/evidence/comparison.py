@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agents.context import Context
+from agents.contracts import refuses
 from agents.parsing import parse_module
 from agents.ports import Agreement
 from orchestrator.evidence.collect import Laboratory
@@ -18,13 +19,14 @@ from orchestrator.rubric import sure
 __all__ = ["VariedCalls", "calls_of"]
 
 FEWEST_CALLS = 10
-"""Of fewer calls that most versions give a result for nothing is concluded: all may come to the same on those that the
-checks show."""
+"""From fewer calls that most versions give a result for nothing is concluded: all may come to the same on those that
+the checks show."""
 
 
 @dataclass(frozen=True)
 class VariedCalls:
-    """Compares versions of the functions of one milestone (a `agents.ports.Comparison`)."""
+    """Compares versions of the functions of one milestone (a `agents.ports.Comparison`). Where something is said of
+    what a function refuses, to refuse is a result like others."""
 
     context: Context
     laboratory: Laboratory
@@ -40,7 +42,8 @@ class VariedCalls:
         Raises:
             Unavailable: the sandbox could not be made.
         """
-        found = await self.laboratory.agreement(versions, voters, calls_of(function, self.context))
+        calls, errors = calls_of(function, self.context), refuses(function, self.context)
+        found = await self.laboratory.agreement(versions, voters, calls, errors=errors)
         enough = sure(len(voters))
         self.events.write(
             "agreement", function=function, shares=found.shares, enough=enough, voters=len(voters), calls=found.calls
