@@ -60,8 +60,10 @@ async def by_function(
     second = await _second(runner, state, drafts, lint, examine, comparison) if sample == 0 else Choice(state)
     state, versions = second.context, [*second.versions]
     # While a sealed check fails, only that is looked at; when it holds, the generated tests come into sight.
-    while begun := [drafts.pop(place) for place in _wanting(state, blueprint, second) if place in drafts]:
-        tasks = [replace(write(state, one.symbol, lint, sample + 1), corrections=0) for one in begun]
+    while wanting := {p: facts for p, facts in _wanting(state, blueprint, second).items() if p in drafts}:
+        begun = [drafts.pop(place) for place in wanting]
+        asked = zip(begun, wanting.values(), strict=True)
+        tasks = [replace(write(state, one.symbol, lint, sample + 1, facts), corrections=0) for one, facts in asked]
         found = _found([one.symbol for one in begun], await runner.ask_all(tasks))
         for one, more in zip(begun, found, strict=True):
             both = Candidates(one.symbol, [*one.codes, *more.codes])
@@ -140,13 +142,15 @@ async def _second(
     return await choose(context, [drafts[place] for place in places], examine, comparison)
 
 
-def _wanting(context: Context, blueprint: Blueprint, second: Choice) -> list[_Place]:
-    """Return the places of the functions that more versions are wanted of: what forbids a pass points at them, or two
-    versions of them do not agree. Of those that agree none are while only generated tests fail, which they outvote."""
-    blamed = [blame.symbol for blame in _blamed(context, blueprint.skeletons, wishes=False)]
-    sure = {_place(symbol) for symbol in second.sure} if _evidence(context).holds else set()
-    places = [_place(symbol) for symbol in [*blamed, *second.doubted]]
-    return [place for place in dict.fromkeys(places) if place not in sure]
+def _wanting(context: Context, blueprint: Blueprint, second: Choice) -> dict[_Place, list[str]]:
+    """Return the places of the functions that more versions are wanted of, with what these are told: what forbids a
+    pass points at them, or two versions of them do not agree. Of those that agree none are while only generated tests
+    fail, which they outvote; and of generated tests nobody is told, so that versions can speak for or against them."""
+    holds, blamed = _evidence(context).holds, _blamed(context, blueprint.skeletons, wishes=False)
+    wanting = {_place(blame.symbol): [] if holds else blame.facts for blame in blamed}
+    wanting |= {_place(symbol): [] for symbol in second.doubted if _place(symbol) not in wanting}
+    sure = {_place(symbol) for symbol in second.sure} if holds else set()
+    return {place: facts for place, facts in wanting.items() if place not in sure}
 
 
 def _place(symbol: Symbol) -> _Place:
