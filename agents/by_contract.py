@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
+from agents.begun import as_stub, begun
 from agents.context import Context
 from agents.contracts import (
     called_in_checks,
@@ -19,10 +20,9 @@ from agents.contracts import (
 )
 from agents.entry import entry_points
 from agents.merging import merge, wire
-from agents.names import Definition, ambiguous, hoist, top_names, undefined
+from agents.names import Definition, ambiguous, assigned, hoist, top_names, undefined
 from agents.parsing import parse_module
 from agents.ports import Misuses
-from agents.programs import opening
 from agents.runner import Runner, Task
 from agents.signatures import CHOICES, methods, signature, without_hints
 from agents.skeleton import module_path, placeholder
@@ -54,10 +54,10 @@ async def by_contract(
         InvalidOutput: no version of a signature is usable.
     """
     required = {name for names in context.required.values() for name in names}
-    files = _given(context, planned, required | {contract.name for contract in contracts})
+    asked = [*contracts, *_uncontracted(context, {contract.name for contract in contracts})]
+    files, given = _given(context, asked, planned, misuses)
     # `main` is wired by `agents.entry`; what the user has given stays as it is.
-    wired = {"main"} if entry_points(context) else set()
-    wired |= {name for path, source in files.items() for name in top_names(parse_module(source, path))}
+    wired = given | ({"main"} if entry_points(context) else set())
     there = wired | {name for path, source in context.code.items() for name in top_names(parse_module(source, path))}
     wanted = [c for c in contracts if c.kind in ("function", "class") and c.name.isidentifier()]
     wanted = [c for c in wanted if c.name not in (wired if again else there)]
@@ -81,18 +81,26 @@ async def by_contract(
     return files
 
 
-def _given(context: Context, planned: Sequence[PlannedFile], wanted: Collection[str]) -> dict[str, str]:
-    """Return path → module of the code that the milestone's description, or the idea's summary, ends in: a function
-    with signature and docstring that is ``wanted`` and not there yet, and what stands above it."""
-    there = {name for path, source in context.code.items() for name in top_names(parse_module(source, path))}
-    for text in (context.milestone.description, context.idea.summary):
-        code = opening(text)
-        last = parse_module(code, "description").body[-1:] if code else []
-        for node in (n for n in last if isinstance(n, Definition) and n.name in {*wanted} - there):
-            path = _home(node.name, context, planned)
-            stub = f"{code.rstrip()}\n{' ' * node.body[0].col_offset}raise NotImplementedError\n"
-            return {path: merge(context.code.get(path, ""), stub)}
-    return {}
+def _given(
+    context: Context, contracts: Sequence[Contract], planned: Sequence[PlannedFile], misuses: Misuses
+) -> tuple[dict[str, str], set[str]]:
+    """Return path → module with the function that the user has begun, where that is one of ``contracts``, is not there
+    yet and can be called as the checks do; and the names that the user has given, then or before."""
+    code = begun(context)
+    tree = parse_module(code, "description")
+    last = tree.body[-1] if code else None
+    contract = next((c for c in contracts if isinstance(last, Definition) and c.name == last.name), None)
+    if contract is None or not isinstance(last, Definition) or objects(context):
+        return {}, set()
+    names = {node.name for node in tree.body if isinstance(node, Definition)}
+    names |= {name for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) for name in assigned(node)}
+    there = {name for source in context.code.values() for name in top_names(parse_module(source, "module"))}
+    if contract.name in there:
+        return {}, names & there
+    path = _home(contract.name, context, planned)
+    stub = as_stub(code, last)
+    files = {path: merge(context.code[path], stub) if context.code.get(path) else stub}
+    return ({}, set()) if _complaints(context, contract, files, misuses) else (files, names)
 
 
 async def _design(

@@ -57,7 +57,8 @@ async def by_function(
     """
     sample = SAMPLES * context.sample
     state, drafts = await _draft(runner, context, blueprint, lint, examine, sample)
-    second = await _second(runner, state, drafts, lint, examine, comparison) if sample == 0 else Choice(state)
+    begins = sample == 0 and runner.model("impl").traits.prefill  # else the second would be the first once more
+    second = await _second(runner, state, drafts, lint, examine, comparison) if begins else Choice(state)
     state, versions = second.context, [*second.versions]
     # While a sealed check fails, only that is looked at; when it holds, the generated tests come into sight.
     while wanting := {p: facts for p, facts in _wanting(state, blueprint, second).items() if p in drafts}:
@@ -146,10 +147,12 @@ def _wanting(context: Context, blueprint: Blueprint, second: Choice) -> dict[_Pl
     """Return the places of the functions that more versions are wanted of, with what these are told: what forbids a
     pass points at them, or two versions of them do not agree. Of those that agree none are while only generated tests
     fail, which they outvote; and of generated tests nobody is told, so that versions can speak for or against them."""
-    holds, blamed = _evidence(context).holds, _blamed(context, blueprint.skeletons, wishes=False)
-    wanting = {_place(blame.symbol): [] if holds else blame.facts for blame in blamed}
+    evidence, blamed = _evidence(context), _blamed(context, blueprint.skeletons, wishes=False)
+    wanting = {_place(blame.symbol): [] if evidence.holds else blame.facts for blame in blamed}
     wanting |= {_place(symbol): [] for symbol in second.doubted if _place(symbol) not in wanting}
-    sure = {_place(symbol) for symbol in second.sure} if holds else set()
+    runs = evidence.program is None or evidence.program.ok
+    only_generated = evidence.holds and runs and not evidence.contract_gaps
+    sure = {_place(symbol) for symbol in second.sure} if only_generated else set()
     return {place: facts for place, facts in wanting.items() if place not in sure}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from agents.context import Context
+from agents.contracts import called
 from agents.names import imported_names
 from agents.parsing import parse_module
 from agents.pieces import filled
@@ -36,19 +37,21 @@ class Choice:
     """The project with the versions in it that were taken, and what was measured on it."""
     versions: Sequence[Version] = ()
     """All of them, for the Critic to rule by; none where nothing is left to rule on."""
-    sure: set[Symbol] = field(default_factory=set)
-    """Functions that enough versions agree on, and that meet their sealed checks …"""
-    doubted: set[Symbol] = field(default_factory=set)
-    """… and those that too few agree on."""
+    sure: list[Symbol] = field(default_factory=list)
+    """Functions that enough versions agree on, and that meet their sealed checks, of which one at least calls them …"""
+    doubted: list[Symbol] = field(default_factory=list)
+    """… and those that too few agree on, or that fail one."""
 
 
 def comparable(context: Context, symbol: Symbol, comparison: Comparison) -> bool:
     """Whether versions of ``symbol`` can be compared on further inputs: a function that is called with literals, in a
-    module that needs no other one of the project."""
-    if symbol.whole or not isinstance(parse_module(symbol.source, symbol.name).body[-1], ast.FunctionDef):
+    module that needs no other one of the project. What ``main`` returns says little of what it does."""
+    function = isinstance(parse_module(symbol.source, symbol.name).body[-1], ast.FunctionDef)
+    if symbol.whole or symbol.name == "main" or not function or not comparison.possible(symbol.name):
         return False
-    alone = not imported_names(context.code[symbol.path], context.third_party)
-    return alone and comparison.possible(symbol.name)
+    module = context.code[symbol.path]
+    relative = any(isinstance(n, ast.ImportFrom) and n.level for n in ast.walk(parse_module(module, symbol.path)))
+    return not relative and not imported_names(module, context.third_party)
 
 
 async def choose(
@@ -128,13 +131,16 @@ async def _most_agreed(trials: _Trials, comparison: Comparison, chosen: Choice) 
         for _ in range(replies)
         if trials.measured[shape].merit[:2] == best.merit[:2]
     ]
-    proofs = {check.id for check in trials.context.checks_of(symbol.name)}
-    if len(voters) < 2 or not proofs <= best.met:
-        chosen.doubted.add(symbol)
+    proofs = trials.context.checks_of(symbol.name)
+    if len(voters) < 2 or not {check.id for check in proofs} <= best.met:
+        chosen.doubted.append(symbol)
         return trials.first
     found = await comparison.agreement(symbol.name, [trials.modules[shape] for shape in equals], voters)
     if found is None:
         return trials.first
     most = max(found.shares)
-    (chosen.sure if most >= found.enough else chosen.doubted).add(symbol)
+    if most < found.enough:
+        chosen.doubted.append(symbol)
+    elif any(symbol.name in called(check) for check in proofs):
+        chosen.sure.append(symbol)
     return equals[found.shares.index(most)]

@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterable, Sequence
 
 from agents.context import Context
 from agents.parsing import parse_module
-from schemas.idea import Idea
+from schemas.idea import AcceptanceCheck, Idea
 from schemas.specification import Contract
 
 __all__ = [
     "attributes",
     "bullets",
+    "called",
     "called_in_checks",
     "called_in_criteria",
     "calls",
@@ -54,7 +55,7 @@ def straightened(contracts: Sequence[Contract], context: Context) -> list[Contra
             contract = contract.model_copy(update={"kind": "class"})
         elif contract.kind == "function" and hidden and contract.name not in required | written:
             contract = contract.model_copy(update={"kind": "endpoint"})
-        if not refuses(contract.name, context):
+        if contract.kind != "endpoint" and not refuses(contract.name, context):
             contract = contract.model_copy(update={"errors": []})
         kept.append(in_the_users_words(contract, context.idea))
     return kept
@@ -99,20 +100,25 @@ def features_of(name: str, idea: Idea) -> list[str]:
 
 
 _REFUSAL = re.compile(
-    r"\b(rais(e[ds]?|ing)|\w*errors?|\w*exceptions?|refus\w+|reject\w*|invalid\w*|illegal|malformed|forbid\w*|"
-    r"fail(s|ed|ure|ures)?|(must|may|can) ?n[o']t|not allowed|abort\w*)\b",
+    r"\b(rais(e[ds]?|ing)|throw\w*|\w*errors?|\w*exceptions?|refus\w+|reject\w*|den(y|ies|ied)|invalid\w*|illegal|"
+    r"malformed|forbid\w*|fail(s|ed|ure|ures)?|(must|may|can|should|shall)( ?not|n't|'t)|never|not allowed|abort\w*|"
+    r"(status|code|answers?)( with)? [45]\d\d|[45]\d\d (where|when|if|for))\b",
     re.I,
 )
+_ALL = re.compile(r"\b(all|every|each|any|no) (of the )?(function|method|call)", re.I)
 
 
 def refuses(name: str, context: Context) -> bool:
-    """Whether anything says that ``name`` refuses some input: a feature, but those that speak of other functions, the
-    milestone, or a check of it. Small models make up errors that nobody asked for, and tests of them."""
-    milestone, own = context.milestone, features_of(name, context.idea)
+    """Whether anything says that ``name`` refuses some input: the idea (but features that speak of other functions),
+    the milestone, or a check of it. Small models make up errors that nobody asked for, and tests of them."""
+    milestone, idea = context.milestone, context.idea
+    own = features_of(name, idea)
     # A class does what the features say of its methods.
-    told = [f for f in context.idea.features if f in own or not calls(f) or name[:1].isupper()]
+    told = [f for f in idea.features if f in own or not calls(f) or _ALL.search(f) or name[:1].isupper()]
+    told += [idea.summary, *idea.constraints.non_functional]
     told += [milestone.description, *(criterion.statement for criterion in milestone.acceptance_criteria)]
-    raised = any(re.search(r"\braise[sd]\b", check.check or "") for check in context.checks_of(name))
+    wanted = re.compile(r"\b(raise[sd]|assertRaises\w*|except)\b")
+    raised = any(wanted.search(check.check or "") for check in context.checks_of(name))
     return raised or any(_REFUSAL.search(text) for text in told)
 
 
@@ -152,18 +158,22 @@ def calls(text: str) -> set[str]:
 
 
 def called_in_checks(context: Context) -> set[str]:
-    """Return the names that the checks call, by themselves or as an attribute of a module, or want to be callable."""
-    found: set[str] = set()
-    for check in context.checks:
-        tree = parse_module(check.check or "", check.id)
-        modules = _modules(tree)
-        for node in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
-            if isinstance(node.func, ast.Name):
-                found.add(node.func.id)
-                found |= {n.id for n in node.args if node.func.id == "callable" and isinstance(n, ast.Name)}
-            elif isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) in modules:
-                found.add(node.func.attr)
-    return found
+    """Return the names that the checks call, or want to be callable and use in no other way."""
+    found = {name for check in context.checks for name in called(check)}
+    trees = [parse_module(check.check or "", check.id) for check in context.checks]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    asked = [n.args[0] for n in nodes if isinstance(n, ast.Call) and n.args and ast.unparse(n.func) == "callable"]
+    others = {node.id for node in nodes if isinstance(node, ast.Name) and node not in asked}
+    return found | {node.id for node in asked if isinstance(node, ast.Name)} - others
+
+
+def called(check: AcceptanceCheck) -> set[str]:
+    """Return the names that ``check`` calls, by themselves or as an attribute of a module."""
+    tree = parse_module(check.check or "", check.id)
+    functions, modules = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)], _modules(tree)
+    found = {function.id for function in functions if isinstance(function, ast.Name)}
+    attributes = [function for function in functions if isinstance(function, ast.Attribute)]
+    return found | {function.attr for function in attributes if ast.unparse(function.value) in modules}
 
 
 def _modules(tree: ast.Module) -> set[str]:

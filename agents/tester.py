@@ -163,8 +163,8 @@ def _beginning(context: Context, symbol: Symbol) -> str:
 def _without_misuses(source: str, problems: list[tuple[int, str]], *, errors: bool) -> tuple[str, str]:
     """Return ``source`` less the statements that misuse the interface, and what was said of them.
 
-    What stands under ``pytest.raises`` stays, as to misuse something there is the point; without ``errors`` it goes:
-    nobody asked for any. A test that has nothing left to assert goes as a whole.
+    What stands under ``pytest.raises`` stays, as to misuse something there is the point. A test that has nothing left
+    to assert goes as a whole, and without ``errors`` one that expects an error: nobody asked for any.
     """
     lines = {line for line, _ in problems}
     tree = ast.parse(source)
@@ -172,12 +172,13 @@ def _without_misuses(source: str, problems: list[tuple[int, str]], *, errors: bo
         test.body = [
             n
             for n in test.body
-            if (errors if _expects_error(n) else not lines & set(range(n.lineno, (n.end_lineno or n.lineno) + 1)))
+            if _expects_error(n) or not lines & set(range(n.lineno, (n.end_lineno or n.lineno) + 1))
         ]
     tree.body = [
         n
         for n in tree.body
-        if not (isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name.startswith("test")) or _asserts(n)
+        if not (isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name.startswith("test"))
+        or (_asserts(n) and (errors or not any(_expects_error(m) or isinstance(m, ast.Try) for m in ast.walk(n))))
     ]
     return ast.unparse(tree), "; ".join(message for _, message in problems[:3])
 

@@ -60,6 +60,16 @@ def test_to_refuse_with_the_same_error_is_to_agree_only_where_errors_count(tmp_p
     assert shares(tmp_path, one, third, errors=False) == [1.0, 1.0]
 
 
+def test_refusals_do_not_hide_that_values_differ(tmp_path: Path) -> None:
+    one, other = (f"def top(items):\n    assert len(items) == 3\n    return items[{place}]\n" for place in (0, 1))
+    assert max(shares(tmp_path, one, other, errors=True)) < 0.5
+
+
+def test_objects_that_show_only_where_they_are_agree_with_nothing(tmp_path: Path) -> None:
+    one, other = (f"def top(items):\n    yield {place}\n" for place in (0, 1))
+    assert shares(tmp_path, one, other) == [0.0, 0.0]
+
+
 def test_what_a_version_prints_is_not_taken_for_what_it_returns(tmp_path: Path) -> None:
     loud, right = shares(tmp_path, LOUD, RIGHT)
     assert loud == right > 0

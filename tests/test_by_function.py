@@ -99,8 +99,9 @@ def implement(
     passing: bool = False,
     compared: Compared | None = None,
     findings: Sequence[Finding] = (),
+    prefill: bool = True,
 ) -> tuple[Implementation, list[str], ScriptedModel]:
-    one = replace(SMALL, choices=1)  # a backend that gives one reply a call
+    one = replace(SMALL, choices=1, prefill=prefill)  # a backend that gives one reply a call
     model = ScriptedModel([ScriptedReply(agent="impl", reply=python(code)) for code in codes], traits=one)
     context = Context(idea=IDEA, milestone=MILESTONE, turn=attempt, files=files or {"calc.py": STUB})
     seen: list[str] = []
@@ -193,6 +194,11 @@ def test_versions_that_fail_a_sealed_check_are_not_made_sure_of_by_agreement() -
     made, _, _ = implement(WRONG, WORSE, *[RIGHT] * 4, compared=compared)
     assert made.change.writes[0].content.strip() == RIGHT.strip()
     assert [len(voters) for voters in compared.asked] == [4]
+
+
+def test_a_model_whose_reply_cannot_be_begun_is_asked_for_no_second_version() -> None:
+    _, _, model = implement(RIGHT, passing=True, compared=Compared([1.0]), prefill=False)
+    assert len(model.requests) == 1
 
 
 def test_what_only_the_linter_says_is_no_reason_for_more_versions() -> None:

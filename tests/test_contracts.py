@@ -33,7 +33,7 @@ def test_what_is_called_or_callable_is_no_object(use: str) -> None:
 
 
 def test_what_is_only_handed_on_is_an_object() -> None:
-    assert objects(context("from calc import app\nassert Client(app).get('/') == 4")) == {"app"}
+    assert objects(context("from calc import app\nassert Client(app).get('/') == 4 and callable(app)")) == {"app"}
 
 
 @pytest.mark.parametrize(
@@ -43,15 +43,23 @@ def test_what_is_only_handed_on_is_an_object() -> None:
         "double(n): a negative n is refused",
         "a negative number is an error",
         "double(n) must not be given text",
+        "double(n) can't take text",
+        "double(n) should not accept text",
+        "every function raises TypeError for text, halve(n) too",
+        "GET /double/x gives 404 where x is no number",
     ],
 )
 def test_what_a_feature_says_is_refused_is(feature: str) -> None:
     assert refuses("double", context("assert True", feature))
 
 
-def test_an_error_that_a_check_wants_is_named() -> None:
-    check = "import pytest\nfrom calc import double\nwith pytest.raises(ValueError):\n    double(-1)"
-    assert refuses("double", context(check))
+RAISES = "with pytest.raises(ValueError):\n    double(-1)"
+TRIES = "try:\n    double(-1)\nexcept ValueError as error:\n    assert error"
+
+
+@pytest.mark.parametrize("use", [RAISES, TRIES])
+def test_an_error_that_a_check_wants_is_named(use: str) -> None:
+    assert refuses("double", context(f"import pytest\nfrom calc import double\n{use}"))
 
 
 @pytest.mark.parametrize("feature", ["double(n) gives twice n", "halve(n) raises ValueError for an odd n"])

@@ -74,19 +74,3 @@ def test_code_that_a_task_ends_in_begins_the_program(prompt: str, begun: bool) -
     found = opening(prompt)
     assert bool(found) == begun
     assert found.strip() in prompt
-
-
-@pytest.mark.parametrize(
-    ("example", "plain"),
-    [
-        (">>> double(2)\n4", True),
-        (">>> double([1, 2])\n[1, 2, 1, 2]", True),
-        (">>> double(2) + 1\n5", False),
-        (">>> double(2)\n<Double 2>", False),
-        (">>> n = 2\n>>> double(2)\n4", False),
-        (">>> double(2)\nTraceback (most recent call last):\nValueError: no", False),
-    ],
-)
-def test_an_example_of_literals_is_a_plain_call_where_that_is_wanted(example: str, plain: bool) -> None:
-    (check,) = checks_in(example, "calc", plain=True)
-    assert ("assert returned == " in (check.check or "")) is plain

@@ -135,6 +135,14 @@ def test_a_small_models_test_of_an_error_that_nobody_asked_for_is_left_out() -> 
     assert "pytest.raises" not in model.requests[0].messages[0].content
 
 
+def test_a_test_that_reads_the_error_goes_as_a_whole() -> None:
+    reading = (
+        INVENTED.replace(":\n        double", " as info:\n        double") + "    assert 'no' in str(info.value)\n"
+    )
+    made, _ = written(python(f"{TEST}\n\n{reading}"))
+    assert "info" not in made.change.writes[0].content
+
+
 def test_a_test_of_an_error_that_a_feature_names_stays() -> None:
     idea = IDEA.model_copy(update={"features": ["double(n) gives 2 * n; a negative n is refused"]})
     made, model = written(python(f"{TEST}\n\n{INVENTED}"), idea=idea)

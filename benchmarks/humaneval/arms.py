@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import doctest
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -168,9 +170,14 @@ def idea_of(problem: Problem) -> Idea:
             check=f"from {MODULE} import {name}\nassert callable({name})",
         )
     ]
+    by_hand = _by_hand(problem)
     checks += [
-        AcceptanceCheck(id=f"AC{n}", statement=check.statement, check=f"from {MODULE} import {name}\n{check.check}")
-        for n, check in enumerate(checks_in(problem.prompt, MODULE, plain=True), 1)
+        AcceptanceCheck(
+            id=f"AC{n}",
+            statement=check.statement,
+            check=f"from {MODULE} import {name}\n{by_hand.get(check.statement, check.check)}",
+        )
+        for n, check in enumerate(checks_in(problem.prompt, MODULE), 1)
     ]
     text = problem.prompt.strip()
     return Idea(
@@ -180,6 +187,23 @@ def idea_of(problem: Problem) -> Idea:
         milestones=[PinnedMilestone(id="M1", title=f"Function {name}"[:80], description=text[:4_000])],
         acceptance=checks,
     )
+
+
+def _by_hand(problem: Problem) -> dict[str, str]:
+    """Return statement → check, as a person would write it, of the doctests that call the function with literals and
+    show one; `checks_in` writes them so that what a function prints counts, too."""
+    found: dict[str, str] = {}
+    for example in doctest.DocTestParser().get_examples(problem.prompt):
+        source, want = example.source.strip(), example.want.strip().removesuffix('"""').strip()
+        try:
+            call = ast.parse(source, mode="eval").body
+            ast.literal_eval(want)
+            literal = isinstance(call, ast.Call) and [ast.literal_eval(value) for value in call.args]
+        except (ValueError, SyntaxError):
+            continue
+        if isinstance(call, ast.Call) and literal and not call.keywords and ast.unparse(call.func) == problem.function:
+            found[" ".join(f"{source} shows {want}".split())] = f"assert {source} == {want}"
+    return found
 
 
 async def _run(bench: Bench, problem: Problem, routing: Literal["fixed", "planner"]) -> Solution:

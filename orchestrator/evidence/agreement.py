@@ -38,7 +38,9 @@ class Shares(Schema):
     shares: list[float]
     """For each version, which share of the other voters comes to the same, on average over the calls (0–1)."""
     calls: int = Field(ge=0)
-    """On how many calls that rests: those that most voters refuse are left out."""
+    """On how many calls that rests: those that most voters refuse do not count."""
+    results: int = Field(ge=0)
+    """How many different results there were: where all are the same, to agree says nothing."""
 
 
 class _Results(RootModel[list[list[str | None]]]):
@@ -122,30 +124,51 @@ async def measured(
     *,
     errors: bool,
 ) -> Shares:
-    """Return for each of ``versions`` which share of the other ``voters`` comes to the same, on average over ``calls``.
-
-    With ``errors`` to raise the same error is to come to the same; without, calls that most voters refuse are left out.
-    All zero where nothing could be run.
+    """Return for each of ``versions`` which share of the other ``voters`` comes to the same, on average over ``calls``
+    that most voters have a value for; with ``errors`` at most the share on those that most refuse with an error, which
+    are left out else. All zero where nothing could be run.
 
     Raises:
         Unavailable: the sandbox could not be made.
     """
     different = list(dict.fromkeys([*versions, *voters]))
-    rows = await _rows(sandbox, environment, different, calls)
-    if not errors:
-        rows = [[None if outcome and outcome.startswith(RAISES) else outcome for outcome in row] for row in rows]
-    of = dict(zip(different, rows, strict=True))
-    shares, counted = dict.fromkeys(different, 0.0), 0
+    rows = dict(zip(different, await _rows(sandbox, environment, different, calls), strict=True))
+    refused: list[list[str | None]] = []
+    answered: list[list[str | None]] = []
     for number in range(len(calls)):
-        outcomes = Counter(of[voter][number] for voter in voters)
-        if 2 * outcomes[None] > len(voters):
-            continue
-        counted += 1
-        for version in different:
-            own = version in voters
-            if (outcome := of[version][number]) is not None and len(voters) > own:
-                shares[version] += (outcomes[outcome] - own) / (len(voters) - own)
-    return Shares(shares=[shares[version] / counted if counted else 0.0 for version in versions], calls=counted)
+        outcomes = [rows[version][number] for version in different]
+        said = [rows[voter][number] for voter in voters]
+        if 2 * sum(_value(outcome) is None for outcome in said) <= len(voters):
+            answered.append(outcomes if errors else [_value(outcome) for outcome in outcomes])
+        elif 2 * said.count(None) <= len(voters):
+            refused.append(outcomes)
+    values = {outcome for outcomes in answered for outcome in outcomes if outcome is not None}
+    weights = [voters.count(version) for version in different]
+    shares = _shares(answered, weights)
+    if errors and refused:
+        shares = [min(pair) for pair in zip(shares, _shares(refused, weights), strict=True)]
+    of = dict(zip(different, shares, strict=True))
+    return Shares(shares=[of[version] for version in versions], calls=len(answered), results=len(values))
+
+
+def _value(outcome: str | None) -> str | None:
+    return None if outcome is None or outcome.startswith(RAISES) else outcome
+
+
+def _shares(calls: Sequence[Sequence[str | None]], weights: Sequence[int]) -> list[float]:
+    """Return for each version which share of the others comes to the same, on average over ``calls``, which hold what
+    each version came to; it counts ``weights`` times."""
+    same = [0.0] * len(weights)
+    for outcomes in calls:
+        count: Counter[str] = Counter()
+        for outcome, weight in zip(outcomes, weights, strict=True):
+            if outcome is not None:
+                count[outcome] += weight
+        for place, (outcome, weight) in enumerate(zip(outcomes, weights, strict=True)):
+            others = sum(weights) - bool(weight)
+            if outcome is not None and others:
+                same[place] += (count[outcome] - bool(weight)) / others
+    return [share / len(calls) if calls else 0.0 for share in same]
 
 
 async def _rows(

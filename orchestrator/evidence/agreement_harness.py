@@ -87,16 +87,24 @@ def _evaluate(program: str, calls: list[str], stream: Any) -> None:
     for call in calls:
         signal.alarm(_CALL_SECONDS)
         try:
-            shown = _shown(eval(call, dict(space)), _DEPTH)[:_LONGEST]  # noqa: S307  (as above)
-        except _TooLongError:
-            shown = None
-        except Exception as error:
-            shown = f"raises {type(error).__name__[:80]}"
+            shown = _result(call, dict(space))
         except BaseException:
             shown = None
         signal.alarm(0)
         stream.write(json.dumps(shown) + "\n")
         stream.flush()
+
+
+def _result(call: str, space: dict[str, Any]) -> str | None:
+    """Return what a call came to; None where that can't be told: objects that show no more than where they are."""
+    try:
+        value = eval(call, space)  # noqa: S307  (as above)
+    except _TooLongError:
+        return None
+    except Exception as error:
+        return f"raises {type(error).__name__[:80]}"
+    shown = _shown(value, _DEPTH)
+    return None if " at 0x" in shown else shown[:_LONGEST]
 
 
 class _TooLongError(Exception):

@@ -12,7 +12,7 @@ from agents.contracts import refuses
 from agents.parsing import parse_module
 from agents.ports import Agreement
 from orchestrator.evidence.collect import Laboratory
-from orchestrator.evidence.examples import MOST, calls_in
+from orchestrator.evidence.examples import MOST, calls_in, written
 from orchestrator.journal.events import EventLog
 from orchestrator.rubric import sure
 
@@ -48,7 +48,8 @@ class VariedCalls:
         self.events.write(
             "agreement", function=function, shares=found.shares, enough=enough, voters=len(voters), calls=found.calls
         )
-        return Agreement(found.shares, enough) if found.calls >= FEWEST_CALLS else None
+        telling = found.calls >= FEWEST_CALLS and found.results > 1
+        return Agreement(found.shares, enough) if telling else None
 
 
 def calls_of(function: str, context: Context) -> list[str]:
@@ -68,6 +69,6 @@ def _calls(tree: ast.Module, function: str) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in named and node.args and not node.keywords:
             try:
-                yield f"{function}({', '.join(repr(ast.literal_eval(value)) for value in node.args)})"
+                yield f"{function}({', '.join(map(written, node.args))})"
             except (ValueError, TypeError):
                 continue

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from schemas.idea import AcceptanceCheck
 
-__all__ = ["MOST", "calls_in", "checks_in"]
+__all__ = ["MOST", "calls_in", "checks_in", "written"]
 
 MOST = 30
 """So many examples are taken at most."""
@@ -35,14 +35,13 @@ LONGEST = 400
 """Characters of a call, and of what it returns, in a line of text."""
 
 
-def checks_in(prompt: str, module: str, *, plain: bool = False) -> list[AcceptanceCheck]:
+def checks_in(prompt: str, module: str) -> list[AcceptanceCheck]:
     """Return a check for each example in ``prompt`` that shows a result; none where they can't be read, or for one of
     thousands of characters.
 
     An example is run in a copy of ``module``'s names, behind those statements before it that show none. What it prints,
     white space at the ends apart, must be what is shown, or show the same value; where that is a traceback, it must
-    raise that error. A call in the text, of literals only, must return the literal that stands behind it; ``plain``:
-    one in an example that shows a literal too, as people write checks by hand.
+    raise that error. A call in the text, of literals only, must return the literal that stands behind it.
     """
     text = _CLOSING.sub(r"\1\n", prompt)
     try:
@@ -55,9 +54,8 @@ def checks_in(prompt: str, module: str, *, plain: bool = False) -> list[Acceptan
         if not example.want and example.exc_msg is None:
             before.append(example.source)
         elif len(checks) < MOST and _compiles(example.source):
-            name, pair = f"E{len(checks) + 1}", _pair(example) if plain and not before else None
             with contextlib.suppress(ValidationError):  # longer than a check may be
-                checks.append(_call_check(name, module, *pair) if pair else _check(name, module, before, example))
+                checks.append(_check(f"E{len(checks) + 1}", module, before, example))
     shown = {_plain(example.source) for example in examples}
     for call, returned in _returning(text):
         if len(checks) < MOST and call not in shown:
@@ -65,15 +63,6 @@ def checks_in(prompt: str, module: str, *, plain: bool = False) -> list[Acceptan
             with contextlib.suppress(ValidationError):  # nested deeper than a check may be
                 checks.append(_call_check(f"E{len(checks) + 1}", module, call, returned))
     return checks
-
-
-def _pair(example: doctest.Example) -> tuple[str, str] | None:
-    """Return the call and the literal of an example that is no more than these."""
-    source = example.source.strip()
-    name = _CALLED.match(source)
-    shown, end = _literal(example.want.strip(), 0) if example.exc_msg is None else ("", 0)
-    whole = name is not None and _call(source, name) == source and end == len(example.want.strip())
-    return (_plain(source), shown) if whole and shown else None
 
 
 def calls_in(prompt: str) -> list[str]:
@@ -162,7 +151,7 @@ def _call(text: str, name: re.Match[str]) -> str:
         node = ast.parse(call, mode="eval").body
         if isinstance(node, ast.Call) and (node.args or node.keywords):
             for value in [*node.args, *(keyword.value for keyword in node.keywords)]:
-                _written(value)
+                written(value)
             return call
     return ""
 
@@ -174,12 +163,12 @@ def _literal(text: str, at: int) -> tuple[str, int]:
     end = _closed(text, at) if text[at : at + 1] in tuple("([{") else found.end() if found else -1
     for last in (end, end - text[:end].endswith(".")):  # the full stop may be the sentence's
         with contextlib.suppress(SyntaxError, ValueError, MemoryError, RecursionError, TypeError):
-            value = _written(ast.parse(text[at:last], mode="eval").body) if last > at else ""
+            value = written(ast.parse(text[at:last], mode="eval").body) if last > at else ""
             return ("" if re.match(r"[ \t]*[-+*/%=<>([]", text[last : last + 9]) else value), max(last, at)
     return "", at
 
 
-def _written(node: ast.expr) -> str:
+def written(node: ast.expr) -> str:
     """Return a literal as Python writes it.
 
     Raises:
