@@ -1,5 +1,5 @@
-"""Impl in small steps, for small models: one function at a time, the likeliest version first, several more where the
-facts say that it is wrong, and the choice among them left to the tests.
+"""Impl in small steps, for small models: one function at a time, the likeliest version first, a second one where the
+two can be compared, four more where facts speak against them or the two differ. Facts choose, then agreement.
 
 To sample several programs and let tests choose is how AlphaCode (Li et al. 2022) and CodeT (Chen et al. 2022) work.
 """
@@ -52,25 +52,15 @@ async def by_function(
 ) -> Implementation:
     """Return the milestone's code: every stub written, then what fails written again while that helps.
 
-    On the first turn only sealed checks and the program count as failing: whether a generated test or the
-    code is wrong is the Critic's to say.
+    On the first turn a generated test that fails is a reason for further versions once, which know nothing of it; the
+    rounds after that look at sealed checks and the program: whether test or code is wrong is the Critic's to say.
     """
     sample = SAMPLES * context.sample
     state, drafts = await _draft(runner, context, blueprint, lint, examine, sample)
     begins = sample == 0 and runner.model("impl").traits.prefill  # else the second would be the first once more
     second = await _second(runner, state, drafts, lint, examine, comparison) if begins else Choice(state)
-    state, versions = second.context, [*second.versions]
-    # While a sealed check fails, only that is looked at; when it holds, the generated tests come into sight.
-    while wanting := {p: facts for p, facts in _wanting(state, blueprint, second).items() if p in drafts}:
-        begun = [drafts.pop(place) for place in wanting]
-        asked = zip(begun, wanting.values(), strict=True)
-        tasks = [replace(write(state, one.symbol, lint, sample + 1, facts), corrections=0) for one, facts in asked]
-        found = _found([one.symbol for one in begun], await runner.ask_all(tasks))
-        for one, more in zip(begun, found, strict=True):
-            both = Candidates(one.symbol, [*one.codes, *more.codes])
-            choice = await choose(state, [both], examine, comparison if one.symbol in second.doubted else None)
-            state = choice.context
-            versions = [*(v for v in versions if v.function != one.symbol.name), *choice.versions]
+    settled = await _settle(runner, second, drafts, blueprint, lint, examine, comparison, sample + 1)
+    state, versions = settled.context, [*settled.versions]
     for number in range(ROUNDS):
         evidence = _evidence(state)
         runs = evidence.program is None or evidence.program.ok
@@ -91,7 +81,8 @@ async def by_function(
         state, versions = choice.context, [*versions, *choice.versions]
     changed = {path: source for path, source in state.files.items() if source != context.files.get(path)}
     writes = [FileWrite(path=path, content=source) for path, source in changed.items()]
-    return Implementation(change=CodeChange(writes=writes), versions=versions)
+    disputed = [symbol.name for symbol in settled.disputed] if begins else None
+    return Implementation(change=CodeChange(writes=writes), versions=versions, disputed=disputed)
 
 
 async def _draft(
@@ -141,6 +132,33 @@ async def _second(
     for place, more in zip(places, _found([drafts[place].symbol for place in places], replies), strict=True):
         drafts[place] = Candidates(more.symbol, [*drafts[place].codes, *more.codes])
     return await choose(context, [drafts[place] for place in places], examine, comparison)
+
+
+async def _settle(
+    runner: Runner,
+    second: Choice,
+    drafts: dict[_Place, Candidates],
+    blueprint: Blueprint,
+    lint: Lint,
+    examine: Examine,
+    comparison: Comparison,
+    sample: int,
+) -> Choice:
+    """Have more versions written, once, of each of the ``drafts`` that fails or is doubted, and choose."""
+    state, versions, disputed = second.context, second.versions, second.disputed
+    # While a sealed check fails, only that is looked at; when it holds, the generated tests come into sight.
+    while wanting := {p: facts for p, facts in _wanting(state, blueprint, second).items() if p in drafts}:
+        begun = [drafts.pop(place) for place in wanting]
+        asked = zip(begun, wanting.values(), strict=True)
+        tasks = [replace(write(state, one.symbol, lint, sample, facts), corrections=0) for one, facts in asked]
+        found = _found([one.symbol for one in begun], await runner.ask_all(tasks))
+        for one, more in zip(begun, found, strict=True):
+            both = Candidates(one.symbol, [*one.codes, *more.codes])
+            choice = await choose(state, [both], examine, comparison if one.symbol in second.doubted else None)
+            state = choice.context
+            versions = [*(v for v in versions if v.function != one.symbol.name), *choice.versions]
+            disputed = [*(symbol for symbol in disputed if symbol != one.symbol), *choice.disputed]
+    return Choice(state, versions, disputed=disputed)
 
 
 def _wanting(context: Context, blueprint: Blueprint, second: Choice) -> dict[_Place, list[str]]:

@@ -38,9 +38,11 @@ class Choice:
     versions: Sequence[Version] = ()
     """All of them, for the Critic to rule by; none where nothing is left to rule on."""
     sure: list[Symbol] = field(default_factory=list)
-    """Functions that enough versions agree on, and that meet their sealed checks, of which one at least calls them …"""
+    """Functions that enough versions agree on, and that meet their sealed checks, of which one at least calls them."""
     doubted: list[Symbol] = field(default_factory=list)
-    """… and those that too few agree on, or that fail one."""
+    """Those that more versions are wanted of: too few agree, fewer than two are sound, or a sealed check fails."""
+    disputed: list[Symbol] = field(default_factory=list)
+    """Those of `doubted` that were compared and that too few versions agree on."""
 
 
 def comparable(context: Context, symbol: Symbol, comparison: Comparison) -> bool:
@@ -141,6 +143,7 @@ async def _most_agreed(trials: _Trials, comparison: Comparison, chosen: Choice) 
     most = max(found.shares)
     if most < found.enough:
         chosen.doubted.append(symbol)
+        chosen.disputed.append(symbol)
     elif any(symbol.name in called(check) for check in proofs):
         chosen.sure.append(symbol)
     return equals[found.shares.index(most)]

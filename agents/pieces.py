@@ -20,7 +20,7 @@ from schemas.architecture import own_code
 __all__ = ["CHOICES", "definition", "filled", "mend", "write", "write_text"]
 
 CHOICES = 4
-"""How many versions of a piece are asked for at once, where the likeliest one fails."""
+"""How many further versions of a piece are asked for at once, where the likeliest ones fail or differ."""
 
 
 def filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:

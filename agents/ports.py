@@ -37,7 +37,8 @@ class Agreement:
     """How far several versions of a function come to the same."""
 
     shares: Sequence[float]
-    """For each version, which share of the others comes to the same, on average over the calls that were tried, 0–1."""
+    """For each version, which share of the others comes to the same (0–1), on average over the calls that tell
+    something, and no more than on those that most refuse, where refusals count."""
     enough: float
     """Such a share makes sure of a version, where so many have a say."""
 

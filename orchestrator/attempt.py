@@ -68,6 +68,8 @@ class Work:
     """Whether the interfaces of `blueprint` have tests."""
     untested: list[str] = field(default_factory=list)
     """Those that the Test agent gave no usable test for."""
+    disputed: list[str] = field(default_factory=list)
+    """Functions of which too few versions came to the same when they were last compared."""
     evidence: Evidence | None = None
     """What was measured on `files`."""
     best: Evaluation | None = None

@@ -73,6 +73,7 @@ async def _attempt(attempt: Attempt) -> AttemptRecord:
         tests=facts.generated if facts else None,
         strength=facts.strength if facts else None,
         untested=attempt.work.untested,
+        disputed=attempt.work.disputed,
         evaluation=attempt.evaluation,
         findings=list(attempt.findings),
         passes=attempt.passes,

@@ -95,6 +95,8 @@ async def implement(attempt: Attempt) -> None:
         attempt.merits.append(attempt.facts.merit)  # it bettered nothing
     attempt.changed(files)
     attempt.versions, attempt.written = made.versions, True
+    if made.disputed is not None:
+        attempt.work.disputed = made.disputed
     _commit(attempt)
 
 

@@ -77,3 +77,6 @@ class Implementation(Schema):
     """The versions that were tried, the chosen ones among them."""
     tolerated: list[str] = Field(default_factory=list)
     """Edits that were found only when white space did not count."""
+    disputed: list[str] | None = None
+    """Functions of which too few versions came to the same on further inputs; None where no comparison was tried, so
+    that what was found before stands."""

@@ -55,6 +55,9 @@ class AttemptRecord(Schema):
     """What the tests notice; None where it was not measured."""
     untested: list[str] = Field(default_factory=list)
     """Interfaces that the Test agent gave no usable test for, each with why."""
+    disputed: list[str] = Field(default_factory=list)
+    """Functions of which too few of the versions that the model wrote at first came to the same on further inputs; they
+    may have been written anew since."""
     evaluation: Evaluation | None = None
     findings: list[ReviewFinding] = Field(default_factory=list)
     """What the Critic found in the code."""

@@ -18,7 +18,7 @@ from benchmarks.humaneval.problems import Problem, cleaned, sampled, verdict
 from benchmarks.humaneval.report import MEANS, page, summary
 from benchmarks.humaneval.transcripts import Recorded, known_calls
 from benchmarks.machine import kept_outcomes, note_run, runs
-from benchmarks.pieces import reference
+from benchmarks.pieces import after, reference
 from benchmarks.pieces.__main__ import CLASSES, Piece, classes, figures
 from benchmarks.statistics import chance_text, mcnemar, wilson
 from orchestrator.evidence.collect import Laboratory
@@ -233,6 +233,11 @@ def test_a_class_can_pass_all_of_its_checks(piece: Piece) -> None:
     shown = yaml.safe_load(CLASSES.read_text(encoding="utf-8"))[piece.name]["shown"]
     for check in (shown, *piece.checks):
         exec(check, {piece.symbol: getattr(reference, piece.symbol), "pytest": pytest})  # noqa: S102
+
+
+def test_further_versions_solve_a_draft_if_one_of_them_is_right() -> None:
+    rows = [{"way": "told", "right": right, "output_tokens": 100 * right} for right in (0, 2, 1)]
+    assert after.figures(rows)[1].split() == ["told", "3", "2", "100"]
 
 
 def test_ways_to_ask_are_compared_on_the_pieces_that_all_of_them_have() -> None:

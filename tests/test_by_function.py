@@ -182,6 +182,7 @@ def test_two_that_meet_the_checks_and_differ_are_a_reason_for_more_and_most_deci
     assert made.change.writes[0].content.strip() == TWICE.strip()
     assert [len(voters) for voters in compared.asked] == [2, 6]
     assert len(model.requests) == 6
+    assert made.disputed == ["double"]
 
 
 def test_two_that_nothing_can_be_told_of_are_taken_as_they_were_without_a_comparison() -> None:

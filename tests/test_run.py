@@ -16,7 +16,7 @@ from schemas.errors import ExitCode
 from schemas.evaluation import Dimension
 from schemas.milestone import Status
 from tests.helpers import GREETER, Done, go
-from tests.replies import CORE, FIRST, GOOD, PLAN, RETRY, RULED, SMALL, SMALL_STEPS, files, script
+from tests.replies import CORE, FIRST, GOOD, PLAN, RETRY, RULED, SMALL, SMALL_STEPS, files, python, script
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,17 @@ def test_a_small_model_writes_one_function_at_a_time_and_begins_afresh_what_the_
     tracked = done.git("ls-files").split()
     assert "greeter/__init__.py" in tracked
     assert "tests/test_m1_greeter_core.py" in tracked
+
+
+def test_a_function_that_the_versions_do_not_agree_on_is_named_among_the_risks(workspace: Path) -> None:
+    plain = CORE.replace("    return", "    if name.strip() not in ('Ada', 'Bob'):\n        return name\n    return")
+    short = plain.replace("return name\n", "return name[:1]\n")
+    versions = script(*(("impl", python(code)) for code in (CORE, plain, short)))
+    model = ScriptedModel([*SMALL_STEPS[:5], *versions, *SMALL_STEPS[-6:]], traits=SMALL)
+    done = go(workspace, model)
+    assert done.code == ExitCode.OK
+    assert done.report.milestones[0].attempts[0].disputed == ["greet"]
+    assert "M1: greet may be wrong where no check tries it" in [risk.title for risk in done.report.risks]
 
 
 def test_a_wrong_test_is_quarantined_by_the_critic_and_listed(workspace: Path) -> None:

@@ -2,8 +2,8 @@
 
 The prompt is the pipeline's own (`agents.pieces`); the ways differ in how the reply is begun, and what the stub says:
 
-- ``stub``: begun with the stub, as the product does;
-- ``comment``: the same, and the ``#`` of a comment;
+- ``stub``: begun with the stub, as the product's first and further versions are;
+- ``comment``: the same, and the ``#`` of a comment, as its second version is;
 - ``signature``: begun with the signature, without the docstring;
 - ``free``: begun with nothing but the fence;
 - ``plan`` (classes): begun with a comment that lists what the object keeps;
@@ -35,7 +35,7 @@ from agents.parsing import FIRST_THINK
 from agents.pieces import filled, write
 from agents.ports import Model
 from agents.prompts.render import render
-from agents.skeleton import stubs
+from agents.skeleton import Symbol, stubs
 from benchmarks.humaneval.arms import idea_of
 from benchmarks.humaneval.problems import Problem, load, sampled, verdict
 from benchmarks.machine import PACKAGES, kept_outcomes, note_run
@@ -116,15 +116,19 @@ def _stub(name: str, given: Mapping[str, Any], idea: Idea, *, told: bool) -> str
     return "\n".join(["from __future__ import annotations", "", "", *lines, ""])
 
 
-async def ask(model: Model, piece: Piece, way: str) -> tuple[str | None, int, float]:
-    """Return the module that the likeliest reply makes (None: it is none), its output tokens, and the seconds."""
+def placed(piece: Piece, module: str) -> tuple[Context, Symbol]:
+    """Return what an agent may see of a project that is ``module`` alone, and the stub in it."""
     criteria = [Criterion(statement=check.statement, check=check.id) for check in piece.idea.acceptance]
     milestone = Milestone(id="M1", title="t", description="It does what is asked.", acceptance_criteria=criteria)
-    module = piece.beside if way == "beside" else piece.module
     context = Context(
         idea=piece.idea, milestone=milestone, turn=1, files={"solution.py": module}, focus=["solution.py"]
     )
-    symbol = next(found for found in stubs("solution.py", module) if found.name == piece.symbol)
+    return context, next(found for found in stubs("solution.py", module) if found.name == piece.symbol)
+
+
+async def ask(model: Model, piece: Piece, way: str) -> tuple[str | None, int, float]:
+    """Return the module that the likeliest reply makes (None: it is none), its output tokens, and the seconds."""
+    context, symbol = placed(piece, piece.beside if way == "beside" else piece.module)
     task = write(context, symbol, lambda *_: [], 0)
     begun = task.prefill or ""
     begun = {

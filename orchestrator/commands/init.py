@@ -57,7 +57,7 @@ features:
 # milestones:
 #   - id: MVP
 #     title: The core
-#     description: What it does. It may end in a function's signature and docstring, to begin with.
+#     description: What it does. (With | and lines below it may end in a function that you have begun.)
 #     acceptance_criteria: [a statement that a test can check]
 #     dependencies: []
 

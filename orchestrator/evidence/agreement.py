@@ -125,8 +125,8 @@ async def measured(
     errors: bool,
 ) -> Shares:
     """Return for each of ``versions`` which share of the other ``voters`` comes to the same, on average over ``calls``
-    that most voters have a value for; with ``errors`` at most the share on those that most refuse with an error, which
-    are left out else. All zero where nothing could be run.
+    for which at least half of the voters have a value. With ``errors`` an error is a result, too, and the share is at
+    most that on the calls that most refuse; else those are left out. All zero where nothing could be run.
 
     Raises:
         Unavailable: the sandbox could not be made.

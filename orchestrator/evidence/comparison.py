@@ -53,8 +53,8 @@ class VariedCalls:
 
 
 def calls_of(function: str, context: Context) -> list[str]:
-    """Return the calls of ``function``, with literals for arguments, in the visible checks and in what the user wrote
-    of the milestone; none of those that agents may not see."""
+    """Return the calls of ``function``, with literals for arguments, in the visible checks and in the text of idea and
+    milestone; none of those that agents may not see."""
     idea, milestone = context.idea, context.milestone
     told = [idea.summary, *idea.features, milestone.description, *(c.statement for c in milestone.acceptance_criteria)]
     shown = [call for text in dict.fromkeys(told) for call in calls_in(text) if call.startswith(f"{function}(")]

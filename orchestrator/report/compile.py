@@ -17,6 +17,8 @@ from schemas.test_report import TestReport
 
 __all__ = ["compile_report"]
 
+_DISPUTED = "too few of the versions that the model wrote of it at first came to the same on further inputs"
+
 
 def compile_report(
     team: Team, ledger: Ledger, evidence: Evidence | None, stopped_by: str | None, *, resumable: bool
@@ -140,6 +142,12 @@ def _risks(
         for m in milestones
         if m.status is Status.ACCEPTED
         for name, _, why in (line.partition(": ") for line in m.attempts[-1].untested)
+    ]
+    risks += [
+        Item(title=f"{m.id}: {name} may be wrong where no check tries it", evidence=_DISPUTED)
+        for m in milestones
+        if m.status is Status.ACCEPTED
+        for name in m.attempts[-1].disputed
     ]
     for m in milestones:
         last = m.attempts[-1].evaluation if m.attempts else None

@@ -1,0 +1,178 @@
+"""What comes after the draft of a function: python -m benchmarks.pieces.after [--second | --more untold,told,comment]
+
+Both take the drafts that `python -m benchmarks.pieces --kinds functions` has left in RESULTS.
+
+``--second`` asks no model: it holds each draft (``stub``) against the version that is begun with a comment
+(``comment``), as the pipeline does (`agents.choice`), and says how often the draft was right where the two agree and
+where they do not. ``--more`` asks for four more versions of each draft that fails an example: ``untold``; ``told``
+what failed in the prompt, as the pipeline does; or with what failed in a comment that the body begins with. Each
+outcome is appended to RESULTS/more.jsonl as soon as it is there, and not asked again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agents.pieces import CHOICES, filled, write
+from agents.ports import Model
+from agents.prompts.render import render
+from benchmarks.humaneval.arms import examined
+from benchmarks.humaneval.problems import Problem, verdict
+from benchmarks.machine import PACKAGES, kept_outcomes, note_run
+from benchmarks.pieces.__main__ import RESULTS, Piece, functions, placed
+from orchestrator.compose import build_models, build_sandbox, cache_folder
+from orchestrator.config import load_settings
+from orchestrator.evidence.collect import Laboratory
+from orchestrator.evidence.comparison import FEWEST_CALLS
+from orchestrator.evidence.environment import ensure_environment
+from orchestrator.evidence.examples import calls_in, checks_in
+from orchestrator.journal.store import RecordStore
+from orchestrator.rubric import sure
+from orchestrator.scratch import scratch
+from schemas.call import Message, ModelRequest
+from schemas.test_report import Failure
+
+__all__ = ["more", "second"]
+
+WAYS = ("untold", "told", "comment")
+RESAMPLE = 0.7
+"""Temperature of the further versions, as in the pipeline."""
+
+
+async def second(pieces: Sequence[Piece], drafts: Mapping[str, Any], laboratory: Laboratory) -> list[str]:
+    """Return a line for each case: whether the draft meets the examples, whether the second version agrees with it."""
+    found: Counter[tuple[str, str]] = Counter()
+    right: Counter[tuple[str, str]] = Counter()
+    rescued: Counter[tuple[str, str]] = Counter()
+    for piece in pieces:
+        first, other = drafts[f"{piece.name} stub"], drafts[f"{piece.name} comment"]
+        if not first["code"] or piece.problem is None:
+            continue
+        case = await _case(piece.problem, first["code"], other["code"], laboratory)
+        found[case] += 1
+        right[case] += first["passed"]
+        rescued[case] += other["passed"] and not first["passed"]
+    lines = [f"{'the draft':22} {'the second':16} {'pieces':>6} {'draft right':>12} {'only second right':>18}"]
+    return [*lines, *(f"{a:22} {b:16} {found[a, b]:6} {right[a, b]:12} {rescued[a, b]:18}" for a, b in sorted(found))]
+
+
+async def _case(problem: Problem, first: str, other: str | None, laboratory: Laboratory) -> tuple[str, str]:
+    evidence, calls = await examined(problem, first, laboratory), calls_in(problem.prompt)
+    holds = "has no example" if evidence is None else "meets its examples" if evidence.holds else "fails an example"
+    if not calls or not other:
+        return holds, "not comparable"
+    shares = await laboratory.agreement([first], [first, other], calls)
+    if shares.calls < FEWEST_CALLS or shares.results < 2:
+        return holds, "too few results"
+    return holds, "agrees" if shares.shares[0] >= sure(2) else "differs"
+
+
+async def more(
+    model: Model,
+    pieces: Sequence[Piece],
+    drafts: Mapping[str, Any],
+    laboratory: Laboratory,
+    ways: Sequence[str],
+    to: Path,
+) -> None:
+    """Ask for four more versions of each draft that fails an example, in each way that is not in ``to`` already."""
+    done = kept_outcomes(to, "key", model.name)
+    for piece in pieces:
+        draft = drafts[f"{piece.name} stub"]["code"]
+        evidence = await examined(piece.problem, draft, laboratory) if draft and piece.problem else None
+        failures = evidence.acceptance.failures if evidence and evidence.acceptance else []
+        for way in (way for way in ways if failures and f"{piece.name} {way}" not in done):
+            assert piece.problem is not None  # it has failures
+            row = await _versions(model, piece, piece.problem, way, failures, laboratory)
+            with to.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"key": f"{piece.name} {way}", "way": way, **row, "model": model.name}) + "\n")
+            print(f"{piece.name} {way}: {row['right']} of {CHOICES} right, {row['output_tokens']} tokens", flush=True)
+
+
+async def _versions(
+    model: Model, piece: Piece, problem: Problem, way: str, failures: Sequence[Failure], laboratory: Laboratory
+) -> dict[str, int]:
+    context, symbol = placed(piece, piece.module)
+    facts = [f"{f.source}\n{f.error.partition(chr(10) * 2)[0]}" for f in failures[:3]] if way == "told" else []
+    task = write(context, symbol, lambda *_: [], 1, facts)
+    begun = task.prefill or ""
+    if way == "comment":
+        shown = {check.id: check.statement for check in checks_in(problem.prompt, "solution")}
+        begun += "".join(f"    # {shown[f.test]}\n" for f in failures[:3])
+    request = ModelRequest(
+        agent="impl",
+        model=model.name,
+        system=render("brief", "brief", {"idea": piece.idea}),
+        messages=[Message(role="user", content=render("impl", "function", task.variables))],
+        max_tokens=task.max_tokens,
+        temperature=RESAMPLE,
+        stop=task.stop,
+        prefill=begun,
+        sample=1,
+        choices=CHOICES,
+    )
+    reply = await model.reply(request, lambda _: None)
+    right = holding = 0
+    for text in (reply.text, *reply.alternatives):
+        try:
+            code = filled(context.files, symbol, task.parse(text))
+        except ValueError:
+            continue
+        evidence = await examined(problem, code, laboratory)
+        holding += evidence is not None and evidence.holds
+        right += await verdict(problem, code, laboratory)
+    return {"right": right, "holding": holding, "output_tokens": reply.usage.output_tokens}
+
+
+def figures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each way: of how many failing drafts a right version was among the four, and the tokens."""
+    lines = [f"{'way':10} {'drafts':>6} {'solved':>7} {'tokens':>7}"]
+    for way in dict.fromkeys(row["way"] for row in rows):
+        mine = [row for row in rows if row["way"] == way]
+        tokens = sum(row["output_tokens"] for row in mine) / len(mine)
+        lines.append(f"{way:10} {len(mine):6} {sum(row['right'] > 0 for row in mine):7} {tokens:7.0f}")
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compare, or ask what was not asked yet; print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--second", action="store_true")
+    parser.add_argument("--more", metavar="WAYS", help=f"of {','.join(WAYS)}")
+    parser.add_argument("--count", type=int, default=48, help="so many functions (48)")
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    ways = options.more.split(",") if options.more else []
+    if unknown := set(ways) - set(WAYS):
+        parser.error(f"there is no way {', '.join(sorted(unknown))}; there are {', '.join(WAYS)}")
+    settings = load_settings(Path("milepost.toml"), {}, {}).settings
+    drafts = kept_outcomes(options.results / "functions.jsonl", "key")
+    pieces = [
+        piece
+        for piece in functions(settings, options.count, options.seed)
+        if {f"{piece.name} stub", f"{piece.name} comment"} <= drafts.keys()
+    ]
+    if not pieces:
+        parser.error(f"{options.results} holds no drafts: python -m benchmarks.pieces --kinds functions makes them")
+    environment = ensure_environment(cache_folder(settings), [])
+    with scratch(0o700) as folder:
+        laboratory = Laboratory(build_sandbox(settings, environment), environment, RecordStore(folder), mutants=0)
+        if options.second or not ways:
+            print(*asyncio.run(second(pieces, drafts, laboratory)), sep="\n")
+        if ways:
+            note_run(options.results, PACKAGES, more=options.more, count=options.count, seed=options.seed)
+            models, to = build_models(settings, lambda *_: None), options.results / "more.jsonl"
+            asyncio.run(more(models.by_agent["impl"], pieces, drafts, laboratory, ways, to))
+            asyncio.run(models.close())
+            print(*figures(list(kept_outcomes(to, "key").values())), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
