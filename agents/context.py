@@ -67,11 +67,18 @@ class Context:
         """The project's own Python files, without tests."""
         return own_code(self.files)
 
-    def checks_of(self, name: str) -> list[AcceptanceCheck]:
-        """The visible checks that use ``name``, a function or class of the project; ``main`` is used by all
-        that start the program."""
+    @property
+    def checks_run(self) -> list[AcceptanceCheck]:
+        """The sealed checks that agents may see and that were run on `files`: those of earlier milestones, too."""
+        report = self.evidence.acceptance if self.evidence else None
+        run = {result.id for result in report.results} if report else set()
+        return [check for check in self.idea.acceptance if check.id in run and not check.holdout]
+
+    def checks_of(self, name: str, among: Sequence[AcceptanceCheck] | None = None) -> list[AcceptanceCheck]:
+        """The visible checks of the milestone, or those ``among`` others, that use ``name``, a function or class of the
+        project; ``main`` is used by all that start the program."""
         used = {name, "subprocess", "runpy"} if name == "main" else {name}
-        return [c for c in self.checks if c.check and used & names_used(c.check)]
+        return [c for c in (self.checks if among is None else among) if c.check and used & names_used(c.check)]
 
     def variables(self, agent: str) -> dict[str, object]:
         """Return what every template of ``agent`` may use."""

@@ -209,7 +209,8 @@ def _proofs(context: Context, failure: Failure, versions: Sequence[Version]) -> 
     except ValueError:
         return {}
     names = ({v.function for v in versions} & used) - objects(context)
-    return {n: {check.id for check in context.checks_of(n)} for n in sorted(names) if _rests_on_proven(context, n)}
+    proven = [name for name in sorted(names) if _rests_on_proven(context, name)]
+    return {name: {check.id for check in context.checks_of(name, context.checks_run)} for name in proven}
 
 
 def _fails(version: Version, failure: Failure) -> bool:
@@ -232,4 +233,4 @@ def _rests_on_proven(context: Context, name: str) -> bool:
         called = (definitions.get(todo.pop(), set()) & set(definitions)) - seen
         seen |= called
         todo += called
-    return all(context.checks_of(other) for other in seen - {name})
+    return all(context.checks_of(other, context.checks_run) for other in seen - {name})

@@ -21,7 +21,7 @@ from schemas.architecture import Architecture, Blueprint
 from schemas.code_change import Implementation, Version
 from schemas.errors import InvalidOutput
 from schemas.evidence import Evidence, Finding
-from schemas.idea import Idea
+from schemas.idea import AcceptanceCheck, Idea
 from schemas.milestone import Criterion, Milestone
 from schemas.test_report import Failure, TestReport, TestResult
 from tests.model_calls import runner_for
@@ -319,12 +319,19 @@ def version(replies: int, source: str) -> Version:
     return Version(function="double", replies=replies, evidence=measure(source))
 
 
-def ruled(*versions: Version, code: str = RIGHT, traits: Traits = SMALL) -> tuple[str, int]:
+def ruled(
+    *versions: Version,
+    code: str = RIGHT,
+    traits: Traits = SMALL,
+    idea: Idea = IDEA,
+    evidence: Evidence | None = None,
+) -> tuple[str, int]:
     """Who is wrong, and how many calls it took to say so."""
     reply = '{"reason": "the code is wrong", "wrong": "code"}'
     model = ScriptedModel([ScriptedReply(agent="critic", reply=reply)], traits=traits)
-    context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": code})
-    failure = measure(RIGHT).generated.failures[0]
+    evidence = evidence or measure(RIGHT)
+    context = Context(idea=idea, milestone=MILESTONE, turn=1, files={"calc.py": code}, evidence=evidence)
+    failure = evidence.generated.failures[0]
     ruling = asyncio.run(rule(runner_for(model), context, failure, versions))
     return ruling.wrong, len(model.requests)
 
@@ -347,6 +354,18 @@ def test_versions_that_share_a_function_which_no_check_proves_have_no_vote() -> 
     """All of them fail because of `half`, which is no sign of a wrong test."""
     shared = RIGHT.replace("return 2 * n", "return half(4 * n)") + "\n\ndef half(n: int) -> int:\n    return n // 3\n"
     assert ruled(version(1, RIGHT), version(1, RIGHT + "# 2 * n"), code=shared) == ("code", 1)
+
+
+def test_what_a_check_of_an_earlier_milestone_proves_is_proven() -> None:
+    """`half` belongs to a milestone that was accepted before; only checks of that one use it."""
+    shared = RIGHT.replace("return 2 * n", "return half(4 * n)") + "\n\ndef half(n: int) -> int:\n    return n // 2\n"
+    earlier = AcceptanceCheck(id="AC0", statement="half", check="from calc import half\nassert half(4) == 2")
+    idea = IDEA.model_copy(update={"acceptance": [earlier, *IDEA.acceptance]})
+    run = measure(RIGHT)
+    assert run.acceptance
+    results = [TestResult(id="AC0", outcome="passed"), *run.acceptance.results]
+    proven = run.model_copy(update={"acceptance": run.acceptance.model_copy(update={"results": results})})
+    assert ruled(version(1, RIGHT), version(1, DOUBLE), code=shared, idea=idea, evidence=proven) == ("test", 0)
 
 
 def test_without_other_versions_the_critic_is_asked() -> None:
