@@ -20,7 +20,7 @@ from agents.contracts import (
 )
 from agents.entry import entry_points
 from agents.merging import merge, wire
-from agents.names import Definition, ambiguous, assigned, hoist, top_names, undefined
+from agents.names import Definition, ambiguous, assigned, hoist, imported_names, top_names, undefined, with_imports
 from agents.parsing import parse_module
 from agents.ports import Misuses
 from agents.runner import Runner, Task
@@ -85,7 +85,8 @@ def _given(
     context: Context, contracts: Sequence[Contract], planned: Sequence[PlannedFile], misuses: Misuses
 ) -> tuple[dict[str, str], set[str]]:
     """Return path → module with the function that the user has begun, where that is one of ``contracts``, is not there
-    yet and can be called as the checks do; and the names that the user has given, then or before."""
+    yet, can be called as the checks do and names nothing that is nowhere; and the names that the user has given, then
+    or before."""
     code = begun(context)
     tree = parse_module(code, "description")
     last = tree.body[-1] if code else None
@@ -99,6 +100,11 @@ def _given(
         return {}, names & there
     path = _home(contract.name, context, planned)
     stub = as_stub(code, last)
+    paths = [*context.code, *(file.path for file in planned)]
+    if undefined(with_imports(stub)) or not all(
+        module_path(m, paths) for m in imported_names(stub, context.third_party)
+    ):
+        return {}, set()
     files = {path: merge(context.code[path], stub) if context.code.get(path) else stub}
     return ({}, set()) if _complaints(context, contract, files, misuses) else (files, names)
 

@@ -105,6 +105,8 @@ _REFUSAL = re.compile(
     r"(status|code|answers?)( with)? [45]\d\d|[45]\d\d (where|when|if|for))\b",
     re.I,
 )
+_RAISED = re.compile(r"\b(raise[sd]|assertRaises\w*|except)\b")
+"""How a check wants an error."""
 _ALL = re.compile(r"\b(all|every|each|any|no) (of the )?(function|method|call)", re.I)
 
 
@@ -117,8 +119,7 @@ def refuses(name: str, context: Context) -> bool:
     told = [f for f in idea.features if f in own or not calls(f) or _ALL.search(f) or name[:1].isupper()]
     told += [idea.summary, *idea.constraints.non_functional]
     told += [milestone.description, *(criterion.statement for criterion in milestone.acceptance_criteria)]
-    wanted = re.compile(r"\b(raise[sd]|assertRaises\w*|except)\b")
-    raised = any(wanted.search(check.check or "") for check in context.checks_of(name))
+    raised = any(_RAISED.search(check.check or "") for check in context.checks_of(name))
     return raised or any(_REFUSAL.search(text) for text in told)
 
 

@@ -344,6 +344,9 @@ def test_however_it_is_written_it_becomes_a_stub(stub: str) -> None:
         GIVEN.replace("double", "treble"),
         GIVEN.replace("n, times=1", "n, times"),  # the check calls it with one argument
         GIVEN.replace(">>> double(2)", "```\n    double(2)\n    ```"),  # no prompt could show it in one block
+        GIVEN.replace("def double(n", "def double(n: Money"),
+        GIVEN.replace("from math", "from money"),
+        GIVEN.replace("def double", "@cached\ndef double"),
     ],
 )
 def test_what_can_not_be_the_milestones_function_is_asked_for(text: str) -> None:

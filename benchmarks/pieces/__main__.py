@@ -35,6 +35,7 @@ from agents.parsing import FIRST_THINK
 from agents.pieces import filled, write
 from agents.ports import Model
 from agents.prompts.render import render
+from agents.runner import Task
 from agents.skeleton import Symbol, stubs
 from benchmarks.humaneval.arms import idea_of
 from benchmarks.humaneval.problems import Problem, load, sampled, verdict
@@ -126,6 +127,20 @@ def placed(piece: Piece, module: str) -> tuple[Context, Symbol]:
     return context, next(found for found in stubs("solution.py", module) if found.name == piece.symbol)
 
 
+def request_for(model: Model, piece: Piece, task: Task[str], begun: str) -> ModelRequest:
+    """Return the pipeline's question for the likeliest version of ``piece``; the reply begins with ``begun``."""
+    return ModelRequest(
+        agent="impl",
+        model=model.name,
+        system=render("brief", "brief", {"idea": piece.idea}),
+        messages=[Message(role="user", content=render("impl", "function", task.variables))],
+        max_tokens=task.max_tokens,
+        temperature=0.0,
+        stop=task.stop,
+        prefill=begun,
+    )
+
+
 async def ask(model: Model, piece: Piece, way: str) -> tuple[str | None, int, float]:
     """Return the module that the likeliest reply makes (None: it is none), its output tokens, and the seconds."""
     context, symbol = placed(piece, piece.beside if way == "beside" else piece.module)
@@ -137,18 +152,8 @@ async def ask(model: Model, piece: Piece, way: str) -> tuple[str | None, int, fl
         "free": "```python\n",
         "plan": PLAN,
     }.get(way, begun)
-    request = ModelRequest(
-        agent="impl",
-        model=model.name,
-        system=render("brief", "brief", {"idea": piece.idea}),
-        messages=[Message(role="user", content=render("impl", "function", task.variables))],
-        max_tokens=task.max_tokens,
-        temperature=0.0,
-        stop=task.stop,
-        prefill=begun,
-    )
     started = time.monotonic()
-    reply = await model.reply(request, lambda _: None)
+    reply = await model.reply(request_for(model, piece, task, begun), lambda _: None)
     seconds = round(time.monotonic() - started, 1)
     try:
         module = filled(context.files, symbol, task.parse(reply.text))  # as the pipeline does, with what it imports

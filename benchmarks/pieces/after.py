@@ -21,11 +21,10 @@ from typing import Any
 
 from agents.pieces import CHOICES, filled, write
 from agents.ports import Model
-from agents.prompts.render import render
 from benchmarks.humaneval.arms import examined
 from benchmarks.humaneval.problems import Problem, verdict
 from benchmarks.machine import PACKAGES, kept_outcomes, note_run
-from benchmarks.pieces.__main__ import RESULTS, Piece, functions, placed
+from benchmarks.pieces.__main__ import RESULTS, Piece, functions, placed, request_for
 from orchestrator.compose import build_models, build_sandbox, cache_folder
 from orchestrator.config import load_settings
 from orchestrator.evidence.collect import Laboratory
@@ -35,7 +34,6 @@ from orchestrator.evidence.examples import calls_in, checks_in
 from orchestrator.journal.store import RecordStore
 from orchestrator.rubric import sure
 from orchestrator.scratch import scratch
-from schemas.call import Message, ModelRequest
 from schemas.test_report import Failure
 
 __all__ = ["more", "second"]
@@ -105,18 +103,8 @@ async def _versions(
     if way == "comment":
         shown = {check.id: check.statement for check in checks_in(problem.prompt, "solution")}
         begun += "".join(f"    # {shown[f.test]}\n" for f in failures[:3])
-    request = ModelRequest(
-        agent="impl",
-        model=model.name,
-        system=render("brief", "brief", {"idea": piece.idea}),
-        messages=[Message(role="user", content=render("impl", "function", task.variables))],
-        max_tokens=task.max_tokens,
-        temperature=RESAMPLE,
-        stop=task.stop,
-        prefill=begun,
-        sample=1,
-        choices=CHOICES,
-    )
+    others = {"temperature": RESAMPLE, "sample": 1, "choices": CHOICES}
+    request = request_for(model, piece, task, begun).model_copy(update=others)
     reply = await model.reply(request, lambda _: None)
     right = holding = 0
     for text in (reply.text, *reply.alternatives):
