@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -19,6 +20,7 @@ __all__ = [
     "names_used",
     "top_names",
     "undefined",
+    "unhidden",
     "with_imports",
 ]
 
@@ -94,6 +96,29 @@ def ambiguous(source: str) -> set[str]:
             for alias in node.names:
                 meanings.setdefault(alias.asname or alias.name, set()).add(f"{node.module} {alias.name}")
     return {name for name, found in meanings.items() if len(found) > 1}
+
+
+def unhidden(source: str) -> str:
+    """Return ``source`` with a ``_`` before each attribute that hides a method of its class, or is one that has no
+    setter: ``self.history = []`` beside ``def history(self)``. Whoever calls that method of the object would fail."""
+    lines = source.split("\n")
+    for node in ast.walk(parse_module(source, "module")):
+        if isinstance(node, ast.ClassDef) and (names := _hidden(node)):
+            # A call means the method. Looked for in the text, as Python 3.11 does not say where in an f-string it is.
+            pattern = re.compile(rf"\bself\.({'|'.join(sorted(names))})\b(?!\s*\()")
+            span = slice(node.lineno - 1, node.end_lineno)
+            lines[span] = [pattern.sub(r"self._\1", line) for line in lines[span]]
+    return "\n".join(lines)
+
+
+def _hidden(node: ast.ClassDef) -> set[str]:
+    """Return the methods and properties of a class that its methods give another value."""
+    methods = [n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    decorators = {m: {ast.unparse(d) for d in m.decorator_list} for m in methods}
+    names = {m.name for m in methods if decorators[m] <= {"property"}}
+    names -= {m.name for m in methods if f"{m.name}.setter" in decorators[m]}
+    attributes = [n for m in methods for n in ast.walk(m) if isinstance(n, ast.Attribute)]
+    return names & {a.attr for a in attributes if isinstance(a.ctx, ast.Store) and ast.unparse(a.value) == "self"}
 
 
 def _attributes(source: str, name: str) -> set[str]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from agents.context import Context
 from agents.contracts import refuses
 from agents.merging import emptied, fill, merge
-from agents.names import Definition, assigned, hoist, imported_names, names_used, top_names, with_imports
+from agents.names import Definition, assigned, hoist, imported_names, names_used, top_names, unhidden, with_imports
 from agents.parsing import fences, parse_module, python_from
 from agents.ports import Lint
 from agents.runner import Task
@@ -24,7 +24,8 @@ CHOICES = 4
 
 
 def filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
-    """Return the module of ``symbol`` with ``code`` in it, and with the imports that this needs.
+    """Return the module of ``symbol`` with ``code`` in it, its missing imports added and attributes that hide methods
+    renamed.
 
     It takes the place of what was designed: of the version that stands there meanwhile nothing is left.
     """
@@ -34,8 +35,8 @@ def filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
             module = Symbol(path, "", source).module
             homes.update({n.name: module for n in parse_module(source, path).body if isinstance(n, Definition)})
     if symbol.whole:
-        return with_imports(_kept(files[symbol.path], code), homes)
-    return with_imports(fill(_vacated(files, symbol), symbol.name, code), homes)
+        return with_imports(_kept(files[symbol.path], unhidden(code)), homes)
+    return with_imports(fill(_vacated(files, symbol), symbol.name, unhidden(code)), homes)
 
 
 def _vacated(files: Mapping[str, str], symbol: Symbol) -> str:

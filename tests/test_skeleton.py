@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agents.merging import emptied, fill, merge, wire
-from agents.names import imported_names, top_names, with_imports
+from agents.names import imported_names, top_names, unhidden, with_imports
 from agents.skeleton import interface, missing_names, module_path, signature_gaps, stubs
 
 MODULE = '''"""A module."""
@@ -147,6 +147,49 @@ def test_missing_imports_of_the_standard_library_are_added_and_nothing_else() ->
 )
 def test_a_date_is_imported_as_it_is_used(source: str, added: str) -> None:
     assert with_imports(source) == added + source
+
+
+HIDING = """class Account:
+    def __init__(self) -> None:
+        self.history: list[int] = []  # self.history grows
+        self.owner = "Ann"
+
+    @property
+    def size(self) -> int:
+        return self.size
+
+    def add(self, amount: int) -> str:
+        self.history.append(amount)
+        self.size = len(self.history())
+        return f"{self.owner} {self.history[-1]}"
+
+    def history(self) -> list[int]:
+        return self.history[::-1]
+"""
+
+
+def test_an_attribute_that_hides_a_method_or_a_property_gets_a_name_of_its_own() -> None:
+    names: dict[str, Any] = {}
+    exec(unhidden(HIDING), names)  # noqa: S102  (the text above)
+    account = names["Account"]()
+    assert [account.add(2), account.add(3), account.history(), account.size] == ["Ann 2", "Ann 3", [3, 2], 2]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    def f(self) -> int:\n        return self.g()\n\n"
+        "    def g(self) -> int:\n        self.h = 1\n        return self.h\n",
+        "    @property\n    def f(self) -> int:\n        return self._f\n\n"
+        "    @f.setter\n    def f(self, n: int) -> None:\n        self._f = n\n\n"
+        "    def g(self) -> None:\n        self.f = 2\n",
+        "    @cached\n    def f(self) -> int:\n        self.f = 2\n        return 2\n",
+        "    def f(self, other: A) -> None:\n        other.f = 2\n",
+    ],
+    ids=["no method of that name", "setter", "another decorator", "another object"],
+)
+def test_attributes_that_hide_nothing_keep_their_names(body: str) -> None:
+    assert unhidden(f"class A:\n{body}") == f"class A:\n{body}"
 
 
 def test_names_of_the_project_are_imported_from_their_module() -> None:
