@@ -1,5 +1,6 @@
 """Impl in small steps, for small models: one function at a time, the likeliest version first, a second one where the
-two can be compared, four more where facts speak against them or the two differ. Facts choose, then agreement.
+two can be compared, four more where facts speak against them or the two differ: these and the second are begun with a
+comment on what they will do. Facts choose, then agreement.
 
 To sample several programs and let tests choose is how AlphaCode (Li et al. 2022) and CodeT (Chen et al. 2022) work.
 """
@@ -13,8 +14,8 @@ from dataclasses import dataclass, replace
 from agents.choice import Candidates, Choice, choose, comparable
 from agents.context import Context
 from agents.names import Definition
-from agents.parsing import FIRST_THINK, parse_module
-from agents.pieces import CHOICES, definition, filled, mend, write, write_text
+from agents.parsing import parse_module
+from agents.pieces import CHOICES, definition, filled, mend, thinking, write, write_text
 from agents.ports import Comparison, Examine, Lint
 from agents.runner import Runner
 from agents.skeleton import Symbol, stubs
@@ -73,6 +74,7 @@ async def by_function(
         told = not proven and bool(number) == (context.turn == 1)
         if evidence.counting_failures:
             tasks = [write(state, b.symbol, lint, first, b.facts if told else ()) for b in blamed]
+            tasks = [thinking(task, b.symbol) for task, b in zip(tasks, blamed, strict=True)]
         else:
             tasks = [mend(state, b.symbol, b.facts, lint, first) for b in blamed if not b.symbol.whole]
             blamed = [b for b in blamed if not b.symbol.whole]
@@ -126,8 +128,8 @@ async def _second(
     (docs/humaneval.md), and two that meet their sealed checks outvote a generated test.
     """
     places = [place for place, one in drafts.items() if comparable(context, one.symbol, comparison)]
-    tasks = [write(context, drafts[place].symbol, lint, 0) for place in places]
-    tasks = [replace(t, choices=1, corrections=0, prefill=f"{t.prefill}{FIRST_THINK}") for t in tasks]
+    tasks = [thinking(write(context, drafts[place].symbol, lint, 0), drafts[place].symbol) for place in places]
+    tasks = [replace(task, choices=1, corrections=0) for task in tasks]
     replies = await runner.ask_all(tasks)
     for place, more in zip(places, _found([drafts[place].symbol for place in places], replies), strict=True):
         drafts[place] = Candidates(more.symbol, [*drafts[place].codes, *more.codes])
@@ -150,7 +152,8 @@ async def _settle(
     while wanting := {p: facts for p, facts in _wanting(state, blueprint, second).items() if p in drafts}:
         begun = [drafts.pop(place) for place in wanting]
         asked = zip(begun, wanting.values(), strict=True)
-        tasks = [replace(write(state, one.symbol, lint, sample, facts), corrections=0) for one, facts in asked]
+        tasks = [thinking(write(state, one.symbol, lint, sample, facts), one.symbol) for one, facts in asked]
+        tasks = [replace(task, corrections=0) for task in tasks]
         found = _found([one.symbol for one in begun], await runner.ask_all(tasks))
         for one, more in zip(begun, found, strict=True):
             both = Candidates(one.symbol, [*one.codes, *more.codes])

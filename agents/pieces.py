@@ -10,17 +10,19 @@ from agents.context import Context
 from agents.contracts import refuses
 from agents.merging import emptied, fill, merge
 from agents.names import Definition, assigned, hoist, imported_names, names_used, top_names, unhidden, with_imports
-from agents.parsing import fences, parse_module, python_from
+from agents.parsing import FIRST_THINK, fences, parse_module, python_from
 from agents.ports import Lint
 from agents.runner import Task
 from agents.selection import interfaces
 from agents.skeleton import Symbol, begun, interface, is_guard, open_names, signature_gaps, span, stubs
 from schemas.architecture import own_code
 
-__all__ = ["CHOICES", "definition", "filled", "mend", "write", "write_text"]
+__all__ = ["CHOICES", "definition", "filled", "mend", "thinking", "write", "write_text"]
 
 CHOICES = 4
 """How many further versions of a piece are asked for at once, where the likeliest ones fail or differ."""
+
+_FENCE = "```python\n"
 
 
 def filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
@@ -80,6 +82,15 @@ def write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequ
     return _task("function", variables, context, symbol, lint, sample, _head(stub))
 
 
+def thinking(task: Task[str], symbol: Symbol) -> Task[str]:
+    """Return ``task``, which `write` made for ``symbol``, with the reply begun with a comment on what it will do, where
+    that is a function: such versions differ more, and more of them are right (docs/decisions/0017-small-models.md)."""
+    node = parse_module(symbol.source, symbol.name).body[-1]
+    if symbol.whole or isinstance(node, ast.ClassDef) or task.prefill in (None, _FENCE):
+        return task
+    return replace(task, prefill=f"{task.prefill}{FIRST_THINK}")
+
+
 def _write_module(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str]) -> Task[str]:
     """Ask for a whole module that offers ``symbol``: what its parts share, such as routes of a web service do, nobody
     could write apart."""
@@ -115,7 +126,7 @@ def _write_module(context: Context, symbol: Symbol, lint: Lint, sample: int, fac
         parse,
         max_tokens=1_500,
         stop=stop,
-        prefill="```python\n",
+        prefill=_FENCE,
         sample=sample,
         choices=CHOICES,
     )
@@ -173,7 +184,7 @@ def _task(
         parse,
         max_tokens=1_200 if any(isinstance(n, ast.ClassDef) for n in _definitions(symbol.source)) else 500,
         stop=["\n```"],
-        prefill=f"```python\n{head}",
+        prefill=f"{_FENCE}{head}",
         sample=sample,
         choices=CHOICES,
     )

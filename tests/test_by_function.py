@@ -12,7 +12,7 @@ from agents.by_function import by_function
 from agents.context import Context
 from agents.critic import rule
 from agents.models.scripted import ScriptedModel, ScriptedReply
-from agents.pieces import filled, write
+from agents.pieces import filled, thinking, write
 from agents.ports import Agreement, Examine, Traits
 from agents.prompts.render import render
 from agents.skeleton import Symbol, placeholder, stubs
@@ -174,6 +174,24 @@ def test_the_second_version_is_begun_otherwise_than_the_first() -> None:
     _, _, model = implement(RIGHT, DOUBLE, passing=True, compared=Compared([1.0]))
     first, second = (request.prefill or "" for request in model.requests)
     assert second == f"{first}    #"
+
+
+def test_further_versions_of_a_function_are_begun_as_the_second_is() -> None:
+    _, _, model = implement(WRONG, *[WORSE] * 12)
+    first, *others = (request.prefill or "" for request in model.requests)
+    assert others == [f"{first}    #"] * 12
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_class_or_a_whole_module_is_not_begun_with_a_comment(whole: bool) -> None:
+    source = (
+        placeholder("app")
+        if whole
+        else "class Box:\n    def __len__(self) -> int:\n        raise NotImplementedError\n"
+    )
+    (symbol,) = stubs("calc.py", source)
+    task = write(Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": source}), symbol, certain_errors, 1)
+    assert thinking(task, symbol) == task
 
 
 def test_two_that_meet_the_checks_and_differ_are_a_reason_for_more_and_most_decide() -> None:

@@ -2,8 +2,8 @@
 
 The prompt is the pipeline's own (`agents.pieces`); the ways differ in how the reply is begun, and what the stub says:
 
-- ``stub``: begun with the stub, as the product's first and further versions are;
-- ``comment``: the same, and the ``#`` of a comment, as its second version is;
+- ``stub``: begun with the stub, as the product's first version is;
+- ``comment``: the same, and the ``#`` of a comment, as its second and further ones are (of functions);
 - ``signature``: begun with the signature, without the docstring;
 - ``free``: begun with nothing but the fence;
 - ``plan`` (classes): begun with a comment that lists what the object keeps;

@@ -1,12 +1,13 @@
-"""What comes after the draft of a function: python -m benchmarks.pieces.after [--second | --more untold,told,comment]
+"""What comes after the draft of a function: python -m benchmarks.pieces.after [--second | --more untold,told,thinking]
 
 Both take the drafts that `python -m benchmarks.pieces --kinds functions` has left in RESULTS.
 
 ``--second`` asks no model: it holds each draft (``stub``) against the version that is begun with a comment
 (``comment``), as the pipeline does (`agents.choice`), and says how often the draft was right where the two agree and
 where they do not. ``--more`` asks for four more versions of each draft that fails an example: ``untold``; ``told``
-what failed in the prompt, as the pipeline does; or with what failed in a comment that the body begins with. Each
-outcome is appended to RESULTS/more.jsonl as soon as it is there, and not asked again.
+what failed, in the prompt; told and ``thinking``, begun with a comment on what it will do, as in the pipeline; or with
+what failed in a ``comment`` that the body begins with. Each outcome
+is appended to RESULTS/more.jsonl as soon as it is there, and not asked again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.pieces import CHOICES, filled, write
+from agents.pieces import CHOICES, filled, thinking, write
 from agents.ports import Model
 from benchmarks.humaneval.arms import examined
 from benchmarks.humaneval.problems import Problem, verdict
@@ -38,7 +39,7 @@ from schemas.test_report import Failure
 
 __all__ = ["more", "second"]
 
-WAYS = ("untold", "told", "comment")
+WAYS = ("untold", "told", "thinking", "comment")
 RESAMPLE = 0.7
 """Temperature of the further versions, as in the pipeline."""
 
@@ -97,8 +98,9 @@ async def _versions(
     model: Model, piece: Piece, problem: Problem, way: str, failures: Sequence[Failure], laboratory: Laboratory
 ) -> dict[str, int]:
     context, symbol = placed(piece, piece.module)
-    facts = [f"{f.source}\n{f.error.partition(chr(10) * 2)[0]}" for f in failures[:3]] if way == "told" else []
-    task = write(context, symbol, lambda *_: [], 1, facts)
+    facts = [f"{f.source}\n{f.error.partition(chr(10) * 2)[0]}" for f in failures[:3]]
+    task = write(context, symbol, lambda *_: [], 1, facts if way in ("told", "thinking") else ())
+    task = thinking(task, symbol) if way == "thinking" else task
     begun = task.prefill or ""
     if way == "comment":
         shown = {check.id: check.statement for check in checks_in(problem.prompt, "solution")}
