@@ -18,7 +18,7 @@ from benchmarks.humaneval.problems import Problem, cleaned, sampled, verdict
 from benchmarks.humaneval.report import MEANS, page, summary
 from benchmarks.humaneval.transcripts import Recorded, known_calls
 from benchmarks.machine import kept_outcomes, note_run, runs
-from benchmarks.pieces import after, reference
+from benchmarks.pieces import after, ceiling, reference
 from benchmarks.pieces.__main__ import CLASSES, Piece, classes, figures
 from benchmarks.statistics import chance_text, mcnemar, wilson
 from orchestrator.evidence.collect import Laboratory
@@ -249,3 +249,30 @@ def test_ways_to_ask_are_compared_on_the_pieces_that_all_of_them_have() -> None:
         ["stub", "1", "1", "2/2", "10", "1.0"],
         ["free", "1", "0", "1/2", "10", "1.0"],
     ]
+
+
+def test_versions_are_chosen_by_tests_by_features_and_by_agreement_among_those_that_meet_the_shown_check() -> None:
+    row = {
+        "versions": ["greedy", "many", "even", "twin", "twin", None],
+        "shown": [False, True, True, True, True, False],
+        "hidden": [0, 1, 2, 3, 3, 0],
+        "tests": [["f", "1"], ["f", "2"], ["f", "3"], ["g", "4"], ["g", "5"]],
+        "passing": [
+            [True] * 5,
+            [True, True, True, False, False],
+            [True, False, False, True, False],
+            [False, False, True, True, False],
+            [False, False, True, True, False],
+            [False] * 5,
+        ],
+    }
+    expected = {"likeliest": 0, "mean": 2.25, "most tests": 1, "by feature": 2, "agreement": 1, "best": 3}
+    assert ceiling.choices(row) == expected
+    assert ceiling.choices({**row, "versions": ["greedy", None, "even", "twin", "twin", None]})["agreement"] == 3
+
+
+def test_tests_of_a_reply_are_those_that_can_be_called_as_they_are() -> None:
+    tests = "def test_a():\n    assert 1\n\ndef test_b(tmp_path):\n    assert 1\n\ndef helper(): ...\n"
+    reply = f"```python\nimport json\n{tests}```"
+    assert ceiling.tests_of(reply) == ["import json\ndef test_a():\n    assert 1\ntest_a()"]
+    assert ceiling.tests_of("no code (") == []
