@@ -11,11 +11,8 @@ import asyncio
 import json
 import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +27,7 @@ from schemas.call import Message, ModelRequest
 
 RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
 RUNS = RESULTS.with_name("checkouts.json")
+BESIDE = RESULTS.with_name("beside.json")
 PAGE = ROOT / "docs" / "speed.md"
 ABOUT = ROOT / "benchmarks" / "speed.md"
 CODE = '''\
@@ -73,17 +71,6 @@ class Trial:
     note: str
     without: tuple[EmbeddedModel, list[ModelRequest]]
     with_it: tuple[EmbeddedModel, list[ModelRequest]]
-    busy: bool = False
-    """Whether another process works beside it on each processor."""
-
-
-class Spinning(EmbeddedModel):
-    """The model with threads that wait as llama.cpp lets them by default: they spin."""
-
-    def _params(self, xllamacpp: Any) -> Any:
-        params = super()._params(xllamacpp)
-        params.cpuparams.poll = params.cpuparams_batch.poll = xllamacpp.CommonParams().cpuparams.poll
-        return params
 
 
 class Unguessed(EmbeddedModel):
@@ -111,23 +98,10 @@ def request(text: str, *, begun: str = "", stop: Sequence[str] = (), choices: in
     )
 
 
-def trials(spinning: EmbeddedModel, unguessed: EmbeddedModel, model: EmbeddedModel, number: int) -> Iterator[Trial]:
+def trials(unguessed: EmbeddedModel, model: EmbeddedModel, number: int) -> Iterator[Trial]:
     """Yield what is measured; ``number`` keeps one round's prompts out of the other's cache."""
     salt = f"Question {number}. "
     write, mend = salt + WRITE, salt + MEND
-    yield Trial(
-        "sleeping threads, busy machine",
-        "threads that wait sleep instead of spinning; another process works on each processor",
-        (spinning, [request(write)]),
-        (model, [request(write + " ")]),
-        busy=True,
-    )
-    yield Trial(
-        "sleeping threads, quiet machine",
-        "the same with nothing beside it: what it costs",
-        (spinning, [request(write + "  ")]),
-        (model, [request(write + "   ")]),
-    )
     yield Trial(
         "lookup: code that is mended",
         "speculative decoding, guesses looked up in the prompt (Saxena 2023), where the answer repeats it",
@@ -154,19 +128,6 @@ def trials(spinning: EmbeddedModel, unguessed: EmbeddedModel, model: EmbeddedMod
     )
 
 
-@contextmanager
-def busy(yes: bool) -> Iterator[None]:
-    """Keep every processor busy, if ``yes``."""
-    work = [sys.executable, "-c", "while True: pass"]
-    others = [subprocess.Popen(work) for _ in range(os.cpu_count() or 1)] if yes else []
-    try:
-        yield
-    finally:
-        for other in others:
-            other.kill()
-            other.wait()
-
-
 async def seconds(model: EmbeddedModel, requests: Sequence[ModelRequest]) -> tuple[float, int]:
     """Return how long the requests took, one after the other, and how many tokens came back."""
     began, tokens = time.monotonic(), 0
@@ -178,19 +139,18 @@ async def seconds(model: EmbeddedModel, requests: Sequence[ModelRequest]) -> tup
 async def measure(path: Path, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Return, for each measure, seconds and tokens of each round without it and with it."""
     threads = os.cpu_count() or 1
-    spinning, unguessed, model = (kind(path, threads=threads) for kind in (Spinning, Unguessed, EmbeddedModel))
-    for one in (spinning, unguessed, model):
+    unguessed, model = (kind(path, threads=threads) for kind in (Unguessed, EmbeddedModel))
+    for one in (unguessed, model):
         await one.reply(request("Say yes."), lambda _: None)
     found: dict[str, Any] = {}
     for number in range(rounds):
-        for trial in trials(spinning, unguessed, model, number):
+        for trial in trials(unguessed, model, number):
             row = found.setdefault(trial.name, {"note": trial.note, "without": [], "with": []})
             order = [("without", trial.without), ("with", trial.with_it)]
-            with busy(trial.busy):
-                for key, (asked, requests) in order if number % 2 else order[::-1]:
-                    row[key].append(await seconds(asked, requests))
+            for key, (asked, requests) in order if number % 2 else order[::-1]:
+                row[key].append(await seconds(asked, requests))
             say(f"{trial.name}: {row['without'][-1][0]:.1f} s without, {row['with'][-1][0]:.1f} s with")
-    for one in (spinning, unguessed, model):
+    for one in (unguessed, model):
         await one.close()
     return found
 
@@ -216,9 +176,34 @@ def page(measured: dict[str, Any]) -> str:
             cells += [f"{medians[-1]:.1f}", f"{statistics.median(tokens / took for took, tokens in row[key]):.1f}"]
         lines.append(f"| {name} | {' | '.join(cells)} | {medians[0] / medians[1]:.2f} |")
     lines += ["", *(f"- **{name}**: {row['note']}." for name, row in measured["trials"].items()), ""]
+    if BESIDE.exists():
+        lines += beside(json.loads(BESIDE.read_text(encoding="utf-8")))
     if RUNS.exists():
         lines += whole_runs(json.loads(RUNS.read_text(encoding="utf-8")))
     return "\n".join([*lines, ABOUT.read_text(encoding="utf-8")])
+
+
+def beside(measured: dict[str, Any]) -> list[str]:
+    """Return the part on the model beside other work."""
+    where = measured["measured_with"]
+    lines = [
+        "## Beside other work",
+        "",
+        "`python -m benchmarks.beside`: tokens per second, one reply / four at once, medians of",
+        f"{measured['rounds']} rounds; of two runs the slower one. A dash: not done within {measured['limit']:.0f} s.",
+        f"{where['processor']}, {where['cores']} cores, {where['at'][:10]}.",
+        "",
+        "| Threads that wait | " + " | ".join(measured["cases"]) + " |",
+        "|---|" + "---:|" * len(measured["cases"]),
+    ]
+    for way, row in measured["ways"].items():
+        cells = []
+        for case in measured["cases"]:
+            pairs = [pair for pair in row[case] if pair]
+            one, four = (statistics.median(column) for column in zip(*pairs, strict=True)) if pairs else (0.0, 0.0)
+            cells.append(f"{one:.1f} / {four:.1f}" if len(pairs) == len(row[case]) else "–")
+        lines.append(f"| {way} | {' | '.join(cells)} |")
+    return [*lines, ""]
 
 
 def whole_runs(measured: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import types
 from pathlib import Path
@@ -72,10 +73,22 @@ def embedded(name: str = "m.gguf") -> EmbeddedModel:
     return EmbeddedModel(Path(name), threads=2)
 
 
-def test_waiting_threads_sleep_and_repetitions_are_looked_up(binding: Binding) -> None:
+def test_repetitions_are_looked_up(binding: Binding) -> None:
     ask(EmbeddedModel(Path("m.gguf"), threads=2), request())
-    found = (binding.params.cpuparams.poll, binding.params.cpuparams_batch.poll, binding.params.speculative.types)
-    assert found == (0, 0, ["lookup"])
+    assert binding.params.speculative.types == ["lookup"]
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_threads_that_wait_soon_sleep_unless_the_user_says_how_they_wait(
+    own: dict[str, str], expected: str | None, binding: Binding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {key: value for key, value in os.environ.items() if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    monkeypatch.setattr(os, "environ", {**environment, **own})
+    ask(embedded(), request())
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
 
 
 def test_pieces_are_put_together_behind_the_prefill(binding: Binding) -> None:

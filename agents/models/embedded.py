@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,11 @@ __all__ = ["EmbeddedModel"]
 
 MAX_STRING = 140
 """Longest JSON string, in characters, that this model may write: a small model runs on without a bound."""
+
+SPINS = 1_000
+"""So often a thread that waits for the others looks again before it sleeps. By default libgomp, whose threads llama.cpp
+uses, has it look 300,000 times: with two runs on one machine each then waits for threads that the other one keeps from
+the processor, and both come to a standstill (benchmarks/beside.py)."""
 
 # Indented JSON costs a small model a quarter of its tokens; this is read by llguidance, llama.cpp's grammar engine.
 _COMPACT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
@@ -89,6 +95,8 @@ class EmbeddedModel:
         return self._assemble(request, chunks)
 
     def _load(self) -> Any:
+        if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():  # both are the user's to set
+            os.environ["GOMP_SPINCOUNT"] = str(SPINS)  # read once, when the library is loaded
         try:
             import xllamacpp
         except ImportError as error:
@@ -109,8 +117,6 @@ class EmbeddedModel:
         params.kv_unified = True
         params.cpuparams.n_threads = self._threads
         params.cpuparams_batch.n_threads = self._threads
-        # Threads that wait spinning take processors from whatever else runs: see benchmarks/speed.py.
-        params.cpuparams.poll = params.cpuparams_batch.poll = 0
         # What is repeated (code that is mended, docstrings, JSON keys) is guessed from the prompt and checked at once.
         # The kind with a map guesses nothing any more once its slot has held a longer prompt: see benchmarks/speed.md.
         params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
