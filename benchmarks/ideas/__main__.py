@@ -21,6 +21,8 @@ import argparse
 import asyncio
 import json
 import os
+import signal
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -211,4 +213,5 @@ def _new_folder(workspace: Path, name: str) -> Path:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the run it waits for ends, too
     raise SystemExit(main())
