@@ -99,8 +99,11 @@ def ambiguous(source: str) -> set[str]:
 
 
 def unhidden(source: str) -> str:
-    """Return ``source`` with a ``_`` before each attribute that hides a method of its class, or is one that has no
-    setter: ``self.history = []`` beside ``def history(self)``. Whoever calls that method of the object would fail."""
+    """Return ``source`` with a ``_`` before each attribute that hides the method that reads it, or is a property that
+    has no setter: ``self.history = []`` beside ``def history(self)``. Whoever calls that method would fail.
+
+    A method that something takes the place of, and that does not read it, may be meant so: a callback's default.
+    """
     lines = source.split("\n")
     for node in ast.walk(parse_module(source, "module")):
         if isinstance(node, ast.ClassDef) and (names := _hidden(node)):
@@ -112,13 +115,20 @@ def unhidden(source: str) -> str:
 
 
 def _hidden(node: ast.ClassDef) -> set[str]:
-    """Return the methods and properties of a class that its methods give another value."""
+    """Return the methods that read what the class puts in their place, and the properties that it sets."""
     methods = [n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     decorators = {m: {ast.unparse(d) for d in m.decorator_list} for m in methods}
-    names = {m.name for m in methods if decorators[m] <= {"property"}}
+    names = {m.name for m in methods if decorators[m] == {"property"}}
+    names |= {m.name for m in methods if not decorators[m] and m.name in _of_self(m, ast.Load)}
     names -= {m.name for m in methods if f"{m.name}.setter" in decorators[m]}
-    attributes = [n for m in methods for n in ast.walk(m) if isinstance(n, ast.Attribute)]
-    return names & {a.attr for a in attributes if isinstance(a.ctx, ast.Store) and ast.unparse(a.value) == "self"}
+    return names & {name for m in methods for name in _of_self(m, ast.Store)}
+
+
+def _of_self(method: ast.AST, use: type[ast.expr_context]) -> set[str]:
+    """Return the attributes of ``self`` that ``method`` reads (but for calls), or sets."""
+    called = {n.func for n in ast.walk(method) if isinstance(n, ast.Call)}
+    attributes = [n for n in ast.walk(method) if isinstance(n, ast.Attribute) and n not in called]
+    return {n.attr for n in attributes if isinstance(n.ctx, use) and ast.unparse(n.value) == "self"}
 
 
 def _attributes(source: str, name: str) -> set[str]:

@@ -185,8 +185,9 @@ def test_an_attribute_that_hides_a_method_or_a_property_gets_a_name_of_its_own()
         "    def g(self) -> None:\n        self.f = 2\n",
         "    @cached\n    def f(self) -> int:\n        self.f = 2\n        return 2\n",
         "    def f(self, other: A) -> None:\n        other.f = 2\n",
+        "    def __init__(self, f: Call) -> None:\n        self.f = f\n\n    def f(self) -> None:\n        self.f()\n",
     ],
-    ids=["no method of that name", "setter", "another decorator", "another object"],
+    ids=["no method of that name", "setter", "another decorator", "another object", "a callback with a default"],
 )
 def test_attributes_that_hide_nothing_keep_their_names(body: str) -> None:
     assert unhidden(f"class A:\n{body}") == f"class A:\n{body}"
