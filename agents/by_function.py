@@ -1,6 +1,6 @@
 """Impl in small steps, for small models: one function at a time, the likeliest version first, a second one where the
-two can be compared, four more where facts speak against them or the two differ: these and the second are begun with a
-comment on what they will do. Facts choose, then agreement.
+two can be compared, four more where facts speak against them or the two differ: what follows a draft is begun with a
+comment on what it will do. Facts choose, then agreement.
 
 To sample several programs and let tests choose is how AlphaCode (Li et al. 2022) and CodeT (Chen et al. 2022) work.
 """

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import TypeGuard
 
 from agents.parsing import parse_module
 
@@ -99,14 +100,15 @@ def ambiguous(source: str) -> set[str]:
 
 
 def unhidden(source: str) -> str:
-    """Return ``source`` with a ``_`` before each attribute that hides the method that reads it, or is a property that
-    has no setter: ``self.history = []`` beside ``def history(self)``. Whoever calls that method would fail.
+    """Return ``source`` with a ``_`` before each attribute that hides the method of its class which reads it:
+    ``self.history = []`` beside ``def history(self): return self.history``. Whoever calls that method would fail.
 
-    A method that something takes the place of, and that does not read it, may be meant so: a callback's default.
+    What may be meant otherwise stays as it is: see `_hidden`.
     """
     lines = source.split("\n")
-    for node in ast.walk(parse_module(source, "module")):
-        if isinstance(node, ast.ClassDef) and (names := _hidden(node)):
+    tree = parse_module(source, "module")
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and (names := _hidden(node, tree)):
             # A call means the method. Looked for in the text, as Python 3.11 does not say where in an f-string it is.
             pattern = re.compile(rf"\bself\.({'|'.join(sorted(names))})\b(?!\s*\()")
             span = slice(node.lineno - 1, node.end_lineno)
@@ -114,21 +116,41 @@ def unhidden(source: str) -> str:
     return "\n".join(lines)
 
 
-def _hidden(node: ast.ClassDef) -> set[str]:
-    """Return the methods that read what the class puts in their place, and the properties that it sets."""
-    methods = [n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    decorators = {m: {ast.unparse(d) for d in m.decorator_list} for m in methods}
-    names = {m.name for m in methods if decorators[m] == {"property"}}
-    names |= {m.name for m in methods if not decorators[m] and m.name in _of_self(m, ast.Load)}
-    names -= {m.name for m in methods if f"{m.name}.setter" in decorators[m]}
-    return names & {name for m in methods for name in _of_self(m, ast.Store)}
+_BY_NAME = re.compile(r"\b(getattr|setattr|hasattr|vars|__dict__|__slots__|__setattr__|__getattr\w*__)\b|\.setter\b")
 
 
-def _of_self(method: ast.AST, use: type[ast.expr_context]) -> set[str]:
-    """Return the attributes of ``self`` that ``method`` reads (but for calls), or sets."""
-    called = {n.func for n in ast.walk(method) if isinstance(n, ast.Call)}
-    attributes = [n for n in ast.walk(method) if isinstance(n, ast.Attribute) and n not in called]
-    return {n.attr for n in attributes if isinstance(n.ctx, use) and ast.unparse(n.value) == "self"}
+def _hidden(node: ast.ClassDef, module: ast.Module) -> set[str]:
+    """Return the methods and properties of ``node`` that ``__init__`` always hides, and that read what hides them.
+
+    None that another object's or class's code may mean as an attribute, that may hold something to call, whose new name
+    is in use, or where attributes are looked for by their names or set by properties.
+    """
+    text, parts = ast.unparse(module), list(ast.walk(node))
+    if _BY_NAME.search(text) or any(isinstance(n, ast.ClassDef) for n in parts[1:]):
+        return set()
+    methods = {m.name: m for m in node.body if isinstance(m, ast.FunctionDef)}
+    values: dict[str, ast.expr | None] = {}
+    for statement in methods["__init__"].body if "__init__" in methods else []:
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            values |= {target.attr: statement.value for target in targets if _of_self(target)}
+    called = {n.func for n in ast.walk(module) if isinstance(n, ast.Call)}
+    uses = [n for n in ast.walk(module) if isinstance(n, ast.Attribute)]
+    own = {n for n in parts if _of_self(n)}
+    found = set[str]()
+    for name in values.keys() & methods.keys():
+        mine = [n for n in uses if n.attr == name]
+        plain = {ast.unparse(d) for d in methods[name].decorator_list} <= {"property"}
+        reads = any(n.attr == name and n not in called for n in ast.walk(methods[name]) if _of_self(n))
+        elsewhere = any(n not in own and n not in called for n in mine)
+        held = isinstance(values[name], ast.Name | ast.Attribute | ast.Lambda) and any(n in called & own for n in mine)
+        if plain and reads and not elsewhere and not held and not re.search(rf"\b_{name}\b", text):
+            found.add(name)
+    return found
+
+
+def _of_self(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
 
 
 def _attributes(source: str, name: str) -> set[str]:

@@ -34,8 +34,8 @@ __all__ = [
 M = TypeVar("M", bound=BaseModel)
 
 FIRST_THINK = "    #"
-"""How the second of a small model's two likeliest programs or functions is begun, and those after it: with a comment on
-what it will do. They fail in other ways than the first (docs/humaneval.md)."""
+"""How the second of a small model's two likeliest programs is begun, and what follows the draft of a function: with a
+comment on what it will do. It fails in other ways than the first (docs/humaneval.md)."""
 
 CUTS = 20
 """So often a reply that does not parse is tried with less of its end."""

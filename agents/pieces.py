@@ -84,7 +84,7 @@ def write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequ
 
 def thinking(task: Task[str], symbol: Symbol) -> Task[str]:
     """Return ``task``, which `write` made for ``symbol``, with the reply begun with a comment on what it will do, where
-    that is a function: such versions differ more, and more of them are right (docs/decisions/0017-small-models.md)."""
+    that is a function (docs/decisions/0017-small-models.md)."""
     node = parse_module(symbol.source, symbol.name).body[-1]
     if symbol.whole or isinstance(node, ast.ClassDef) or task.prefill in (None, _FENCE):
         return task

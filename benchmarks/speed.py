@@ -190,7 +190,7 @@ def beside(measured: dict[str, Any]) -> list[str]:
         "## Beside other work",
         "",
         "`python -m benchmarks.beside`: tokens per second, one reply / four at once, medians of",
-        f"{measured['rounds']} rounds; of two runs the slower one. A dash: not done within {measured['limit']:.0f} s.",
+        f"{measured['rounds']} rounds. A dash: not done within {measured['limit']:.0f} s.",
         f"{where['processor']}, {where['cores']} cores, {where['at'][:10]}.",
         "",
         "| Threads that wait | " + " | ".join(measured["cases"]) + " |",

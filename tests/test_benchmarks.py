@@ -237,7 +237,7 @@ def test_a_class_can_pass_all_of_its_checks(piece: Piece) -> None:
 
 def test_further_versions_solve_a_draft_if_one_of_them_is_right() -> None:
     rows = [{"way": "told", "right": right, "output_tokens": 100 * right} for right in (0, 2, 1)]
-    assert after.figures(rows)[1].split() == ["told", "3", "2", "100"]
+    assert after.figures(rows)[1].split() == ["told", "3", "2", "3", "100"]
 
 
 def test_ways_to_ask_are_compared_on_the_pieces_that_all_of_them_have() -> None:
@@ -268,11 +268,12 @@ def test_versions_are_chosen_by_tests_by_features_and_by_agreement_among_those_t
     }
     expected = {"likeliest": 0, "mean": 2.25, "most tests": 1, "by feature": 2, "agreement": 1, "best": 3}
     assert ceiling.choices(row) == expected
-    assert ceiling.choices({**row, "versions": ["greedy", None, "even", "twin", "twin", None]})["agreement"] == 3
+    assert ceiling.choices({**row, "shown": [False, False, True, True, True, False]})["agreement"] == 3
+    assert ceiling.choices({**row, "shown": [False] * 6})["most tests"] == 0
 
 
 def test_tests_of_a_reply_are_those_that_can_be_called_as_they_are() -> None:
-    tests = "def test_a():\n    assert 1\n\ndef test_b(tmp_path):\n    assert 1\n\ndef helper(): ...\n"
+    tests = "def test_a():\n    assert 1\n\ndef test_b(*, tmp_path):\n    assert 1\n\ndef helper(): ...\n"
     reply = f"```python\nimport json\n{tests}```"
-    assert ceiling.tests_of(reply) == ["import json\ndef test_a():\n    assert 1\ntest_a()"]
+    assert ceiling.tests_of(reply) == ["import json\ndef helper():\n    ...\ndef test_a():\n    assert 1\ntest_a()"]
     assert ceiling.tests_of("no code (") == []

@@ -6,6 +6,9 @@ import json
 import os
 import sys
 import types
+from collections.abc import Iterator
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ class Binding(types.ModuleType):
         self.bodies: list[dict[str, Any]] = []
         self.chunks: list[dict[str, Any]] = []
         self.params: Any = None
+        self.spins: str | None = None
         self.common_speculative_type = types.SimpleNamespace(COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE="lookup")
         binding = self
 
@@ -53,10 +57,30 @@ class Binding(types.ModuleType):
         self.json_schema_to_grammar = lambda schema: f"grammar of {schema}"
 
 
+class Finder(MetaPathFinder, Loader):
+    """Finds the stand-in, which notes what it is imported with."""
+
+    def __init__(self, module: Binding) -> None:
+        self.module = module
+
+    def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name == "xllamacpp" else None
+
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType:
+        self.module.spins = os.environ.get("GOMP_SPINCOUNT")
+        return self.module
+
+    def exec_module(self, module: types.ModuleType) -> None: ...
+
+
 @pytest.fixture
-def binding(monkeypatch: pytest.MonkeyPatch) -> Binding:
+def binding(monkeypatch: pytest.MonkeyPatch) -> Iterator[Binding]:
     module = Binding()
-    monkeypatch.setitem(sys.modules, "xllamacpp", module)
+    for variable in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):  # set and taken away, so that it is put back after the test
+        monkeypatch.setenv(variable, "")
+        monkeypatch.delenv(variable)
+    monkeypatch.setattr(sys, "meta_path", [Finder(module), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
     module.chunks = [
         {"choices": [{"index": 0, "delta": {"content": "hel"}, "finish_reason": None}]},
         {"choices": [{"index": 0, "delta": {"content": "lo"}, "finish_reason": None}]},
@@ -66,7 +90,8 @@ def binding(monkeypatch: pytest.MonkeyPatch) -> Binding:
             "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}},
         },
     ]
-    return module
+    yield module
+    sys.modules.pop("xllamacpp", None)
 
 
 def embedded(name: str = "m.gguf") -> EmbeddedModel:
@@ -85,10 +110,10 @@ def test_repetitions_are_looked_up(binding: Binding) -> None:
 def test_threads_that_wait_soon_sleep_unless_the_user_says_how_they_wait(
     own: dict[str, str], expected: str | None, binding: Binding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = {key: value for key, value in os.environ.items() if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
-    monkeypatch.setattr(os, "environ", {**environment, **own})
+    for variable, value in own.items():
+        monkeypatch.setenv(variable, value)
     ask(embedded(), request())
-    assert os.environ.get("GOMP_SPINCOUNT") == expected
+    assert binding.spins == expected
 
 
 def test_pieces_are_put_together_behind_the_prefill(binding: Binding) -> None:

@@ -152,6 +152,7 @@ def test_a_date_is_imported_as_it_is_used(source: str, added: str) -> None:
 HIDING = """class Account:
     def __init__(self) -> None:
         self.history: list[int] = []  # self.history grows
+        self.size = 0
         self.owner = "Ann"
 
     @property
@@ -168,29 +169,56 @@ HIDING = """class Account:
 """
 
 
-def test_an_attribute_that_hides_a_method_or_a_property_gets_a_name_of_its_own() -> None:
+def test_an_attribute_that_hides_the_method_or_property_that_reads_it_gets_a_name_of_its_own() -> None:
     names: dict[str, Any] = {}
     exec(unhidden(HIDING), names)  # noqa: S102  (the text above)
     account = names["Account"]()
     assert [account.add(2), account.add(3), account.history(), account.size] == ["Ann 2", "Ann 3", [3, 2], 2]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "    def f(self) -> int:\n        return self.g()\n\n"
-        "    def g(self) -> int:\n        self.h = 1\n        return self.h\n",
-        "    @property\n    def f(self) -> int:\n        return self._f\n\n"
-        "    @f.setter\n    def f(self, n: int) -> None:\n        self._f = n\n\n"
-        "    def g(self) -> None:\n        self.f = 2\n",
-        "    @cached\n    def f(self) -> int:\n        self.f = 2\n        return 2\n",
-        "    def f(self, other: A) -> None:\n        other.f = 2\n",
-        "    def __init__(self, f: Call) -> None:\n        self.f = f\n\n    def f(self) -> None:\n        self.f()\n",
-    ],
-    ids=["no method of that name", "setter", "another decorator", "another object", "a callback with a default"],
+HIDDEN = (
+    "class A:\n    def __init__(self, f=None):\n        self.f = {value}\n\n    def f(self):\n        return self.f\n"
 )
-def test_attributes_that_hide_nothing_keep_their_names(body: str) -> None:
-    assert unhidden(f"class A:\n{body}") == f"class A:\n{body}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        HIDDEN.format(value="[]").replace("self.f = []", "if f:\n            self.f = f"),
+        HIDDEN.format(value="[]").replace("return self.f", "return 1"),
+        HIDDEN.format(value="f") + "\n    def g(self):\n        return self.f()\n",
+        HIDDEN.format(value="0") + "\n    def __eq__(self, other):\n        return other.f == 0\n",
+        HIDDEN.format(value="0") + "\n\nclass B(A):\n    def g(self):\n        return self.f + 1\n",
+        HIDDEN.format(value="0") + "\n\ndef g(a):\n    return a.f + 1\n",
+        HIDDEN.format(value="0") + "\n    def g(self):\n        self._f = 1\n",
+        HIDDEN.format(value="0") + "\n    def g(self):\n        return getattr(self, 'f')\n",
+        HIDDEN.format(value="0") + "\n    class B:\n        pass\n",
+        HIDDEN.format(value="0").replace("    def f", "    @cached\n    def f"),
+        HIDDEN.format(value="0").replace("    def f", "    @property\n    def f")
+        + "\n    @f.setter\n    def f(self, n):\n        pass\n",
+        "class A:\n    def __init__(self):\n        self.g = 1\n\n    def f(self):\n        return self.g\n",
+    ],
+    ids=[
+        "a callback's default",
+        "not read",
+        "called",
+        "another object",
+        "a subclass",
+        "a function beside it",
+        "the new name in use",
+        "looked for by name",
+        "a class inside",
+        "another decorator",
+        "a setter",
+        "no method of that name",
+    ],
+)
+def test_attributes_that_may_be_meant_as_they_are_keep_their_names(source: str) -> None:
+    assert unhidden(source) == source
+
+
+def test_an_attribute_that_hides_its_method_is_renamed_in_the_plainest_class() -> None:
+    assert unhidden(HIDDEN.format(value="0")) == HIDDEN.format(value="0").replace("self.f", "self._f")
 
 
 def test_names_of_the_project_are_imported_from_their_module() -> None:

@@ -121,12 +121,13 @@ async def _versions(
 
 
 def figures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each way: of how many failing drafts a right version was among the four, and the tokens."""
-    lines = [f"{'way':10} {'drafts':>6} {'solved':>7} {'tokens':>7}"]
+    """Return a line for each way: how many failing drafts it solves, with how many right versions, and its tokens."""
+    lines = [f"{'way':10} {'drafts':>6} {'solved':>7} {'right':>7} {'tokens':>7}"]
     for way in dict.fromkeys(row["way"] for row in rows):
         mine = [row for row in rows if row["way"] == way]
         tokens = sum(row["output_tokens"] for row in mine) / len(mine)
-        lines.append(f"{way:10} {len(mine):6} {sum(row['right'] > 0 for row in mine):7} {tokens:7.0f}")
+        solved, right = sum(row["right"] > 0 for row in mine), sum(row["right"] for row in mine)
+        lines.append(f"{way:10} {len(mine):6} {solved:7} {right:7} {tokens:7.0f}")
     return lines
 
 

@@ -1,7 +1,7 @@
 """How far choosing among versions of a class could get: python -m benchmarks.pieces.ceiling
 
-For each class of classes.yaml: the likeliest version and twelve at temperature 0.8, as the pipeline asks for them; and
-for each of its features tests that were written from the class's interface and that feature alone, four replies of two
+For each class of classes.yaml: the likeliest version and twelve at temperature 0.8, from the pipeline's prompt; and for
+each of its features tests that were written from the class's interface and that feature alone, four replies of two
 each. Every version is held against every test, the check that is shown, and the hidden ones. What came of a class is
 appended to RESULTS/ceiling.jsonl as soon as it is there, and not asked again; at the end the figures are printed: how
 many of the hidden checks hold, with each way to choose a version of those that meet the shown check:
@@ -12,6 +12,8 @@ many of the hidden checks hold, with each way to choose a version of those that 
 - ``agreement``: of the versions that pass the same tests, the root of how many they are times how many tests (CodeT,
   Chen et al. 2022, with the root that its authors take);
 - ``best``: the best there is, which no way to choose can be better than.
+
+Of equals the first is taken, and the likeliest is the first of all.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from agents.ports import Model
 from agents.prompts.render import render
 from benchmarks.machine import PACKAGES, kept_outcomes, note_run
 from benchmarks.pieces.__main__ import RESULTS, SECONDS, Piece, classes, placed, request_for
-from orchestrator.compose import build_models, build_sandbox, cache_folder
+from orchestrator.compose import Models, build_models, build_sandbox, cache_folder
 from orchestrator.config import load_settings
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
@@ -54,26 +56,23 @@ Write 2 short test functions for this feature alone, and for nothing else:
 {feature}
 Take inputs whose result is certain from the feature. Write the tests only, in one fenced block."""
 
-RUNNER = """import json, signal, pytest
+RUNNER = """import json, os, signal, pytest
 
-class Late(BaseException):
-    pass
-
-def late(*_):
-    raise Late
-
-signal.signal(signal.SIGALRM, late)
 passed = []
 for source in json.load(open("sources.json")):
-    signal.setitimer(signal.ITIMER_REAL, 1)
-    try:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:  # each on its own: neither what it changes nor how it ends matters to the others
+        signal.alarm(2)
         exec(compile(source, "source", "exec"), {"__name__": "source", "pytest": pytest})
-        passed.append(True)
-    except BaseException:
-        passed.append(False)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-print("", json.dumps(passed), sep="\\n")
+        os.write(writing, b"1")
+        os._exit(0)
+    os.close(writing)
+    passed.append(os.read(reading, 1) == b"1")
+    os.close(reading)
+    os.waitpid(child, 0)
+print("", json.dumps(passed), sep="\\n", flush=True)
+os._exit(0)
 """
 
 
@@ -121,27 +120,30 @@ def tests_of(reply: str) -> list[str]:
         body = ast.parse(python_from(reply)).body
     except ValueError:
         return []
-    before = [ast.unparse(n) for n in body if isinstance(n, ast.Import | ast.ImportFrom | ast.Assign)]
-    found = [n for n in body if isinstance(n, ast.FunctionDef) and n.name.startswith("test") and not n.args.args]
+    functions = [n for n in body if isinstance(n, ast.FunctionDef)]
+    found = [n for n in functions if n.name.startswith("test") and not ast.unparse(n.args)]
+    others = [n for n in functions if not n.name.startswith("test")]
+    before = [ast.unparse(n) for n in body if isinstance(n, ast.Import | ast.ImportFrom | ast.Assign) or n in others]
     return ["\n".join([*before, ast.unparse(n), f"{n.name}()"]) for n in found]
 
 
 async def holds(laboratory: Laboratory, code: str | None, sources: Sequence[str]) -> list[bool]:
-    """Return which of ``sources`` come to their end within a second, with ``code`` as their module ``solution``."""
+    """Return which of ``sources`` come to their end within 2 s, each in a process of its own, with ``code`` as their
+    module ``solution``."""
     if code is None:
         return [False] * len(sources)
     files = {"solution.py": code, "sources.json": json.dumps(sources), "run.py": RUNNER}
-    done = await laboratory.start(files, ("python", "run.py"), SECONDS + len(sources))
-    lines = done.stdout.splitlines()
-    found = json.loads(lines[-1]) if done.exit_code == 0 and lines else []
-    return found if len(found) == len(sources) else [False] * len(sources)
+    done = await laboratory.start(files, ("python", "run.py"), SECONDS + 2 * len(sources))
+    if done.exit_code != 0:
+        raise SystemExit(f"the checks could not be run: {done.stderr[-300:]}")
+    found: list[bool] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def choices(row: Mapping[str, Any]) -> dict[str, float]:
     """Return how many hidden checks the version passes that each way takes."""
     hidden: list[int] = row["hidden"]
-    able = [n for n, code in enumerate(row["versions"]) if code is not None]
-    able = [n for n in able if row["shown"][n]] or able
+    able = [n for n in range(len(hidden)) if row["shown"][n]] or [*range(len(hidden))]
     passing: list[list[bool]] = row["passing"]
     live = [t for t in range(len(row["tests"])) if any(passing[n][t] for n in able)]
     features = [row["tests"][t][0] for t in live]
@@ -174,10 +176,17 @@ async def measured(laboratory: Laboratory, piece: Piece, reference: str, written
     hidden = [f"from solution import {piece.symbol}\n{check}" for check in piece.checks]
     row: dict[str, Any] = {"passing": [], "shown": [], "hidden": [], "total": len(hidden)}
     for code in written["versions"]:
-        row["passing"].append(await holds(laboratory, code, tests))  # apart: a test may take the whole process with it
+        row["passing"].append(await holds(laboratory, code, tests))
         row["shown"].append(all(await holds(laboratory, code, shown)))
         row["hidden"].append(sum(await holds(laboratory, code, hidden)))
     return {**written, **row, "right": await holds(laboratory, reference, tests)}
+
+
+async def _all(models: Models, laboratory: Laboratory, path: Path) -> None:
+    try:
+        await run(models.by_agent["impl"], laboratory, path)
+    finally:
+        await models.close()
 
 
 async def run(model: Model, laboratory: Laboratory, path: Path) -> None:
@@ -213,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with scratch(0o700) as folder:
         laboratory = Laboratory(build_sandbox(settings, environment), environment, RecordStore(folder))
         models = build_models(settings, lambda *_: None)
-        asyncio.run(run(models.by_agent["impl"], laboratory, path))
+        asyncio.run(_all(models, laboratory, path))
     print(*figures(list(kept_outcomes(path, "task").values())), sep="\n")
 
 
