@@ -189,8 +189,9 @@ def beside(measured: dict[str, Any]) -> list[str]:
     lines = [
         "## Beside other work",
         "",
-        "`python -m benchmarks.beside`: tokens per second, one reply / four at once, medians of",
-        f"{measured['rounds']} rounds. A dash: not done within {measured['limit']:.0f} s.",
+        "`python -m benchmarks.beside`: tokens per second, one reply / four at once,",
+        f"{'one round' if measured['rounds'] == 1 else 'medians of ' + str(measured['rounds']) + ' rounds'}.",
+        f"A dash: not done within {measured['limit']:.0f} s.",
         f"{where['processor']}, {where['cores']} cores, {where['at'][:10]}.",
         "",
         "| Threads that wait | " + " | ".join(measured["cases"]) + " |",
