@@ -15,7 +15,7 @@ from agents.choice import Candidates, Choice, choose, comparable
 from agents.context import Context
 from agents.names import Definition
 from agents.parsing import parse_module
-from agents.pieces import CHOICES, definition, filled, mend, thinking, write, write_text
+from agents.pieces import CHOICES, definition, filled, mend, write, write_text
 from agents.ports import Comparison, Examine, Lint
 from agents.runner import Runner
 from agents.skeleton import Symbol, stubs
@@ -73,8 +73,7 @@ async def by_function(
         # Once with the facts, once without; never with a generated test, which versions that know it say nothing on.
         told = not proven and bool(number) == (context.turn == 1)
         if evidence.counting_failures:
-            tasks = [write(state, b.symbol, lint, first, b.facts if told else ()) for b in blamed]
-            tasks = [thinking(task, b.symbol) for task, b in zip(tasks, blamed, strict=True)]
+            tasks = [write(state, b.symbol, lint, first, b.facts if told else (), thinking=True) for b in blamed]
         else:
             tasks = [mend(state, b.symbol, b.facts, lint, first) for b in blamed if not b.symbol.whole]
             blamed = [b for b in blamed if not b.symbol.whole]
@@ -128,7 +127,7 @@ async def _second(
     (docs/humaneval.md), and two that meet their sealed checks outvote a generated test.
     """
     places = [place for place, one in drafts.items() if comparable(context, one.symbol, comparison)]
-    tasks = [thinking(write(context, drafts[place].symbol, lint, 0), drafts[place].symbol) for place in places]
+    tasks = [write(context, drafts[place].symbol, lint, 0, thinking=True) for place in places]
     tasks = [replace(task, choices=1, corrections=0) for task in tasks]
     replies = await runner.ask_all(tasks)
     for place, more in zip(places, _found([drafts[place].symbol for place in places], replies), strict=True):
@@ -152,7 +151,7 @@ async def _settle(
     while wanting := {p: facts for p, facts in _wanting(state, blueprint, second).items() if p in drafts}:
         begun = [drafts.pop(place) for place in wanting]
         asked = zip(begun, wanting.values(), strict=True)
-        tasks = [thinking(write(state, one.symbol, lint, sample, facts), one.symbol) for one, facts in asked]
+        tasks = [write(state, one.symbol, lint, sample, facts, thinking=True) for one, facts in asked]
         tasks = [replace(task, corrections=0) for task in tasks]
         found = _found([one.symbol for one in begun], await runner.ask_all(tasks))
         for one, more in zip(begun, found, strict=True):

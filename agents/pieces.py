@@ -17,12 +17,10 @@ from agents.selection import interfaces
 from agents.skeleton import Symbol, begun, interface, is_guard, open_names, signature_gaps, span, stubs
 from schemas.architecture import own_code
 
-__all__ = ["CHOICES", "definition", "filled", "mend", "thinking", "write", "write_text"]
+__all__ = ["CHOICES", "definition", "filled", "mend", "write", "write_text"]
 
 CHOICES = 4
 """How many further versions of a piece are asked for at once, where the likeliest ones fail or differ."""
-
-_FENCE = "```python\n"
 
 
 def filled(files: Mapping[str, str], symbol: Symbol, code: str) -> str:
@@ -63,8 +61,14 @@ def _of_placeholder(node: ast.stmt) -> bool:
     return ast.unparse(node) == "from typing import Any"
 
 
-def write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str] = ()) -> Task[str]:
-    """Ask for one function, of which the model sees the interface only, and ``facts`` on what was written before."""
+def write(
+    context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str] = (), *, thinking: bool = False
+) -> Task[str]:
+    """Ask for one function, of which the model sees the interface only, and ``facts`` on what was written before.
+
+    With ``thinking`` the body of a function (no class, no whole module) is begun with a comment on what it will do
+    (docs/decisions/0017-small-models.md).
+    """
     if symbol.whole:
         return _write_module(context, symbol, lint, sample, facts)
     # A class that has code already, and lacks a method, is shown as it is: all of it is written again. What has all of
@@ -79,16 +83,10 @@ def write(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequ
         "facts": facts,
         "errors": refuses(symbol.name, context),
     }
-    return _task("function", variables, context, symbol, lint, sample, _head(stub))
-
-
-def thinking(task: Task[str], symbol: Symbol) -> Task[str]:
-    """Return ``task``, which `write` made for ``symbol``, with the reply begun with a comment on what it will do, where
-    that is a function (docs/decisions/0017-small-models.md)."""
-    node = parse_module(symbol.source, symbol.name).body[-1]
-    if symbol.whole or isinstance(node, ast.ClassDef) or task.prefill in (None, _FENCE):
-        return task
-    return replace(task, prefill=f"{task.prefill}{FIRST_THINK}")
+    head = _head(stub)
+    if thinking and head and not isinstance(parse_module(stub, "stub").body[-1], ast.ClassDef):
+        head += FIRST_THINK
+    return _task("function", variables, context, symbol, lint, sample, head)
 
 
 def _write_module(context: Context, symbol: Symbol, lint: Lint, sample: int, facts: Sequence[str]) -> Task[str]:
@@ -126,7 +124,7 @@ def _write_module(context: Context, symbol: Symbol, lint: Lint, sample: int, fac
         parse,
         max_tokens=1_500,
         stop=stop,
-        prefill=_FENCE,
+        prefill="```python\n",
         sample=sample,
         choices=CHOICES,
     )
@@ -184,7 +182,7 @@ def _task(
         parse,
         max_tokens=1_200 if any(isinstance(n, ast.ClassDef) for n in _definitions(symbol.source)) else 500,
         stop=["\n```"],
-        prefill=f"{_FENCE}{head}",
+        prefill=f"```python\n{head}",
         sample=sample,
         choices=CHOICES,
     )

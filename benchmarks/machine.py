@@ -35,7 +35,10 @@ def measured_with(packages: Sequence[str] = ()) -> dict[str, Any]:
 
 def note_run(folder: Path, packages: Sequence[str], **options: object) -> None:
     """Append to ``folder``/runs.jsonl what a run that adds results there is made with, and how it was started."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise SystemExit(f"{folder} is no folder: give another --results") from None
     with (folder / "runs.jsonl").open("a", encoding="utf-8") as stream:
         stream.write(json.dumps({**measured_with(packages), "options": options}, default=str) + "\n")
 

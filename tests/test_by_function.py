@@ -12,7 +12,7 @@ from agents.by_function import by_function
 from agents.context import Context
 from agents.critic import rule
 from agents.models.scripted import ScriptedModel, ScriptedReply
-from agents.pieces import filled, thinking, write
+from agents.pieces import filled, write
 from agents.ports import Agreement, Examine, Traits
 from agents.prompts.render import render
 from agents.skeleton import Symbol, placeholder, stubs
@@ -190,8 +190,9 @@ def test_a_class_or_a_whole_module_is_not_begun_with_a_comment(whole: bool) -> N
         else "class Box:\n    def __len__(self) -> int:\n        raise NotImplementedError\n"
     )
     (symbol,) = stubs("calc.py", source)
-    task = write(Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": source}), symbol, certain_errors, 1)
-    assert thinking(task, symbol) == task
+    context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": source})
+    plain, begun = (write(context, symbol, certain_errors, 1, thinking=think).prefill for think in (False, True))
+    assert begun == plain
 
 
 def test_two_that_meet_the_checks_and_differ_are_a_reason_for_more_and_most_decide() -> None:

@@ -6,8 +6,8 @@ Both take the drafts that `python -m benchmarks.pieces --kinds functions` has le
 (``comment``), as the pipeline does (`agents.choice`), and says how often the draft was right where the two agree and
 where they do not. ``--more`` asks for four more versions of each draft that fails an example: ``untold``; ``told``
 what failed, in the prompt; told and ``thinking``, begun with a comment on what it will do, as in the pipeline; or with
-what failed in a ``comment`` that the body begins with. Each outcome
-is appended to RESULTS/more.jsonl as soon as it is there, and not asked again.
+what failed in a ``comment`` that the body begins with. Each outcome is appended to RESULTS/more.jsonl as soon as it is
+there, and not asked again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.pieces import CHOICES, filled, thinking, write
+from agents.pieces import CHOICES, filled, write
 from agents.ports import Model
 from benchmarks.humaneval.arms import examined
 from benchmarks.humaneval.problems import Problem, verdict
@@ -99,8 +99,8 @@ async def _versions(
 ) -> dict[str, int]:
     context, symbol = placed(piece, piece.module)
     facts = [f"{f.source}\n{f.error.partition(chr(10) * 2)[0]}" for f in failures[:3]]
-    task = write(context, symbol, lambda *_: [], 1, facts if way in ("told", "thinking") else ())
-    task = thinking(task, symbol) if way == "thinking" else task
+    told = facts if way in ("told", "thinking") else ()
+    task = write(context, symbol, lambda *_: [], 1, told, thinking=way == "thinking")
     begun = task.prefill or ""
     if way == "comment":
         shown = {check.id: check.statement for check in checks_in(problem.prompt, "solution")}
