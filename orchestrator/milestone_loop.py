@@ -71,6 +71,7 @@ async def _attempt(attempt: Attempt) -> AttemptRecord:
         better=attempt.better,
         commit=attempt.commit,
         tests=facts.generated if facts else None,
+        acceptance=facts.acceptance if facts else None,
         strength=facts.strength if facts else None,
         untested=attempt.work.untested,
         disputed=attempt.work.disputed,

@@ -211,8 +211,7 @@ def _lost(before: Evidence, after: Evidence) -> str:
     """Say what was there before and is no longer: a test that passes, above all."""
     if after.counting_failures:
         return after.counting_failures[0][:300]
-    passed = {r.id for r in before.generated.results if r.outcome == "passed"}
-    gone = sorted(passed - {r.id for r in after.generated.results if r.outcome == "passed"})
+    gone = sorted(before.generated.passing - after.generated.passing)
     if gone:
         return f"{gone[0]} passes no longer"
     return after.contract_gaps[0] if len(after.contract_gaps) > len(before.contract_gaps) else ""

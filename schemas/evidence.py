@@ -107,7 +107,7 @@ class Evidence(Schema):
     @property
     def met(self) -> set[str]:
         """Ids of the sealed checks that were run and hold."""
-        return {r.id for r in self.acceptance.results if r.outcome == "passed"} if self.acceptance else set()
+        return self.acceptance.passing if self.acceptance else set()
 
     @property
     def merit(self) -> tuple[int, ...]:

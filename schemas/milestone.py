@@ -51,6 +51,8 @@ class AttemptRecord(Schema):
     """Whether it came to something better than all before it."""
     commit: str | None = None
     tests: TestReport | None = None
+    acceptance: TestReport | None = None
+    """The sealed checks that were run, its own and those of earlier milestones; None where there were none."""
     strength: Strength | None = None
     """What the tests notice; None where it was not measured."""
     untested: list[str] = Field(default_factory=list)

@@ -51,6 +51,11 @@ class TestReport(Schema):
     """Why the run did not end by itself, e.g. "time limit of 60 s"; None where it did."""
 
     @property
+    def passing(self) -> set[str]:
+        """Ids of the tests that passed."""
+        return {r.id for r in self.results if r.outcome == "passed"}
+
+    @property
     def clean(self) -> bool:
         """Whether every collected test passed and there was at least one."""
         return self.total > 0 and self.passed == self.total and not self.errors and self.ended is None

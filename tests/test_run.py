@@ -16,7 +16,7 @@ from schemas.errors import ExitCode
 from schemas.evaluation import Dimension
 from schemas.milestone import Status
 from tests.helpers import GREETER, Done, go
-from tests.replies import CORE, FIRST, GOOD, PLAN, RETRY, RULED, SMALL, SMALL_STEPS, files, python, script
+from tests.replies import CORE, FIRST, GOOD, PLAN, RETRY, RULED, SMALL, SMALL_STEPS, files, judgement, python, script
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +154,15 @@ def test_a_failed_milestone_blocks_its_dependents_and_the_report_says_so(workspa
     assert (first.status, second.status, second.blocked_by) == (Status.FAILED, Status.BLOCKED, "M1")
     assert done.code == ExitCode.NOT_ACCEPTED
     assert "M1, on which it depends, was not accepted" in (done.files.generated / "report.md").read_text()
+
+
+def test_of_what_the_judge_alone_refuses_the_report_says_what_held(workspace: Path) -> None:
+    refused = script(("planner", PLAN), *FIRST, ("impl", files({"greeter/core.py": CORE})), ("evaluator", judgement(3)))
+    done = go(workspace, refused, attempts=1)
+    report = (done.files.generated / "report.md").read_text()
+    assert "M1 Greeting was not accepted** — nothing that was measured forbids it" in report
+    commit = done.report.milestones[0].attempts[0].commit
+    assert f"| not proven: it passed at attempt 1 (commit {commit}), but M1 was not accepted |" in report
 
 
 def test_an_agent_that_gives_nothing_usable_fails_the_attempt_not_the_run(workspace: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 from orchestrator.ledger import Ledger
 from orchestrator.report.totals import totals
 from orchestrator.report.trace import trace
+from orchestrator.rubric import LOWEST, PASS
 from orchestrator.team import Team
 from schemas.call import Usage
 from schemas.evidence import Evidence
@@ -92,7 +93,7 @@ def _acceptance(team: Team, milestones: list[Milestone], evidence: Evidence | No
         outcome = results.get(check.id)
         proof: Literal["passed", "failed", "not proven"] = "not proven"
         home = homes.get(check.id)
-        detail = "it has no check" if check.check is None else _unproven(home)
+        detail = "it has no check" if check.check is None else _unproven(home, check.id)
         if outcome is not None:
             proof = "passed" if outcome == "passed" else "failed"
             detail = "" if proof == "passed" else (errors.get(check.id) or outcome).split("\n")[0][:200]
@@ -109,11 +110,15 @@ def _acceptance(team: Team, milestones: list[Milestone], evidence: Evidence | No
     return found
 
 
-def _unproven(milestone: Milestone | None) -> str:
+def _unproven(milestone: Milestone | None, check: str) -> str:
     """Say why a check has no proof."""
     if milestone is None or not milestone.attempts or milestone.status is Status.ACCEPTED:
         return "it was not reached"
-    return f"{milestone.id} was not accepted, so nothing of it counts"
+    held = [a for a in milestone.attempts if a.acceptance is not None and check in a.acceptance.passing]
+    if not held:
+        return f"{milestone.id} was not accepted, so nothing of it counts"
+    commit = f" (commit {held[-1].commit})" if held[-1].commit else ""
+    return f"it passed at attempt {held[-1].number}{commit}, but {milestone.id} was not accepted"
 
 
 def _risks(
@@ -121,7 +126,7 @@ def _risks(
 ) -> list[Item]:
     """Known limitations and failure modes."""
     risks = [
-        Item(title=f"{m.id} {m.title} does not work", evidence=_why(m))
+        Item(title=f"{m.id} {m.title} was not accepted", evidence=_why(m))
         for m in milestones
         if m.status is not Status.ACCEPTED
     ]
@@ -186,7 +191,14 @@ def _why(milestone: Milestone) -> str:
     last = milestone.attempts[-1]
     if last.failure:
         return last.failure.split("\n")[0][:300]
-    feedback = last.evaluation.feedback if last.evaluation else []
+    verdict = last.evaluation
+    if verdict is not None and not verdict.passed and all(clamp.cap > LOWEST for clamp in verdict.clamps):
+        low = min(verdict.breakdown, key=lambda d: verdict.breakdown[d])
+        return (
+            f"nothing that was measured forbids it, but the judge's numbers come to {verdict.score:.2f} ({PASS} is "
+            f"needed, and {LOWEST} in each); the lowest, {low.value.replace('_', ' ')}: {verdict.reasons[low]}"
+        )[:300]
+    feedback = verdict.feedback if verdict else []
     return (feedback[0] if feedback else f"status: {milestone.status.value}")[:300].split("\n")[0]
 
 
@@ -226,7 +238,7 @@ def _roadmap(
     steps: list[tuple[str, str]] = []
     if stopped is not None:
         steps.append((stopped[0], stopped[1].split("\n")[0]))
-    steps += [(f"Make {m.id} {m.title} work", _why(m)) for m in milestones if m.status is Status.FAILED]
+    steps += [(f"Get {m.id} {m.title} accepted", _why(m)) for m in milestones if m.status is Status.FAILED]
     steps += [(f"Mend {a.id}: {a.statement}", a.detail) for a in acceptance if a.proof == "failed"]
     steps += [
         (f"Build {m.id} {m.title}", _why(m))

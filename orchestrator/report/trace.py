@@ -29,7 +29,7 @@ def trace(
     """
     homes = _definitions(files)
     tests = _tests(files)
-    passed = {r.id.split("[")[0] for r in evidence.generated.results if r.outcome == "passed"} if evidence else set()
+    passed = {name.split("[")[0] for name in evidence.generated.passing} if evidence else set()
     checks = {check.id: check.check for check in idea.acceptance}
     traces = []
     for line in acceptance:
