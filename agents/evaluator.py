@@ -20,11 +20,13 @@ async def judge(runner: Runner, context: Context, evidence: Evidence, repeats: i
     Raises:
         AgentFailure: no reply was usable.
     """
+    small = runner.model("evaluator").traits.step == "function"
     room = runner.model("evaluator").traits.context_tokens  # a token has three characters or more: a third at most
     code = _bounded(whole(context), characters=min(24_000, room))
     # Nothing can hold the digest of itself, so the code can't end the quotation that it stands in.
     variables = {
         **context.variables("evaluator"),
+        **({"history": ""} if small else {}),  # a small judge repeats it word for word, numbers included
         "evidence": evidence,
         "code": code,
         **interfaces(context, without=code),
@@ -37,7 +39,7 @@ async def judge(runner: Runner, context: Context, evidence: Evidence, repeats: i
         json_as(Judgement),
         max_tokens=700,
         schema=schema_of(Judgement),
-        sample=context.sample * repeats,
+        sample=0 if small else context.sample * repeats,  # without a history the same code has the same verdict
         choices=repeats,
     )
     (answers,) = await runner.ask_all([task])

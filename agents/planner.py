@@ -26,7 +26,8 @@ class PlannedMilestone(Schema):
     """Numbers of the idea's features, ``F1`` and so on."""
     title: Title
     description: Sentence
-    criteria: list[Sentence] = Field(min_length=1, max_length=5)
+    criteria: list[Sentence] = Field(default_factory=list, max_length=5)
+    """What its features leave to be said, so that a test can check it."""
     depends_on: list[int] = Field(max_length=MOST_PLANNED)
     checks: list[Title] = Field(max_length=40)
     """Ids of the sealed checks that it must meet."""
@@ -39,7 +40,10 @@ class PlannerReply(Schema):
 
 
 async def plan(runner: Runner, idea: Idea) -> PlannerReply:
-    """Ask for the milestones of ``idea``; a dependency on anything but an earlier milestone is dropped."""
+    """Ask for the milestones of ``idea``; a dependency on anything but an earlier milestone is dropped.
+
+    A small model is asked for no criteria: it makes up what nobody wants, and its project is then refused for that.
+    """
     small = runner.model("planner").traits.step == "function"
     most = min(2 if small else 4, max(1, len(idea.features)))
     parse_shape = json_as(PlannerReply)
@@ -56,10 +60,16 @@ async def plan(runner: Runner, idea: Idea) -> PlannerReply:
     shown = [c for c in idea.acceptance if not c.holdout]
     schema = schema_of(PlannerReply)
     schema["properties"]["milestones"]["maxItems"] = most
-    fields = schema["$defs"]["PlannedMilestone"]["properties"]
+    planned = schema["$defs"]["PlannedMilestone"]
+    fields = planned["properties"]
     fields["features"] = _some_of([f"F{n}" for n in range(1, len(idea.features) + 1)])
     fields["checks"] = _some_of([c.id for c in shown])
-    variables = {"idea": idea, "most": most, "checks": shown}
+    if small:
+        del fields["criteria"]
+    else:
+        fields["criteria"]["minItems"] = 1
+        planned["required"].append("criteria")
+    variables = {"idea": idea, "most": most, "checks": shown, "small": small}
     return await runner.ask(Task("planner", "plan", variables, parse, max_tokens=700, schema=schema))
 
 

@@ -88,6 +88,7 @@ def _from_reply(idea: Idea, reply: PlannerReply) -> list[Milestone]:
                 Criterion(statement=s)
                 for s in dict.fromkeys(
                     [*(features[f] for f, home in homes.items() if home == number), *planned.criteria]
+                    or [planned.description]
                 )
                 if s not in {c.id for c in idea.acceptance}
             ],

@@ -147,7 +147,9 @@ _DENIED = re.compile(
     r"\b(no|not|never|nothing|none|without|any|if|where|when|unless|against|prevents?|avoids?|excludes?)\b[^.;,]{0,40}$",
     re.I,
 )
-_PRAISE = re.compile(r"\b(excellent|flawless|perfect\w*|no (flaw|issue|problem)s?)\b", re.I)
+_PRAISE = re.compile(
+    r"\b(excellent|flawless|perfect\w*|no (\w+ )?(flaw|issue|problem|risk|concern|vulnerabilit)\w*)\b", re.I
+)
 
 
 def _blames(reason: str) -> bool:

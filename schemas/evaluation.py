@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from schemas.base import Schema
 
-__all__ = ["Clamp", "Dimension", "Evaluation", "Judgement", "Reasons", "Scores"]
+__all__ = ["Clamp", "Dimension", "Evaluation", "Judgement", "Opinion"]
 
 
 class Dimension(StrEnum):
@@ -26,42 +26,38 @@ Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1,
 Score = Annotated[int, Field(ge=1, le=5, strict=True)]
 
 
-class Reasons(Schema):
-    """Why each dimension deserves its number."""
+class Opinion(Schema):
+    """What the judge says of one dimension."""
 
-    correctness: Sentence
-    code_quality: Sentence
-    security: Sentence
-    maintainability: Sentence
-    scalability: Sentence
-
-
-class Scores(Schema):
-    """A number, 1–5, for each dimension."""
-
-    correctness: Score
-    code_quality: Score
-    security: Score
-    maintainability: Score
-    scalability: Score
+    # A number that stands right behind its reason follows from it (docs/decisions/0004-reasons-first.md).
+    reason: Sentence
+    score: Score
 
 
 class Judgement(Schema):
-    """What the Eval agent answers: the numbers come last, so that they follow from the reasons."""
+    """What the Eval agent answers."""
 
-    reasons: Reasons
+    correctness: Opinion
+    code_quality: Opinion
+    security: Opinion
+    maintainability: Opinion
+    scalability: Opinion
+    # Last: asked for changes first, a small model makes up flaws for them.
     feedback: list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]] = Field(
         max_length=6
     )
-    scores: Scores
 
     def reason(self, dimension: Dimension) -> str:
         """Return why ``dimension`` has its number."""
-        return str(getattr(self.reasons, dimension.value))
+        return self._opinion(dimension).reason
 
     def score(self, dimension: Dimension) -> int:
         """Return the judge's number for ``dimension``."""
-        return int(getattr(self.scores, dimension.value))
+        return self._opinion(dimension).score
+
+    def _opinion(self, dimension: Dimension) -> Opinion:
+        opinion: Opinion = getattr(self, dimension.value)
+        return opinion
 
 
 class Clamp(Schema):

@@ -155,9 +155,8 @@ def test_main_without_a_name_fails() -> None:
 def judgement(score: int = 4, **scores: int) -> str:
     """Return a judgement with ``score`` everywhere but where ``scores`` says otherwise."""
     names = ("correctness", "code_quality", "security", "maintainability", "scalability")
-    reasons = {name: f"{name} is as it is" for name in names}
-    numbers = {name: scores.get(name, score) for name in names}
-    return json.dumps({"reasons": reasons, "feedback": ["say more in the docstring"], "scores": numbers})
+    opinions = {name: {"reason": f"{name} is as it is", "score": scores.get(name, score)} for name in names}
+    return json.dumps({**opinions, "feedback": ["say more in the docstring"]})
 
 
 def script(*lines: tuple[str, str]) -> list[ScriptedReply]:

@@ -14,15 +14,11 @@ from orchestrator.evidence.environment import ensure_environment
 from orchestrator.journal.store import RecordStore
 from orchestrator.rubric import evaluate
 from orchestrator.sandbox.bubblewrap import Bubblewrap
-from schemas.evaluation import Dimension, Evaluation, Judgement, Reasons, Scores
+from schemas.evaluation import Dimension, Evaluation, Judgement, Opinion
 from schemas.idea import Idea
 from tests.cheats import CHEATS, HONEST, IDEA, WITHOUT_CHECKS
 
-DAZZLED = Judgement(
-    reasons=Reasons(**{d.value: "excellent" for d in Dimension}),
-    feedback=[],
-    scores=Scores(**{d.value: 5 for d in Dimension}),
-)
+DAZZLED = Judgement(**{d.value: Opinion(reason="excellent", score=5) for d in Dimension}, feedback=[])
 WRITTEN_DOWN = "the answers of the visible checks are written down"
 
 

@@ -245,9 +245,9 @@ def test_nonsense_instead_of_a_judgement_is_a_value_error(reply: str) -> None:
 @pytest.mark.parametrize("score", ['"5"', "6", "0", "4.5", "NaN", "1e999", "true", "null"])
 def test_only_whole_numbers_from_1_to_5_are_scores(score: str) -> None:
     names = ("correctness", "code_quality", "security", "maintainability", "scalability")
-    reasons, scores = ", ".join(f'"{n}": "r"' for n in names), ", ".join(f'"{n}": {score}' for n in names)
-    with pytest.raises(ValueError, match=r"scores\.correctness"):
-        json_as(Judgement)(f'{{"reasons": {{{reasons}}}, "feedback": [], "scores": {{{scores}}}}}')
+    opinions = ", ".join(f'"{n}": {{"reason": "r", "score": {score}}}' for n in names)
+    with pytest.raises(ValueError, match=r"correctness\.score"):
+        json_as(Judgement)(f'{{{opinions}, "feedback": []}}')
 
 
 BLOCK = "<<<<<<< REMOVE\none\n=======\n1\n>>>>>>> ADD\n"

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.planner import PlannedMilestone, PlannerReply
+from agents.models.scripted import ScriptedModel, ScriptedReply
+from agents.planner import PlannedMilestone, PlannerReply, plan
+from agents.ports import Traits
+from orchestrator.idea_file import load_idea
 from orchestrator.planning import _finished, _from_reply, _wishes, in_order, pinned_problems
 from schemas.idea import AcceptanceCheck, Idea
 from schemas.milestone import Milestone, Plan
+from tests.helpers import GREETER
+from tests.model_calls import runner_for
+from tests.replies import PLAN, SMALL
 
 
 def idea(checks: list[str], holdouts: tuple[str, ...] = ()) -> Idea:
@@ -16,9 +26,9 @@ def idea(checks: list[str], holdouts: tuple[str, ...] = ()) -> Idea:
     return Idea(name="A", summary="s", features=["f"], run="python -m a", acceptance=acceptance)
 
 
-def planned(checks: list[str], depends_on: list[int]) -> PlannedMilestone:
+def planned(checks: list[str], depends_on: list[int], *criteria: str) -> PlannedMilestone:
     return PlannedMilestone(
-        features=[], title="t", description="d", criteria=["c"], depends_on=depends_on, checks=checks
+        features=[], title="t", description="d", criteria=list(criteria), depends_on=depends_on, checks=checks
     )
 
 
@@ -46,7 +56,22 @@ def test_a_statement_that_nobody_took_is_given_to_the_last_milestone_and_noted()
 
 def test_a_holdout_is_given_to_no_milestone() -> None:
     plan = plan_of(idea(["AC1", "AC2"], ("AC2",)), PlannerReply(milestones=[planned(["AC1", "AC2"], [])]))
-    assert [c.check for c in plan.milestones[0].acceptance_criteria] == ["AC1", None, None]
+    assert [c.check for c in plan.milestones[0].acceptance_criteria] == ["AC1", None]
+
+
+def test_a_milestone_without_feature_or_criterion_has_its_description_as_one() -> None:
+    plan = plan_of(idea([]), PlannerReply(milestones=[planned([], []), planned([], [1], "c")]))
+    assert [[c.statement for c in m.acceptance_criteria] for m in plan.milestones] == [["d"], ["f", "c"]]
+
+
+@pytest.mark.parametrize(("traits", "asked"), [(None, True), (SMALL, False)], ids=["large", "small"])
+def test_only_a_large_model_is_asked_for_criteria_of_its_own(traits: Traits | None, asked: bool) -> None:
+    model = ScriptedModel([ScriptedReply(agent="planner", reply=PLAN)], traits=traits)
+    greeter, _ = load_idea(GREETER)
+    asyncio.run(plan(runner_for(model), greeter))
+    (request,) = model.requests
+    schema = json.dumps(request.output_schema)
+    assert ("criteria" in request.messages[0].content, '"criteria"' in schema) == (asked, asked)
 
 
 def test_the_last_milestone_is_the_one_that_must_run() -> None:

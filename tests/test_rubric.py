@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.rubric import LOWEST, PASS, WEIGHTS, evaluate
-from schemas.evaluation import Dimension, Judgement, Reasons, Scores
+from schemas.evaluation import Dimension, Judgement, Opinion
 from schemas.evidence import Evidence, Finding, ProgramRun, Strength
 from schemas.test_report import Failure, TestReport
 
@@ -17,10 +17,8 @@ CLEAN = TestReport(total=3, passed=3, failed=0, coverage=95.0)
 
 
 def judgement(**scores: int) -> Judgement:
-    reasons = Reasons(**{d.value: "r" for d in Dimension})
-    return Judgement(
-        reasons=reasons, feedback=[], scores=Scores(**{d.value: scores.get(d.value, 4) for d in Dimension})
-    )
+    opinions = {d.value: Opinion(reason="r", score=scores.get(d.value, 4)) for d in Dimension}
+    return Judgement(**opinions, feedback=[])
 
 
 def facts(**changes: object) -> Evidence:
@@ -98,8 +96,7 @@ def test_a_clamp_never_raises_a_score() -> None:
 
 
 def said(reason: str, score: int) -> Judgement:
-    words = Reasons(**{d.value: reason if d is Dimension.SECURITY else "r" for d in Dimension})
-    return judgement(security=score).model_copy(update={"reasons": words})
+    return judgement().model_copy(update={"security": Opinion(reason=reason, score=score)})
 
 
 @pytest.mark.parametrize(
@@ -107,6 +104,7 @@ def said(reason: str, score: int) -> Judgement:
     [
         ("SQL injection in line 4", 5, True),
         ("it is flawless", 1, True),
+        ("There are no security risks.", 2, True),
         ("no injection and no vulnerabilities", 5, False),
         ("SQL injection in line 4", 2, False),
         ("inputs are checked", 5, False),

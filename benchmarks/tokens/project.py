@@ -265,6 +265,6 @@ def _architecture(n: int) -> dict[str, object]:
 
 
 def _judgement(n: int, correctness: int) -> dict[str, object]:
-    reasons = {name: f"step_{n} and its neighbours are short, typed and say what they do" for name in _DIMENSIONS}
-    scores = dict.fromkeys(_DIMENSIONS, 4) | {"correctness": correctness}
-    return {"reasons": reasons, "feedback": [f"say in the docstring of report_{n} what a line holds"], "scores": scores}
+    reason = f"step_{n} and its neighbours are short, typed and say what they do"
+    opinions = {name: {"reason": reason, "score": correctness if name == "correctness" else 4} for name in _DIMENSIONS}
+    return {**opinions, "feedback": [f"say in the docstring of report_{n} what a line holds"]}

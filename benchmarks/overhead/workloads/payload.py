@@ -89,9 +89,8 @@ def _architecture(n: int) -> dict[str, object]:
 
 def _judgement(score: int) -> dict[str, object]:
     return {
-        "reasons": {name: f"{name} is as it is" for name in _DIMENSIONS},
+        **{name: {"reason": f"{name} is as it is", "score": score} for name in _DIMENSIONS},
         "feedback": ["say more in the docstring"],
-        "scores": dict.fromkeys(_DIMENSIONS, score),
     }
 
 
