@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agents.context import Context
 from agents.parsing import json_as, schema_of
 from agents.runner import Runner, Task
@@ -39,10 +41,14 @@ async def judge(runner: Runner, context: Context, evidence: Evidence, repeats: i
         json_as(Judgement),
         max_tokens=700,
         schema=schema_of(Judgement),
-        sample=0 if small else context.sample * repeats,  # without a history the same code has the same verdict
+        sample=context.sample * repeats,
         choices=repeats,
     )
-    (answers,) = await runner.ask_all([task])
+    # Without a history the same code has the same verdict: only where a reply was of no use is it asked about anew.
+    first = replace(task, sample=0) if small else task
+    (answers,) = await runner.ask_all([first])
+    if isinstance(answers, AgentFailure) and first != task:
+        (answers,) = await runner.ask_all([task])
     if isinstance(answers, AgentFailure):
         raise answers
     return answers

@@ -20,7 +20,7 @@ SIGHT: Mapping[str, Sequence[str]] = {
     "arch": ("project",),
     "impl": ("loop",),
     "critic": ("loop",),
-    "evaluator": ("loop",),
+    "evaluator": ("loop",),  # where it is a large model (`agents.evaluator`)
     "router": ("project", "loop", "agent"),
     "scorer": ("loop",),
     "refiner": ("loop",),

@@ -52,6 +52,8 @@ async def plan(runner: Runner, idea: Idea) -> PlannerReply:
         reply = parse_shape(text)
         if len(reply.milestones) > most:
             raise ValueError(f"{len(reply.milestones)} milestones are too many: at most {most}")
+        if not small and not all(milestone.criteria for milestone in reply.milestones):
+            raise ValueError("each milestone needs 1 to 3 criteria")
         # Only an earlier milestone can be built upon; a number that names none is no reason to ask again.
         for number, milestone in enumerate(reply.milestones, 1):
             milestone.depends_on[:] = sorted({d for d in milestone.depends_on if 1 <= d < number})
@@ -68,7 +70,7 @@ async def plan(runner: Runner, idea: Idea) -> PlannerReply:
         del fields["criteria"]
     else:
         fields["criteria"]["minItems"] = 1
-        planned["required"].append("criteria")
+        planned["required"].insert(planned["required"].index("depends_on"), "criteria")  # where its place is
     variables = {"idea": idea, "most": most, "checks": shown, "small": small}
     return await runner.ask(Task("planner", "plan", variables, parse, max_tokens=700, schema=schema))
 

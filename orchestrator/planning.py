@@ -88,7 +88,6 @@ def _from_reply(idea: Idea, reply: PlannerReply) -> list[Milestone]:
                 Criterion(statement=s)
                 for s in dict.fromkeys(
                     [*(features[f] for f, home in homes.items() if home == number), *planned.criteria]
-                    or [planned.description]
                 )
                 if s not in {c.id for c in idea.acceptance}
             ],
@@ -122,7 +121,8 @@ def _finished(idea: Idea, milestones: list[Milestone], wanted: dict[str, str]) -
     finished = [
         m.model_copy(
             update={
-                "acceptance_criteria": [*extra.get(m.id, []), *m.acceptance_criteria],
+                "acceptance_criteria": [*extra.get(m.id, []), *m.acceptance_criteria]
+                or [Criterion(statement=m.description)],
                 "runs_program": idea.run is not None and m.id == last,
             }
         )

@@ -109,14 +109,15 @@ def evaluate(
     spoken = {d: sorted(judgements, key=lambda j: j.score(d))[(len(judgements) - 1) // 2] for d in Dimension}
     raw = {d: spoken[d].score(d) for d in Dimension}
     scores = {d: [j.score(d) for j in judgements] for d in Dimension}
+    facts = [Clamp(dimension=r.dimension, cap=r.cap, fact=f) for r in CLAMPS if (f := r.fact(evidence)) is not None]
     clamped, clamps = dict(raw), []
-    for rule in CLAMPS:
-        fact = rule.fact(evidence)
-        if fact is not None and clamped[rule.dimension] > rule.cap:
-            clamped[rule.dimension] = rule.cap
-            clamps.append(Clamp(dimension=rule.dimension, cap=rule.cap, fact=fact))
-    score = round(sum(WEIGHTS[d] * clamped[d] for d in Dimension), 4)
-    passed = score >= PASS and min(clamped.values()) >= LOWEST
+    for clamp in facts:
+        if clamped[clamp.dimension] > clamp.cap:
+            clamped[clamp.dimension] = clamp.cap
+            clamps.append(clamp)
+    passed = _passes(clamped)
+    certain = min(facts, key=lambda fact: fact.cap, default=None)
+    judge_alone = not (_passes(raw) or (certain and certain.cap <= LOWEST))
     low = [f"{d.value}: {spoken[d].reason(d)}" for d in Dimension if clamped[d] < 4]
     feedback = [
         *evidence.counting_failures,
@@ -126,15 +127,40 @@ def evaluate(
     ]
     return Evaluation(
         passed=passed,
-        score=score,
+        score=_weighted(clamped),
         breakdown=clamped,
         raw=raw,
         reasons={d: spoken[d].reason(d) for d in Dimension},
         clamps=clamps,
         spread={d: max(s) - min(s) for d, s in scores.items() if max(s) > min(s)},
         flags=[*_contradictions(spoken), *_regressions(raw, evidence, before)],
+        refusal="" if passed else _refusal(spoken, clamped, None if judge_alone else certain),
+        judge_alone=judge_alone,
         feedback=[line[:600] for line in dict.fromkeys(feedback)][:12],
     )
+
+
+def _weighted(scores: Mapping[Dimension, int]) -> float:
+    return round(sum(WEIGHTS[d] * scores[d] for d in Dimension), 4)
+
+
+def _passes(scores: Mapping[Dimension, int]) -> bool:
+    return _weighted(scores) >= PASS and min(scores.values()) >= LOWEST
+
+
+def _refusal(spoken: Mapping[Dimension, Judgement], clamped: Mapping[Dimension, int], fact: Clamp | None) -> str:
+    """Say in one line what forbids a pass: ``fact``, or what the judge says of the dimension that it rates lowest."""
+    if fact is not None and fact.cap <= LOWEST:
+        said = fact.fact
+    elif fact is not None:
+        said = f"what was measured lowers the score to {_weighted(clamped):.2f}, under {PASS}: {fact.fact}"
+    else:
+        low = min(clamped, key=lambda d: clamped[d])
+        said = (
+            f"nothing that was measured forbids a pass; the judge's numbers come to {_weighted(clamped):.2f}, and it "
+            f"says of {low.value.replace('_', ' ')}, {clamped[low]} of 5: {spoken[low].reason(low)}"
+        )
+    return " ".join(said.split("\n")[0].split())[:400]
 
 
 _BLAME = re.compile(
@@ -148,7 +174,9 @@ _DENIED = re.compile(
     re.I,
 )
 _PRAISE = re.compile(
-    r"\b(excellent|flawless|perfect\w*|no (\w+ )?(flaw|issue|problem|risk|concern|vulnerabilit)\w*)\b", re.I
+    r"\b(excellent|flawless|perfect\w*|"
+    r"no (\w+ ){0,2}(flaws?|issues?|problems?|risks?|concerns?|vulnerabilit(y|ies))\b(?! (for|check|test|handl)))",
+    re.I,
 )
 
 

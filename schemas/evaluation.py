@@ -84,4 +84,8 @@ class Evaluation(Schema):
     """Highest minus lowest of the judge's repeated scores, where they differ."""
     flags: list[str] = Field(default_factory=list)
     """What makes the judgement itself doubtful."""
+    refusal: str = ""
+    """Why it does not pass, in one line."""
+    judge_alone: bool = False
+    """Whether nothing that was measured forbids a pass, and only the judge's own numbers do."""
     feedback: list[str]

@@ -52,7 +52,7 @@ class AttemptRecord(Schema):
     commit: str | None = None
     tests: TestReport | None = None
     acceptance: TestReport | None = None
-    """The sealed checks that were run, its own and those of earlier milestones; None where there were none."""
+    """The sealed checks that were run, its own and those of earlier milestones; None where none were."""
     strength: Strength | None = None
     """What the tests notice; None where it was not measured."""
     untested: list[str] = Field(default_factory=list)

@@ -13,8 +13,10 @@ import pytest
 from agents.context import Context
 from agents.evaluator import judge
 from agents.models.scripted import ScriptedModel, ScriptedReply
+from agents.parsing import schema_of
 from agents.ports import Traits
 from schemas.errors import ExitCode
+from schemas.evaluation import Dimension, Judgement
 from schemas.evidence import Evidence
 from schemas.milestone import Milestone, Status
 from schemas.test_report import TestReport
@@ -95,3 +97,18 @@ def test_a_small_judge_is_not_told_what_it_said_and_so_the_same_code_has_one_ver
         asyncio.run(judge(runner, replace(context, turn=turn), evidence))
     assert ("attempt 1: 2 of 5" in model.requests[0].messages[0].content) is told
     assert len({request.digest for request in model.requests}) == asked
+
+
+def test_a_small_judge_whose_reply_was_of_no_use_is_asked_for_another_one_in_the_next_turn() -> None:
+    replies = ["no verdict"] * 3 + [judgement()]
+    model = ScriptedModel([ScriptedReply(agent="evaluator", reply=reply) for reply in replies], traits=SMALL)
+    milestone = Milestone(id="M1", title="t", description="d")
+    evidence = Evidence(generated=TestReport(total=1, passed=1, failed=0), acceptance=None, program=None)
+    (opinion,) = asyncio.run(judge(runner_for(model), Context(idea=IDEA, milestone=milestone, turn=2), evidence))
+    assert (opinion.score(Dimension.SECURITY), model.requests[-1].sample) == (4, 1)
+
+
+def test_each_number_is_asked_for_behind_its_reason_and_feedback_last() -> None:
+    schema = schema_of(Judgement)
+    assert list(schema["properties"]) == [*(d.value for d in Dimension), "feedback"]
+    assert list(schema["$defs"]["Opinion"]["properties"]) == ["reason", "score"]

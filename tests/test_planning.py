@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -59,9 +60,11 @@ def test_a_holdout_is_given_to_no_milestone() -> None:
     assert [c.check for c in plan.milestones[0].acceptance_criteria] == ["AC1", None]
 
 
-def test_a_milestone_without_feature_or_criterion_has_its_description_as_one() -> None:
-    plan = plan_of(idea([]), PlannerReply(milestones=[planned([], []), planned([], [1], "c")]))
-    assert [[c.statement for c in m.acceptance_criteria] for m in plan.milestones] == [["d"], ["f", "c"]]
+def test_only_a_milestone_without_feature_criterion_and_check_has_its_description_as_criterion() -> None:
+    three = PlannerReply(milestones=[planned([], []), planned(["AC1"], [1]), planned([], [2], "c")])
+    plan = plan_of(idea(["AC1"]), three)
+    statements = [[c.statement for c in m.acceptance_criteria] for m in plan.milestones]
+    assert statements == [["d"], ["statement AC1"], ["f", "c"]]
 
 
 @pytest.mark.parametrize(("traits", "asked"), [(None, True), (SMALL, False)], ids=["large", "small"])
@@ -72,6 +75,14 @@ def test_only_a_large_model_is_asked_for_criteria_of_its_own(traits: Traits | No
     (request,) = model.requests
     schema = json.dumps(request.output_schema)
     assert ("criteria" in request.messages[0].content, '"criteria"' in schema) == (asked, asked)
+
+
+def test_a_large_planner_that_leaves_out_criteria_is_told_so() -> None:
+    bare = re.sub(r'"criteria": \[[^]]*\], ', "", PLAN)
+    model = ScriptedModel([ScriptedReply(agent="planner", reply=reply) for reply in (bare, PLAN)])
+    greeter, _ = load_idea(GREETER)
+    asyncio.run(plan(runner_for(model), greeter))
+    assert "each milestone needs 1 to 3 criteria" in model.requests[1].messages[-1].content
 
 
 def test_the_last_milestone_is_the_one_that_must_run() -> None:

@@ -95,6 +95,29 @@ def test_a_clamp_never_raises_a_score() -> None:
     assert (result.breakdown[Dimension.CORRECTNESS], result.clamps) == (1, [])
 
 
+@pytest.mark.parametrize(
+    ("spoken", "changes", "alone", "refusal"),
+    [
+        ({}, {}, False, ""),
+        ({"correctness": 1}, {}, True, "nothing that was measured forbids a pass"),
+        ({"correctness": 1}, {"generated": FAILED}, False, "test t fails: e"),
+        ({}, {"generated": FAILED}, False, "test t fails: e"),
+        ({"correctness": 2, "security": 3}, {"contract_gaps": ["f is missing"]}, False, "f is missing"),
+        (
+            {"security": 3, "scalability": 3},
+            {"findings": [found("lint", "low")]},
+            False,
+            "what was measured lowers the score",
+        ),
+    ],
+)
+def test_what_forbids_a_pass_is_said_and_whether_it_is_the_judge_alone(
+    spoken: dict[str, int], changes: dict[str, object], alone: bool, refusal: str
+) -> None:
+    result = evaluate([judgement(**spoken)], facts(**changes))
+    assert (result.judge_alone, result.refusal[: len(refusal) or None]) == (alone, refusal)
+
+
 def said(reason: str, score: int) -> Judgement:
     return judgement().model_copy(update={"security": Opinion(reason=reason, score=score)})
 
@@ -105,6 +128,9 @@ def said(reason: str, score: int) -> Judgement:
         ("SQL injection in line 4", 5, True),
         ("it is flawless", 1, True),
         ("There are no security risks.", 2, True),
+        ("There are no significant security concerns", 1, True),
+        ("There are no vulnerability checks", 1, False),
+        ("no problematic input is refused", 1, False),
         ("no injection and no vulnerabilities", 5, False),
         ("SQL injection in line 4", 2, False),
         ("inputs are checked", 5, False),

@@ -160,9 +160,9 @@ def test_of_what_the_judge_alone_refuses_the_report_says_what_held(workspace: Pa
     refused = script(("planner", PLAN), *FIRST, ("impl", files({"greeter/core.py": CORE})), ("evaluator", judgement(3)))
     done = go(workspace, refused, attempts=1)
     report = (done.files.generated / "report.md").read_text()
-    assert "M1 Greeting was not accepted** — nothing that was measured forbids it" in report
+    assert "M1 Greeting was not accepted** — nothing that was measured forbids a pass" in report
     commit = done.report.milestones[0].attempts[0].commit
-    assert f"| not proven: it passed at attempt 1 (commit {commit}), but M1 was not accepted |" in report
+    assert f"| not proven: it passed at attempt 1 (commit {commit}), but the judge did not accept M1 |" in report
 
 
 def test_an_agent_that_gives_nothing_usable_fails_the_attempt_not_the_run(workspace: Path) -> None:

@@ -326,10 +326,9 @@ async def _never_shown(
         return idle, ended
     single = [solo(sources, node, lot) for node in (*alone, None)]
     *reports, plain = await asyncio.gather(*map(tried, single))
+    held = plain.passing
     done = zip(alone, single, reports, strict=False)
-    shown = {
-        node for node, control, report in done if node in plain.passing and shown_alone(straight, node, control, report)
-    }
+    shown = {node for node, control, report in done if node in held and shown_alone(straight, node, control, report)}
     return [node for node in idle if node not in shown], None
 
 

@@ -8,7 +8,6 @@ from typing import Literal
 from orchestrator.ledger import Ledger
 from orchestrator.report.totals import totals
 from orchestrator.report.trace import trace
-from orchestrator.rubric import LOWEST, PASS
 from orchestrator.team import Team
 from schemas.call import Usage
 from schemas.evidence import Evidence
@@ -18,6 +17,7 @@ from schemas.test_report import TestReport
 
 __all__ = ["compile_report"]
 
+UNCHECKED = "it has no check"
 _DISPUTED = "too few of the versions that the model wrote of it at first came to the same on further inputs"
 
 
@@ -93,7 +93,7 @@ def _acceptance(team: Team, milestones: list[Milestone], evidence: Evidence | No
         outcome = results.get(check.id)
         proof: Literal["passed", "failed", "not proven"] = "not proven"
         home = homes.get(check.id)
-        detail = "it has no check" if check.check is None else _unproven(home, check.id)
+        detail = UNCHECKED if check.check is None else _unproven(home, check.id)
         if outcome is not None:
             proof = "passed" if outcome == "passed" else "failed"
             detail = "" if proof == "passed" else (errors.get(check.id) or outcome).split("\n")[0][:200]
@@ -114,11 +114,10 @@ def _unproven(milestone: Milestone | None, check: str) -> str:
     """Say why a check has no proof."""
     if milestone is None or not milestone.attempts or milestone.status is Status.ACCEPTED:
         return "it was not reached"
-    held = [a for a in milestone.attempts if a.acceptance is not None and check in a.acceptance.passing]
-    if not held:
-        return f"{milestone.id} was not accepted, so nothing of it counts"
-    commit = f" (commit {held[-1].commit})" if held[-1].commit else ""
-    return f"it passed at attempt {held[-1].number}{commit}, but {milestone.id} was not accepted"
+    last = milestone.attempts[-1]
+    if last.evaluation and last.evaluation.judge_alone and last.acceptance and check in last.acceptance.passing:
+        return f"it passed at attempt {last.number} (commit {last.commit}), but the judge did not accept {milestone.id}"
+    return f"{milestone.id} was not accepted, so nothing of it counts"
 
 
 def _risks(
@@ -191,15 +190,8 @@ def _why(milestone: Milestone) -> str:
     last = milestone.attempts[-1]
     if last.failure:
         return last.failure.split("\n")[0][:300]
-    verdict = last.evaluation
-    if verdict is not None and not verdict.passed and all(clamp.cap > LOWEST for clamp in verdict.clamps):
-        low = min(verdict.breakdown, key=lambda d: verdict.breakdown[d])
-        return (
-            f"nothing that was measured forbids it, but the judge's numbers come to {verdict.score:.2f} ({PASS} is "
-            f"needed, and {LOWEST} in each); the lowest, {low.value.replace('_', ' ')}: {verdict.reasons[low]}"
-        )[:300]
-    feedback = verdict.feedback if verdict else []
-    return (feedback[0] if feedback else f"status: {milestone.status.value}")[:300].split("\n")[0]
+    refusal = last.evaluation.refusal if last.evaluation else ""
+    return refusal or f"status: {milestone.status.value}"
 
 
 def _debt(evidence: Evidence | None, milestones: list[Milestone], files: Mapping[str, str]) -> list[Item]:
@@ -245,7 +237,7 @@ def _roadmap(
         for m in milestones
         if m.status in (Status.BLOCKED, Status.STOPPED, Status.PENDING)
     ]
-    steps += [(f"Write a check for {a.id}: {a.statement}", a.detail) for a in acceptance if a.proof == "not proven"]
+    steps += [(f"Write a check for {a.id}: {a.statement}", a.detail) for a in acceptance if a.detail == UNCHECKED]
     steps += [(f"{item.title}: pay it off", item.evidence) for item in debt[:6]]
     if not steps:
         steps.append(("Try it with real users, and write their wishes as the next idea", "every check passes"))
