@@ -155,10 +155,11 @@ def _refusal(spoken: Mapping[Dimension, Judgement], clamped: Mapping[Dimension, 
     elif fact is not None:
         said = f"what was measured lowers the score to {_weighted(clamped):.2f}, under {PASS}: {fact.fact}"
     else:
-        low = min(clamped, key=lambda d: clamped[d])
+        raw = {d: judgement.score(d) for d, judgement in spoken.items()}
+        low = min(raw, key=lambda d: raw[d])
         said = (
-            f"nothing that was measured forbids a pass; the judge's numbers come to {_weighted(clamped):.2f}, and it "
-            f"says of {low.value.replace('_', ' ')}, {clamped[low]} of 5: {spoken[low].reason(low)}"
+            f"nothing that was measured forbids a pass; the judge's numbers come to {_weighted(raw):.2f}, and it "
+            f"says of {low.value.replace('_', ' ')}, {raw[low]} of 5: {spoken[low].reason(low)}"
         )
     return " ".join(said.split("\n")[0].split())[:400]
 

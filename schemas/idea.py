@@ -115,7 +115,8 @@ class AcceptanceCheck(Schema):
             if not stars:
                 compile(ast.fix_missing_locations(ast.Module([function], [])), "check", "exec")
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-            raise ValueError(f"is not valid Python: {error}") from None
+            said = f"{error.msg} (line {error.lineno} of it)" if isinstance(error, SyntaxError) else error
+            raise ValueError(f"is not valid Python: {said}") from None
         if stars:
             raise ValueError("'from … import *' can't be used in a check; name what it imports")
         if not any(isinstance(node, ast.Assert | ast.With | ast.Raise) for node in ast.walk(tree)):

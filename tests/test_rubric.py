@@ -100,6 +100,12 @@ def test_a_clamp_never_raises_a_score() -> None:
     [
         ({}, {}, False, ""),
         ({"correctness": 1}, {}, True, "nothing that was measured forbids a pass"),
+        (
+            {"correctness": 1},
+            {"findings": [found("lint", "low")]},
+            True,
+            "nothing that was measured forbids a pass; the judge's numbers come to 3.10",
+        ),
         ({"correctness": 1}, {"generated": FAILED}, False, "test t fails: e"),
         ({}, {"generated": FAILED}, False, "test t fails: e"),
         ({"correctness": 2, "security": 3}, {"contract_gaps": ["f is missing"]}, False, "f is missing"),

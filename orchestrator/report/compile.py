@@ -17,7 +17,7 @@ from schemas.test_report import TestReport
 
 __all__ = ["compile_report"]
 
-UNCHECKED = "it has no check"
+_UNCHECKED = "it has no check"
 _DISPUTED = "too few of the versions that the model wrote of it at first came to the same on further inputs"
 
 
@@ -93,7 +93,7 @@ def _acceptance(team: Team, milestones: list[Milestone], evidence: Evidence | No
         outcome = results.get(check.id)
         proof: Literal["passed", "failed", "not proven"] = "not proven"
         home = homes.get(check.id)
-        detail = UNCHECKED if check.check is None else _unproven(home, check.id)
+        detail = _UNCHECKED if check.check is None else _unproven(home, check.id)
         if outcome is not None:
             proof = "passed" if outcome == "passed" else "failed"
             detail = "" if proof == "passed" else (errors.get(check.id) or outcome).split("\n")[0][:200]
@@ -237,7 +237,7 @@ def _roadmap(
         for m in milestones
         if m.status in (Status.BLOCKED, Status.STOPPED, Status.PENDING)
     ]
-    steps += [(f"Write a check for {a.id}: {a.statement}", a.detail) for a in acceptance if a.detail == UNCHECKED]
+    steps += [(f"Write a check for {a.id}: {a.statement}", a.detail) for a in acceptance if a.detail == _UNCHECKED]
     steps += [(f"{item.title}: pay it off", item.evidence) for item in debt[:6]]
     if not steps:
         steps.append(("Try it with real users, and write their wishes as the next idea", "every check passes"))
