@@ -66,6 +66,11 @@ def test_what_keeps_mypy_from_reading_the_code_is_a_finding(extra: dict[str, str
     assert {f.tool for f in audit(files, files, [])} & {"unread", "mypy"}
 
 
+def test_versions_of_equal_size_in_the_same_second_are_told_apart() -> None:
+    found = [audit({"m.py": f"x{n}: int = 1{tail}\n"}, {}, []) for n in range(6) for tail in (" + 1", "+'1'")]
+    assert [bool(findings) for findings in found] == [False, True] * 6
+
+
 def test_what_was_tidied_once_is_not_given_to_the_tools_again() -> None:
     before = tidy.cache_info().misses
     assert tidy("pkg/once.py", "import os\nx=1\n") == tidy("pkg/once.py", "import os\nx=1\n") == "x = 1\n"

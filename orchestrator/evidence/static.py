@@ -9,9 +9,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from functools import cache, lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from orchestrator.scratch import scratch, unpacked
 from schemas.evidence import Finding
 
 __all__ = ["analyse", "audit", "certain_errors", "misuses", "tidy"]
+
+Sources = tuple[tuple[str, str], ...]
+"""Path and content of each file."""
 
 TOOL_SECONDS = 120.0
 _COMPLEXITY = 15
@@ -72,12 +76,9 @@ def audit(code: Mapping[str, str], files: Mapping[str, str], allowed: Collection
 
     Comments that would silence a tool have no effect.
     """
-    with unpacked({p: _unsilenced(s) for p, s in code.items()}) as folder:
-        report = _tool(
-            [sys.executable, "-I", "-m", "bandit", "-q", "-f", "json", "--ignore-nosec", "-r", "."], "", folder
-        )
-        typed = _mypy(sorted(code), folder) if code else ""
-    said = json.loads(report or "{}")
+    sources = tuple((path, _unsilenced(source)) for path, source in sorted(code.items()))
+    said = json.loads(_bandit(sources) or "{}")
+    typed = _mypy(sources, tuple(sorted(code))) if code else ""
     findings = [
         Finding(
             tool="bandit",
@@ -177,12 +178,12 @@ def tidy(path: str, source: str) -> str:
     """Return ``source`` formatted, its imports sorted and unused ones removed."""
     if not path.endswith(".py"):
         return source
-    fixed = _run(["check", "--fix-only", "--select=I,F401", "--exit-zero", "--quiet"], path, source)
-    return _run(["format", "--quiet", "--line-length=100"], path, fixed or source) or fixed or source
+    fixed = _run(("check", "--fix-only", "--select=I,F401", "--exit-zero", "--quiet"), path, source)
+    return _run(("format", "--quiet", "--line-length=100"), path, fixed or source) or fixed or source
 
 
 def _ruff(path: str, source: str, rules: str) -> list[dict[str, Any]]:
-    output = _run(["check", f"--select={rules}", "--output-format=json", "--exit-zero", "--ignore-noqa"], path, source)
+    output = _run(("check", f"--select={rules}", "--output-format=json", "--exit-zero", "--ignore-noqa"), path, source)
     found = json.loads(output or "[]")
     return found if isinstance(found, list) else []
 
@@ -190,19 +191,32 @@ def _ruff(path: str, source: str, rules: str) -> list[dict[str, Any]]:
 def misuses(files: Mapping[str, str], path: str, source: str) -> list[tuple[int, str]]:
     """Return line and message of each place where ``source`` (a test at ``path``) uses what ``files`` define
     in a way that their types forbid."""
-    with unpacked({**{p: s for p, s in files.items() if p.endswith(".py")}, path: source}) as folder:
-        output = _mypy([path], folder)
+    sources = {**{p: s for p, s in files.items() if p.endswith(".py")}, path: source}
     return [
         (int(match["line"]), match["message"])
-        for line in output.splitlines()
+        for line in _mypy(tuple(sorted(sources.items())), (path,)).splitlines()
         if (match := _MYPY_LINE.match(line)) and match["path"] == path and match["code"] in _MISUSE
     ]
 
 
-def _mypy(paths: Sequence[str], folder: Path) -> str:
-    # Isolated (-I): the folder of generated files must not be where Python looks for modules to run.
-    command = [sys.executable, "-I", "-m", "mypy", *_MYPY, "--cache-dir", str(_types_cache()), *paths]
-    return _tool(command, "", folder)
+# Isolated (-I): the folder of generated files must not be where Python looks for modules to run. The same sources come
+# back at each attempt and in each check, and what a tool says depends on nothing else.
+@lru_cache(maxsize=512)
+def _bandit(sources: Sources) -> str:
+    with unpacked(dict(sources)) as folder:
+        command = [sys.executable, "-I", "-m", "bandit", "-q", "-f", "json", "--ignore-nosec", "-r", "."]
+        return _tool(command, "", folder)
+
+
+@lru_cache(maxsize=512)
+def _mypy(sources: Sources, paths: tuple[str, ...]) -> str:
+    with unpacked(dict(sources)) as folder:
+        for path, source in sources:
+            # Where size and second of the last change are those of its cache, mypy takes a file for the one it knows.
+            second = int(sha256(source.encode(errors="surrogateescape")).hexdigest()[:8], 16) // 2
+            os.utime(folder / path, (second, second))
+        command = [sys.executable, "-I", "-m", "mypy", *_MYPY, "--cache-dir", str(_types_cache()), *paths]
+        return _tool(command, "", folder)
 
 
 @cache
@@ -219,7 +233,8 @@ def _binary() -> str:
     return str(beside) if beside.exists() else "ruff"
 
 
-def _run(arguments: list[str], path: str, source: str) -> str:
+@lru_cache(maxsize=1024)
+def _run(arguments: tuple[str, ...], path: str, source: str) -> str:
     command = [_binary(), arguments[0], "--isolated", "--no-cache", *arguments[1:], "--stdin-filename", path, "-"]
     if arguments[0] == "check":
         command[4:4] = [f"--config=lint.mccabe.max-complexity={_COMPLEXITY}"]
