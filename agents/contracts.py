@@ -154,7 +154,7 @@ def _of_modules(function: ast.expr) -> bool:
 
 
 def calls(text: str) -> set[str]:
-    """Return the names that ``text`` writes as calls, as in ``initials(name) gives …``; "task(s)" is none."""
+    """Return the names that ``text`` writes as calls, as in ``slug(title) gives …``; "task(s)" is none."""
     return set(re.findall(r"(?<![\w.])([A-Za-z_]\w*)\((?!e?s\))", text))
 
 
@@ -194,6 +194,6 @@ def attributes(context: Context) -> set[str]:
 
 
 def called_in_criteria(context: Context) -> set[str]:
-    """Return the functions and classes that the milestone's criteria write as calls: ``initials(name) gives …``."""
+    """Return the functions and classes that the milestone's criteria write as calls: ``slug(title) gives …``."""
     text = "\n".join(criterion.statement for criterion in context.milestone.acceptance_criteria)
     return {name for name in calls(text) if not hasattr(builtins, name)}

@@ -12,6 +12,7 @@ from benchmarks import speed
 from benchmarks.humaneval import report as humaneval
 from benchmarks.ideas import report as ideas
 from benchmarks.overhead import report as overhead
+from benchmarks.pieces import report as pieces
 from benchmarks.tokens import report as tokens
 
 RESULTS = Path(__file__).with_name("results")
@@ -19,6 +20,7 @@ PAGES: Mapping[str, Callable[[], object]] = {
     "humaneval": lambda: humaneval.main([]),
     "ideas": lambda: ideas.main([]),
     "overhead": lambda: overhead.main([]),
+    "pieces": lambda: pieces.main([]),
     "tokens": lambda: tokens.main([]),
     "speed": lambda: speed.main(["--page"]),
 }

@@ -6,16 +6,27 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PACKAGES", "commit", "kept_outcomes", "measured_with", "note_run", "runs"]
+__all__ = [
+    "NOT_NOTED",
+    "PACKAGES",
+    "append_row",
+    "commit",
+    "kept_outcomes",
+    "measured_with",
+    "note_run",
+    "runs",
+    "states",
+]
 
 PACKAGES = ("xllamacpp", "anthropic", "pytest", "coverage")
 """Whose versions matter for what a model's work is worth."""
+NOT_NOTED = "not noted"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -33,14 +44,18 @@ def measured_with(packages: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
+def states(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the commits that ``rows`` were made with; `NOT_NOTED` stands for those that do not say it."""
+    return sorted({row.get("commit") or NOT_NOTED for row in rows})
+
+
 def note_run(folder: Path, packages: Sequence[str], **options: object) -> None:
     """Append to ``folder``/runs.jsonl what a run that adds results there is made with, and how it was started."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise SystemExit(f"{folder} is no folder: give another --results") from None
-    with (folder / "runs.jsonl").open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps({**measured_with(packages), "options": options}, default=str) + "\n")
+    append_row(folder / "runs.jsonl", {**measured_with(packages), "options": options})
 
 
 def runs(folder: Path) -> list[dict[str, Any]]:
@@ -52,7 +67,8 @@ def kept_outcomes(path: Path, key: str, model: str | None = None) -> dict[str, d
     """Return the outcomes in the lines of ``path`` by their field ``key``; none where there is no such file.
 
     Raises:
-        SystemExit: ``model`` is to add to them, and has no part in them; or a line is no JSON.
+        SystemExit: ``model`` is to add to them, and has no part in them; or a line is no JSON (a last one that was cut
+            off is left out).
     """
     rows = {row[key]: row for row in _lines(path)}
     others = {row["model"] for row in rows.values() if row.get("model") and model not in row["model"].split(", ")}
@@ -61,16 +77,39 @@ def kept_outcomes(path: Path, key: str, model: str | None = None) -> dict[str, d
     return rows
 
 
+def append_row(path: Path, row: Mapping[str, object]) -> None:
+    """Append ``row`` as one line of JSON, which is on the disk when this returns; what an append that was cut off has
+    left behind goes first."""
+    with path.open("a+b") as stream:
+        stream.seek(0)
+        whole, cut_off = _split(stream.read())
+        if cut_off:
+            stream.truncate(len(whole))
+        ends = b"" if not whole or whole.endswith(b"\n") else b"\n"
+        stream.write(ends + json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
 def _lines(path: Path) -> list[dict[str, Any]]:
+    whole, _ = _split(path.read_bytes() if path.exists() else b"")
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.exists() else [], 1):
+    for number, line in enumerate(whole.split(b"\n"), 1):  # not `splitlines`: a text may hold other ends of lines
         try:
-            rows.append(json.loads(line))
+            rows += [json.loads(line)] if line.strip() else []
         except ValueError:
-            raise SystemExit(
-                f"{path}:{number}: is no JSON, perhaps cut off; remove the line, and it is made anew"
-            ) from None
+            raise SystemExit(f"{path}:{number}: is no JSON; remove the line, and it is made anew") from None
     return rows
+
+
+def _split(data: bytes) -> tuple[bytes, bytes]:
+    """Return the lines in ``data``, and what is left of a last one that was cut off."""
+    end = data.rfind(b"\n") + 1
+    try:
+        json.loads(data[end:] or b"0")
+    except ValueError:
+        return data[:end], data[end:]
+    return data, b""
 
 
 def _processor() -> str:

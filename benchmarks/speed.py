@@ -110,9 +110,9 @@ def trials(unguessed: EmbeddedModel, model: EmbeddedModel, number: int) -> Itera
     )
     yield Trial(
         "four choices in one call",
-        "four candidates decoded side by side from one reading of the prompt, against one after the other",
-        (model, [request(f"{LONG}{salt}{WRITE}".replace("Rules", f"Rule set {n}"), sample=n + 1) for n in range(4)]),
-        (model, [request(f"{LONG}{salt}{WRITE}".replace("Rules", "Rule set 9"), choices=4)]),
+        "four candidates decoded side by side, against one after the other; both read the prompt once (prefix reuse)",
+        (model, [request(f"{salt}e {LONG}{WRITE}", sample=n + 1) for n in range(4)]),
+        (model, [request(f"{salt}f {LONG}{WRITE}", choices=4)]),
     )
     yield Trial(
         "prefix reuse",
@@ -165,8 +165,8 @@ def page(measured: dict[str, Any]) -> str:
         f"{measured['rounds']} rounds. {where['processor']}, {where['cores']} cores, Python {where['python']},",
         f"xllamacpp {where['packages'].get('xllamacpp', '?')}, {where['at'][:10]}.",
         "",
-        "| Measure | Without: s | tokens/s | With: s | tokens/s | Times as fast |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| Measure | Without: s | tokens/s | With: s | tokens/s | Times as fast | in single rounds |",
+        "|---|---:|---:|---:|---:|---:|---|",
     ]
     for name, row in measured["trials"].items():
         cells = []
@@ -174,7 +174,9 @@ def page(measured: dict[str, Any]) -> str:
         for key in ("without", "with"):
             medians.append(statistics.median(took for took, _ in row[key]))
             cells += [f"{medians[-1]:.1f}", f"{statistics.median(tokens / took for took, tokens in row[key]):.1f}"]
-        lines.append(f"| {name} | {' | '.join(cells)} | {medians[0] / medians[1]:.2f} |")
+        ratios = [before / after for (before, _), (after, _) in zip(row["without"], row["with"], strict=True)]
+        cells += [f"{medians[0] / medians[1]:.2f}", f"{min(ratios):.2f} – {max(ratios):.2f}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += ["", *(f"- **{name}**: {row['note']}." for name, row in measured["trials"].items()), ""]
     if BESIDE.exists():
         lines += beside(json.loads(BESIDE.read_text(encoding="utf-8")))

@@ -18,7 +18,7 @@ def wilson(passed: int, total: int) -> tuple[float, float]:
     rate, square = passed / total, Z * Z / total
     centre = (rate + square / 2) / (1 + square)
     half = Z / (1 + square) * math.sqrt(rate * (1 - rate) / total + square / (4 * total))
-    return centre - half, centre + half
+    return max(0.0, centre - half), min(1.0, centre + half)  # which rounding may pass by a hair
 
 
 def mcnemar(first: Mapping[str, bool], second: Mapping[str, bool]) -> tuple[int, int, float]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import ModelError
@@ -17,7 +20,7 @@ from benchmarks.humaneval import __main__ as humaneval
 from benchmarks.humaneval.problems import Problem, cleaned, sampled, verdict
 from benchmarks.humaneval.report import MEANS, page, summary
 from benchmarks.humaneval.transcripts import Recorded, known_calls
-from benchmarks.machine import kept_outcomes, note_run, runs
+from benchmarks.machine import append_row, kept_outcomes, note_run, runs
 from benchmarks.pieces import after, ceiling, reference
 from benchmarks.pieces.__main__ import CLASSES, Piece, classes, figures
 from benchmarks.statistics import chance_text, mcnemar, wilson
@@ -37,6 +40,10 @@ def rows(*passed: bool) -> dict[str, dict[str, object]]:
 def test_the_interval_is_that_of_wilson() -> None:
     assert wilson(117, 164) == pytest.approx((0.640, 0.777), abs=0.001)
     assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_an_interval_is_within_0_and_1() -> None:
+    assert all(wilson(0, n)[0] >= 0.0 and wilson(n, n)[1] <= 1.0 for n in range(1, 500))
 
 
 def test_pairs_are_compared_on_common_problems_by_the_exact_test() -> None:
@@ -98,11 +105,29 @@ def test_outcomes_of_two_models_do_not_mix(tmp_path: Path) -> None:
         kept_outcomes(path, "task", "large")
 
 
-def test_a_line_that_was_cut_off_is_named(tmp_path: Path) -> None:
+def test_a_line_that_is_no_json_is_named(tmp_path: Path) -> None:
     path = tmp_path / "single.jsonl"
-    path.write_text('{"task": "P/0", "model": "m"}\n{"task": "P/1", "mo')
-    with pytest.raises(SystemExit, match=r"single.jsonl:2: is no JSON"):
+    path.write_text('{"task": "P/0", "model": "m"}\n\n{"task": "P/1", "mo\n')
+    with pytest.raises(SystemExit, match=r"single.jsonl:3: is no JSON"):
         kept_outcomes(path, "task")
+
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
+
+
+@given(texts=st.lists(TEXTS, max_size=4), last=TEXTS, lost=st.integers(0, 60))
+def test_rows_are_read_as_they_were_appended_but_for_what_was_cut_off(texts: list[str], last: str, lost: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "rows.jsonl")
+        for number, text in enumerate(texts):
+            append_row(path, {"task": str(number), "code": text})
+        whole = path.read_bytes() if texts else b""
+        append_row(path, {"task": "last", "code": last})
+        path.write_bytes(path.read_bytes()[: max(len(whole), path.stat().st_size - lost)])
+        kept = kept_outcomes(path, "task")
+        assert [kept[str(number)]["code"] for number in range(len(texts))] == texts
+        append_row(path, {"task": "more", "code": ""})
+        assert list(kept_outcomes(path, "task")) == [*kept, "more"]
 
 
 def test_a_run_of_several_models_goes_on_with_any_of_them(tmp_path: Path) -> None:
@@ -114,13 +139,22 @@ def test_a_run_of_several_models_goes_on_with_any_of_them(tmp_path: Path) -> Non
 def test_the_page_names_each_arm_and_pair() -> None:
     text = page(summary({"single": rows(True, False), "refine": rows(True, True)}))
     assert "| single | 2 | 50.0% |" in text
-    assert "| single | refine | 2 | 0 | 1 | 1.000 |" in text
+    assert "| single | refine | 2 | 0 | 1 | 1.000 † |" in text
 
 
 def test_arms_are_set_side_by_side_on_the_problems_that_all_of_them_have() -> None:
     figures = summary({"single": rows(True, False, True), "refine": rows(True, True)})
     assert {arm: f["problems"] for arm, f in figures["common"].items()} == {"single": 2, "refine": 2}
     assert "On the 2 problems that every finished arm has" in page(figures)
+
+
+@pytest.mark.parametrize(("commits", "marked"), [(("a", "a"), False), (("a", "b"), True), ((None, None), True)])
+def test_a_pair_that_is_not_of_one_commit_is_marked(commits: tuple[str | None, str | None], marked: bool) -> None:
+    outcomes = [{task: {**row, "commit": commit} for task, row in rows(True).items()} for commit in commits]
+    pair = next(
+        line for line in page(summary(dict(zip("ab", outcomes, strict=True)))).splitlines() if "| a | b |" in line
+    )
+    assert ("†" in pair) is marked
 
 
 def test_an_arm_that_is_not_finished_does_not_lessen_what_the_others_are_compared_on() -> None:
@@ -156,7 +190,7 @@ def test_kept_programs_are_scored_once_more(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_what_a_transcript_holds_is_not_asked_again(tmp_path: Path) -> None:
-    """The same question is answered from the transcript, another sample of it is asked for."""
+    """The same question is answered from the transcript; another sample of it, or a longer answer, is asked for."""
     question = ModelRequest(
         agent="generator",
         model="scripted/m",
@@ -175,8 +209,9 @@ def test_what_a_transcript_holds_is_not_asked_again(tmp_path: Path) -> None:
     later = Recorded(ScriptedModel([], name="m"), known_calls([tmp_path], "single", "scripted/m")["P/0"])
     again = asyncio.run(later.reply(question, lambda _: None))
     assert (again.text, again.alternatives, again.usage) == (said.text, said.alternatives, said.usage)
-    with pytest.raises(ModelError):
-        asyncio.run(later.reply(question.model_copy(update={"sample": 2}), lambda _: None))
+    for other in ({"sample": 2}, {"max_tokens": 10}):
+        with pytest.raises(ModelError):
+            asyncio.run(later.reply(question.model_copy(update=other), lambda _: None))
 
 
 def test_a_call_noted_without_its_seconds_has_its_part_of_the_outcomes(tmp_path: Path) -> None:
@@ -206,7 +241,7 @@ def test_the_page_on_speed_gives_the_ratio_of_medians() -> None:
             "lookup": {"note": "n", "without": [[9, 90], [6, 60], [60, 60]], "with": [[3, 60], [3, 60], [1, 9]]}
         },
     }
-    assert "| lookup | 9.0 | 10.0 | 3.0 | 20.0 | 3.00 |" in speed.page(measured)
+    assert "| lookup | 9.0 | 10.0 | 3.0 | 20.0 | 3.00 | 2.00 – 60.00 |" in speed.page(measured)
 
 
 def test_whole_runs_are_told_with_the_seconds_of_each_accepted_milestone() -> None:
@@ -237,18 +272,15 @@ def test_a_class_can_pass_all_of_its_checks(piece: Piece) -> None:
 
 def test_further_versions_solve_a_draft_if_one_of_them_is_right() -> None:
     rows = [{"way": "told", "right": right, "output_tokens": 100 * right} for right in (0, 2, 1)]
-    assert after.figures(rows)[1].split() == ["told", "3", "2", "3", "100"]
+    assert after.figures(rows)[2] == "| told | 3 | 2 | 3 of 12 | 100 |"
 
 
 def test_ways_to_ask_are_compared_on_the_pieces_that_all_of_them_have() -> None:
-    row = {"total": 2, "output_tokens": 10, "seconds": 1.0}
+    row = {"total": 2, "output_tokens": 10}
     rows = [
         {**row, "task": t, "way": w, "passed": n} for t, w, n in (("a", "stub", 2), ("a", "free", 1), ("b", "stub", 2))
     ]
-    assert [line.split() for line in figures(rows)[1:]] == [
-        ["stub", "1", "1", "2/2", "10", "1.0"],
-        ["free", "1", "0", "1/2", "10", "1.0"],
-    ]
+    assert figures(rows)[2:] == ["| stub | 1 | 1 | 2 of 2 | 10 |", "| free | 1 | 0 | 1 of 2 | 10 |"]
 
 
 def test_versions_are_chosen_by_tests_by_features_and_by_agreement_among_those_that_meet_the_shown_check() -> None:

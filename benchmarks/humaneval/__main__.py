@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.humaneval.arms import ARMS, Bench, examined
+from benchmarks.humaneval.arms import ARMS, Bench, Solution, examined
 from benchmarks.humaneval.problems import Problem, load, sampled, verdict
 from benchmarks.humaneval.transcripts import Recorded, known_calls
-from benchmarks.machine import PACKAGES, commit, kept_outcomes, note_run
+from benchmarks.machine import PACKAGES, append_row, commit, kept_outcomes, note_run
 from orchestrator.compose import build_models, build_sandbox, cache_folder
 from orchestrator.config import load_settings
 from orchestrator.evidence.collect import Laboratory
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--workspace", type=Path, default=Path("humaneval-runs"))
     options = parser.parse_args(arguments)
-    if unknown := set(options.arms.split(",")) - set(ARMS):
+    arms = options.arms.split(",")
+    if unknown := set(arms) - set(ARMS):
         parser.error(f"there is no arm {', '.join(sorted(unknown))}; there are {', '.join(ARMS)}")
     if options.sample is not None and options.sample < 1:
         parser.error("--sample: at least one problem")
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     store = RecordStore(options.workspace.absolute() / "facts")
     laboratory = Laboratory(sandbox, environment, store, test_seconds=15.0, mutants=0)
     if options.again:
-        return asyncio.run(_again(problems, options.arms.split(","), options.results, laboratory))
+        return asyncio.run(_again(problems, arms, options.results, laboratory))
     model = Recorded(models.by_agent["generator"])
     bench = Bench(
         model=model,
@@ -75,15 +76,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         workspace=options.workspace.absolute(),
         budget=options.budget,
         budgets={task: row["output_tokens"] for task, row in compared.items() if "output_tokens" in row},
-        known={arm: known_calls(options.reuse, arm, model.name) for arm in options.arms.split(",")},
+        known={arm: known_calls(options.reuse, arm, model.name) for arm in arms},
+        commit=commit(),
     )
     until = time.monotonic() + 60 * options.minutes if options.minutes else None
-    for arm in options.arms.split(","):  # of another model, or with another budget: nothing is noted
+    for arm in arms:  # of another model, or with another budget: nothing is noted
         kept = kept_outcomes(options.results / f"{arm}.jsonl", "task", bench.model.name)
         if others := [task for task, row in kept.items() if row.get("budget", bench.of(task)) != bench.of(task)]:
             raise SystemExit(
                 f"{arm}: {others[0]} and perhaps others were run with another budget: give another --results"
             )
+    kept_tasks = {arm: kept_outcomes(options.results / f"{arm}.jsonl", "task").keys() for arm in arms}
+    if all(problem.name in tasks for problem in problems for tasks in kept_tasks.values()):
+        raise SystemExit(f"{options.results} holds all of that already: python -m benchmarks.humaneval.report")
     (options.results / "transcripts").mkdir(parents=True, exist_ok=True)
     note_run(
         options.results,
@@ -93,9 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seed=options.seed,
         budget=options.budget_of or options.budget,
         model=bench.model.name,
-        reuse=len(options.reuse),
+        reuse=[folder.name for folder in options.reuse],
     )
-    asyncio.run(_all(bench, options.arms.split(","), problems, options.results, until))
+    asyncio.run(_all(bench, arms, problems, options.results, until))
 
 
 async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: Path, until: float | None) -> None:
@@ -111,8 +116,8 @@ async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: 
                 if problem.name not in done[arm]:
                     bench.model.known = bench.known[arm].get(problem.name, {})
                     row = await _one(bench, arm, problem)
-                    _append(results / "transcripts" / f"{arm}.jsonl", bench.model.transcript(problem.name))
-                    _append(results / f"{arm}.jsonl", row)
+                    append_row(results / "transcripts" / f"{arm}.jsonl", bench.model.transcript(problem.name))
+                    append_row(results / f"{arm}.jsonl", row)
                     print(
                         f"{problem.name} {arm}: {'passed' if row['passed'] else 'failed'}, {row['seconds']} s",
                         flush=True,
@@ -121,24 +126,21 @@ async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: 
         await bench.model.model.close()
 
 
-def _append(path: Path, row: dict[str, object]) -> None:
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
 async def _one(bench: Bench, arm: str, problem: Problem) -> dict[str, object]:
     began = time.monotonic()
     bench.model.calls.clear()
     bench.model.reused.clear()
+    error: dict[str, object] = {}
     try:
         solution = await ARMS[arm](bench, problem)
     except AgentFailure as failure:
-        return {"task": problem.name, "passed": False, "error": str(failure)[:300], "seconds": 0, **_when(bench)}
+        solution, error = Solution(""), {"error": str(failure)[:300]}
     seconds = round(time.monotonic() - began + bench.model.spared, 1)
     usage = bench.model.usage
     return {
         "task": problem.name,
         **await _scored(problem, solution.code, bench.laboratory),
+        **error,
         "seconds": seconds,
         "accepted": solution.accepted,
         **({"budget": bench.of(problem.name)} if arm == "resample" else {}),
@@ -149,12 +151,10 @@ async def _one(bench: Bench, arm: str, problem: Problem) -> dict[str, object]:
         "cached_tokens": usage.cache_read_tokens,
         "output_tokens": usage.output_tokens,
         "code": solution.code,
-        **_when(bench),
+        "model": bench.model.name,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": bench.commit,
     }
-
-
-def _when(bench: Bench) -> dict[str, str]:
-    return {"model": bench.model.name, "at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit()}
 
 
 async def _scored(problem: Problem, code: str, laboratory: Laboratory) -> dict[str, bool | None]:

@@ -60,6 +60,8 @@ class Bench:
     """Problem → its budget, where they are not all the same."""
     known: Mapping[str, Mapping[str, Mapping[str, Call]]]
     """Arm → problem → `Call.asked` → the call: what is not asked again."""
+    commit: str
+    """That of the project when the run began."""
 
     def of(self, task: str) -> int:
         """Return the budget for the problem named ``task``."""

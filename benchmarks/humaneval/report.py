@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.humaneval.__main__ import RESULTS
 from benchmarks.humaneval.arms import ARMS
-from benchmarks.machine import ROOT, kept_outcomes, runs
+from benchmarks.machine import NOT_NOTED, ROOT, kept_outcomes, runs, states
 from benchmarks.statistics import chance_text, mcnemar, wilson
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -30,8 +30,8 @@ VERDICTS = {"accepted": "its own", "examples": "the docstring's examples hold"}
 ENOUGH = 60
 """Fewer problems than this say little."""
 HEAD = (
-    "| Arm | Problems | pass@1 | 95 % | Calls | Cycles | Tokens in | from cache | Tokens out | Seconds |",
-    "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|",
+    "| Arm | Problems | pass@1 | 95 % | Calls | Cycles | Tokens in | from cache | Tokens out | Seconds | Commit |",
+    "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---|",
 )
 
 
@@ -67,6 +67,7 @@ def _arm(outcomes: Rows) -> dict[str, Any]:
         **{key: round(mean(row[key] for row in whole), 1) for key in MEANS if whole},
         "verdicts": {key: _verdict(whole, key) for key in VERDICTS},
         "model": sorted({row["model"] for row in outcomes.values()}),
+        "commits": states(outcomes.values()),
         "from": min(row["at"] for row in outcomes.values()),
         "to": max(row["at"] for row in outcomes.values()),
     }
@@ -91,6 +92,7 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
         "Made by `python -m benchmarks.humaneval.report` from `benchmarks/results/humaneval/` (programs, figures and",
         "every call), which `python -m benchmarks.humaneval` fills. pass@1 with its 95 % interval (Wilson); tokens,",
         "calls and seconds are means of one problem. Seconds are of a shared machine and say little by themselves.",
+        f"Model: {', '.join(sorted({model for f in figures['arms'].values() for model in f['model']}))}.",
         "",
     ]
     common = figures["common"]
@@ -103,9 +105,13 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
         lines += ["Arms that have another number of problems, on all that they have:", "", *HEAD, *_table(more), ""]
     lines += ["Pairs, on the problems that both arms have (McNemar, exact, two-sided):", ""]
     lines += ["| First | Second | Problems | Only first | Only second | p |", "|---|---|---:|---:|---:|---:|"]
+    of = {arm: f["commits"] for arm, f in figures["arms"].items()}
     for pair in figures["pairs"]:
         cells = [pair[key] for key in ("first", "second", "problems", "only_first", "only_second")]
-        lines.append(f"| {' | '.join(map(str, cells))} | {chance_text(pair['p'])} |")
+        both = {*of[pair["first"]], *of[pair["second"]]}
+        mark = " †" if len(both) > 1 or NOT_NOTED in both else ""
+        lines.append(f"| {' | '.join(map(str, cells))} | {chance_text(pair['p'])}{mark} |")
+    lines += ["", "†: not of one commit. What was changed between the two is part of the difference."]
     sets = [*common.items(), *((f"{arm}, all {f['problems']}", f) for arm, f in more.items())]
     verdicts = [_verdicts(arm, key, f) for arm, f in sets for key in VERDICTS if f["verdicts"][key]["judged"]]
     if verdicts:
@@ -122,6 +128,7 @@ def _table(arms: Mapping[str, Any]) -> list[str]:
     for arm, f in arms.items():
         low, high = f["interval"]
         cells = [str(f.get(key, "–")) for key in MEANS]
+        cells += [", ".join(f["commits"])]
         lines.append(f"| {arm} | {f['problems']} | {f['pass@1']:.1%} | {low:.1%} – {high:.1%} | {' | '.join(cells)} |")
     return lines
 

@@ -30,6 +30,8 @@ class Call:
     replies: list[str]
     usage: Usage
     seconds: float
+    limits: str | None = None
+    """Digest of the request's tokens, stop strings and schema; transcripts of before 2026-11-27 do not hold it."""
     stopped: StopReason = "end"
     """Why the first reply ended; transcripts of before 2026-11-26 do not say it."""
     estimated: bool = False
@@ -46,6 +48,7 @@ class Call:
             temperature=request.temperature,
             sample=request.sample,
             replies=[reply.text, *reply.alternatives],
+            limits=digest_of([request.max_tokens, list(request.stop), request.output_schema]),
             usage=reply.usage,
             seconds=seconds,
             stopped=reply.stop_reason,
@@ -53,7 +56,7 @@ class Call:
 
     @property
     def asked(self) -> str:
-        """Digest of what was asked."""
+        """Digest of what was asked, but for its `limits`."""
         question = (self.brief, self.agent, self.prompt, self.begun, self.temperature, self.sample, len(self.replies))
         return digest_of(question)
 
@@ -97,8 +100,9 @@ class Recorded:
         """
         blank = ModelReply(text="", stop_reason="end", usage=Usage(), model=self.name)
         blank = blank.model_copy(update={"alternatives": [""] * (request.choices - 1)})
-        known = self.known.get(Call.of(request, blank, 0.0).asked)
-        if known is not None:
+        asked = Call.of(request, blank, 0.0)
+        known = self.known.get(asked.asked)
+        if known is not None and known.limits in (None, asked.limits):
             self.reused.append(known)
             self.calls.append(known)
             text, *others = known.replies

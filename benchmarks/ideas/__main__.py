@@ -31,7 +31,7 @@ from typing import Any
 
 from benchmarks.ideas.arms import ARMS, Bench, Delivery
 from benchmarks.ideas.task import Task, chosen, emptied, load, outcomes, refusing
-from benchmarks.machine import PACKAGES, commit, kept_outcomes, note_run
+from benchmarks.machine import PACKAGES, append_row, commit, kept_outcomes, note_run
 from orchestrator.compose import build_models, build_sandbox, cache_folder
 from orchestrator.config import Settings, load_settings
 from orchestrator.evidence.collect import Laboratory, Subject
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for arm in arms:
         kept_outcomes(options.results / f"{arm}.jsonl", "idea", model)  # of another model: nothing is noted
     note_run(options.results, PACKAGES, arms=options.arms, idea_minutes=options.idea_minutes, model=model)
-    worst = 0
+    worst, began_with = 0, commit()
     for task in tasks:  # idea by idea through all arms, so that a run that is cut short has compared what it has
         for arm in arms:
             path = options.results / f"{arm}.jsonl"
@@ -88,13 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 folder = _new_folder(options.workspace.absolute(), f"{arm}-{task.name}")
                 budget = spent["output_tokens"] if spent else 0
                 bench = Bench(settings, sandbox, environment, folder, options.idea_minutes, budget)
-                found = run(task, arm, bench, options.results / "deliveries")
+                found = {**run(task, arm, bench, options.results / "deliveries"), "commit": began_with}
             except MilepostError as problem:  # no outcome: the next run tries again
                 print(f"{task.name} {arm}: could not be run: {problem}", flush=True)
                 worst = 1
                 continue
-            with path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(found, ensure_ascii=False) + "\n")
+            append_row(path, found)
             print(
                 f"{task.name} {arm}: {found['held_out_passed']} of {found['held_out_total']} held-out checks, "
                 f"{'accepted' if found['accepted'] else 'not accepted'}, {found['seconds']} s",
@@ -145,7 +144,6 @@ def row(task: Task, arm: str, delivery: Delivery, scored: Mapping[str, str], sec
         "seconds": seconds,
         "model": ", ".join(delivery.models),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit(),
         "exit_code": delivery.exit_code,
         "error": delivery.error,
     }

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.ideas.__main__ import RESULTS
 from benchmarks.ideas.arms import ARMS
-from benchmarks.machine import kept_outcomes, runs
+from benchmarks.machine import kept_outcomes, runs, states
 from benchmarks.statistics import chance_text, mcnemar, sign, wilson
 
 __all__ = ["LOOKED_AT", "page", "share", "summary"]
@@ -33,8 +33,8 @@ SHORT = (
     *("milestones_accepted", "milestones", "attempts", "calls", "output_tokens", "seconds", "error"),
 )
 """What the summary tells of each idea."""
-LOOKED_AT = ("book_loans", "csv_totals", "link_service", "poll_service", "split_bill", "undo_history")
-"""Runs of these were looked at while the product was changed: the others say more."""
+LOOKED_AT = ("book_loans", "csv_totals", "link_service", "name_tags", "poll_service", "split_bill", "undo_history")
+"""Runs of these (of name_tags its features) were looked at while the product was changed: the others say more."""
 ABOUT = Path(__file__).with_name("about.md")
 MOST = 0.8
 """Of its held-out checks a project passes at least so many where it is called nearly right."""
@@ -75,7 +75,10 @@ def summary(rows: Mapping[str, Rows], refusing: Mapping[str, Sequence[str]] = Ma
     shared = (
         {arm: _arm([outcomes[idea] for idea in sorted(common)]) for arm, outcomes in rows.items()} if common else {}
     )
-    easy = {arm: _on(outcomes, refusing) for arm, outcomes in rows.items()} if refusing else {}
+    compared = {
+        arm: {i: row for i, row in outcomes.items() if i in (common or outcomes)} for arm, outcomes in rows.items()
+    }
+    easy = {arm: _on(outcomes, refusing) for arm, outcomes in compared.items()} if refusing else {}
     return {"arms": arms, "common": shared, "pairs": pairs, "ideas": ideas, "refusing": easy}
 
 
@@ -95,6 +98,7 @@ def _arm(rows: Sequence[Row]) -> dict[str, Any]:
         "verdicts": {key: _verdicts(rows, good) for key, (_, good) in LINES.items()},
         **{key: round(mean(row[key] for row in rows), 1) for key in MEANS},
         "model": sorted({row["model"] for row in rows if row["model"]}),
+        "commits": states(rows),
         "from": min(row["at"] for row in rows),
         "to": max(row["at"] for row in rows),
     }
@@ -160,9 +164,15 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
         "",
         "*Micro* is the share of all held-out checks that pass, *macro* the mean of the ideas' shares, *whole* the",
         "ideas that pass all of theirs, with its 95 % interval (Wilson). *Micro of the others* leaves out the ideas",
-        f"whose runs were looked at while the product was changed ({', '.join(LOOKED_AT)}). Attempts, calls, tokens",
-        "and seconds are means of one idea. Seconds are of a shared machine and say little by themselves.",
+        "that were looked at while the product was changed",
+        f"({', '.join(LOOKED_AT)}).",
+        "Attempts, calls, tokens and seconds are means of one idea. Seconds are of a shared machine and say little by",
+        "themselves.",
     ]
+    arms = figures["arms"]
+    lines += [f"Model: {', '.join(sorted({model for f in arms.values() for model in f['model']}))}."]
+    told = "; ".join(f"`{arm}` {', '.join(f['commits'])}" for arm, f in arms.items())
+    lines += [f"Commits: {told}. Where arms differ in that, what was changed between is part of the difference."]
     if common := figures["common"]:
         ideas = next(iter(common.values()))["ideas"]
         lines += ["", f"On the {ideas} ideas that every arm has:", "", *HEAD, *_arms(common)]
@@ -180,16 +190,17 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
             "",
             "Some checks ask that something is refused; they pass on a project that refuses everything, too. Of",
         ]
-        lines += [f"these, on the ideas that an arm has: {told}."]
+        lines += [f"these, on the same ideas: {told}."]
     lines += ["", "## What *accepted* is worth", ""]
     lines += [
-        "Precision: of the accepted projects so many are good. Recall: of the good projects so many are accepted.",
+        "Precision: of the accepted projects so many are good. Recall: of the good projects so many are accepted. On",
+        "the ideas that every arm has.",
         "",
         "| Arm | Good means | Accepted, good | Accepted, not good | Not accepted, good | Not accepted, not good "
         "| Precision | Recall |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
-    for arm, f in figures["arms"].items():
+    for arm, f in (figures["common"] or figures["arms"]).items():
         for key, (words, _) in LINES.items():
             v = f["verdicts"][key]
             counts = [v[name] for name in ("accepted_good", "accepted_bad", "refused_good", "refused_bad")]

@@ -12,17 +12,17 @@ The prompt is the pipeline's own (`agents.pieces`); the ways differ in how the r
 Functions are HumanEval problems that the arms of `benchmarks.humaneval` are not compared on (``--count``, ``--seed``);
 classes are those of classes.yaml. Replies are the likeliest ones (temperature 0). Each outcome is appended to
 RESULTS/<kind>.jsonl as soon as it is there, and not asked again; at the end the figures are printed.
+`python -m benchmarks.pieces.report` makes the page.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
 import secrets
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,8 @@ from agents.runner import Task
 from agents.skeleton import Symbol, stubs
 from benchmarks.humaneval.arms import idea_of
 from benchmarks.humaneval.problems import Problem, load, sampled, verdict
-from benchmarks.machine import PACKAGES, kept_outcomes, note_run
+from benchmarks.machine import PACKAGES, append_row, commit, kept_outcomes, note_run
+from benchmarks.tables import table
 from orchestrator.compose import Models, build_models, build_sandbox, cache_folder
 from orchestrator.config import Settings, load_settings
 from orchestrator.evidence.collect import Laboratory
@@ -178,10 +179,15 @@ async def score(piece: Piece, code: str | None, laboratory: Laboratory) -> tuple
     return passed, total
 
 
+def missing(path: Path, pieces: Sequence[Piece], ways: Sequence[str]) -> bool:
+    """Return whether ``path`` lacks one of the ``pieces`` in one of the ``ways``."""
+    return not {f"{piece.name} {way}" for piece in pieces for way in ways} <= kept_outcomes(path, "key").keys()
+
+
 async def run(model: Model, laboratory: Laboratory, pieces: Sequence[Piece], ways: Sequence[str], path: Path) -> None:
     """Ask for each piece in each way, unless that is in ``path`` already; one piece after the other, so that a run that
     is cut short has compared what it has."""
-    done = kept_outcomes(path, "key", model.name)
+    done, began_with = kept_outcomes(path, "key", model.name), commit()
     for piece in pieces:
         for way in ways:
             key = f"{piece.name} {way}"
@@ -189,26 +195,28 @@ async def run(model: Model, laboratory: Laboratory, pieces: Sequence[Piece], way
                 continue
             code, tokens, seconds = await ask(model, piece, way)
             passed, total = await score(piece, code, laboratory)
-            row = {"key": key, "task": piece.name, "way": way, "passed": passed, "total": total}
-            row |= {"output_tokens": tokens, "seconds": seconds, "code": code, "model": model.name}
-            with path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            row = {"key": key, "task": piece.name, "way": way, "passed": passed, "total": total, "code": code}
+            row |= {"output_tokens": tokens, "seconds": seconds, "model": model.name, "commit": began_with}
+            append_row(path, row)
             print(f"{key}: {passed} of {total}, {tokens} tokens, {seconds} s", flush=True)
 
 
 def figures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each way, on the pieces that all ways have."""
+    """Return a table of the ways, on the pieces that all ways have; tokens are means of one piece.
+
+    Seconds are left out: the first way that is asked reads the prompt, the others find most of it in the cache.
+    """
     ways = list(dict.fromkeys(row["way"] for row in rows))
     by_key = {(row["task"], row["way"]): row for row in rows}
     common = [task for task in dict.fromkeys(row["task"] for row in rows) if all((task, way) in by_key for way in ways)]
-    lines = [f"{'way':10} {'pieces':>6} {'whole':>6} {'checks':>9} {'tokens':>7} {'seconds':>8}"]
+    found = []
     for way in ways:
         mine = [by_key[task, way] for task in common]
         whole = sum(row["passed"] == row["total"] for row in mine)
-        checks = f"{sum(row['passed'] for row in mine)}/{sum(row['total'] for row in mine)}"
-        tokens, seconds = (sum(row[key] for row in mine) / max(len(mine), 1) for key in ("output_tokens", "seconds"))
-        lines.append(f"{way:10} {len(mine):6} {whole:6} {checks:>9} {tokens:7.0f} {seconds:8.1f}")
-    return lines
+        checks = f"{sum(row['passed'] for row in mine)} of {sum(row['total'] for row in mine)}"
+        tokens = sum(row["output_tokens"] for row in mine) / max(len(mine), 1)
+        found.append((way, len(mine), whole, checks, f"{tokens:.0f}"))
+    return table(["Way", "Pieces", "Right", "Checks", "Tokens out"], found)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -226,13 +234,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unknown := set(ways or ()) - {way for kind in kinds for way in WAYS[kind]}:
         parser.error(f"there is no way {', '.join(sorted(unknown))}; there are {', '.join(WAYS['classes'])}")
     settings = load_settings(Path("milepost.toml"), {}, {}).settings
-    environment = ensure_environment(cache_folder(settings), [])
-    sandbox = build_sandbox(settings, environment)
-    note_run(options.results, PACKAGES, kinds=options.kinds, count=options.count, seed=options.seed)
-    with scratch(0o700) as folder:
-        laboratory = Laboratory(sandbox, environment, RecordStore(folder))
-        lots = {k: functions(settings, options.count, options.seed) if k == "functions" else classes() for k in kinds}
-        asyncio.run(_all(build_models(settings, lambda *_: None), laboratory, lots, ways, options.results))
+    lots = {k: functions(settings, options.count, options.seed) if k == "functions" else classes() for k in kinds}
+    wanted = {kind: [way for way in WAYS[kind] if ways is None or way in ways] for kind in kinds}
+    if any(missing(options.results / f"{kind}.jsonl", lots[kind], wanted[kind]) for kind in kinds):
+        environment = ensure_environment(cache_folder(settings), [])
+        sandbox = build_sandbox(settings, environment)
+        note_run(options.results, PACKAGES, kinds=options.kinds, count=options.count, seed=options.seed)
+        with scratch(0o700) as folder:
+            laboratory = Laboratory(sandbox, environment, RecordStore(folder))
+            asyncio.run(_all(build_models(settings, lambda *_: None), laboratory, lots, wanted, options.results))
     for kind in kinds:
         print(f"\n{kind}", *figures(list(kept_outcomes(options.results / f"{kind}.jsonl", "key").values())), sep="\n")
 
@@ -241,14 +251,13 @@ async def _all(
     models: Models,
     laboratory: Laboratory,
     lots: Mapping[str, Sequence[Piece]],
-    ways: Collection[str] | None,
+    ways: Mapping[str, Sequence[str]],
     results: Path,
 ) -> None:
-    """Ask for the pieces of each kind, in all ``ways`` or only these."""
+    """Ask for the pieces of each kind in its ``ways``."""
     try:
         for kind, pieces in lots.items():
-            wanted = [way for way in WAYS[kind] if ways is None or way in ways]
-            await run(models.by_agent["impl"], laboratory, pieces, wanted, results / f"{kind}.jsonl")
+            await run(models.by_agent["impl"], laboratory, pieces, ways[kind], results / f"{kind}.jsonl")
     finally:
         await models.close()
 

@@ -3,8 +3,8 @@
 Both take the drafts that `python -m benchmarks.pieces --kinds functions` has left in RESULTS.
 
 ``--second`` asks no model: it holds each draft (``stub``) against the version that is begun with a comment
-(``comment``), as the pipeline does (`agents.choice`), and says how often the draft was right where the two agree and
-where they do not. ``--more`` asks for four more versions of each draft that fails an example: ``untold``; ``told``
+(``comment``), as the pipeline does (`agents.choice`), and notes in RESULTS/second.jsonl whether the two agree, and
+which of them is right. ``--more`` asks for four more versions of each draft that fails an example: ``untold``; ``told``
 what failed, in the prompt; told and ``thinking``, begun with a comment on what it will do, as in the pipeline; or with
 what failed in a ``comment`` that the body begins with. Each outcome is appended to RESULTS/more.jsonl as soon as it is
 there, and not asked again.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,8 +23,9 @@ from agents.pieces import CHOICES, filled, write
 from agents.ports import Model
 from benchmarks.humaneval.arms import examined
 from benchmarks.humaneval.problems import Problem, verdict
-from benchmarks.machine import PACKAGES, kept_outcomes, note_run
+from benchmarks.machine import PACKAGES, append_row, commit, kept_outcomes, note_run
 from benchmarks.pieces.__main__ import RESULTS, Piece, functions, placed, request_for
+from benchmarks.tables import table
 from orchestrator.compose import build_models, build_sandbox, cache_folder
 from orchestrator.config import load_settings
 from orchestrator.evidence.collect import Laboratory
@@ -37,28 +37,38 @@ from orchestrator.rubric import sure
 from orchestrator.scratch import scratch
 from schemas.test_report import Failure
 
-__all__ = ["more", "second"]
+__all__ = ["cases", "more", "second"]
 
 WAYS = ("untold", "told", "thinking", "comment")
 RESAMPLE = 0.7
 """Temperature of the further versions, as in the pipeline."""
 
 
-async def second(pieces: Sequence[Piece], drafts: Mapping[str, Any], laboratory: Laboratory) -> list[str]:
-    """Return a line for each case: whether the draft meets the examples, whether the second version agrees with it."""
+async def second(pieces: Sequence[Piece], drafts: Mapping[str, Any], laboratory: Laboratory, to: Path) -> None:
+    """Note in ``to`` whether each draft meets its examples, whether the second version comes to the same, and which of
+    the two is right; a draft that is no code is left out."""
+    done, began_with = kept_outcomes(to, "key"), commit()
+    for piece in pieces:
+        first, other = drafts[f"{piece.name} stub"], drafts[f"{piece.name} comment"]
+        if piece.name in done or not first["code"] or piece.problem is None:
+            continue
+        draft, case = await _case(piece.problem, first["code"], other["code"], laboratory)
+        right = {"draft_right": bool(first["passed"]), "second_right": bool(other["passed"])}
+        append_row(to, {"key": piece.name, "draft": draft, "second": case, **right, "commit": began_with})
+
+
+def cases(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a table of the cases: what the draft does with its examples, and whether the second version agrees."""
     found: Counter[tuple[str, str]] = Counter()
     right: Counter[tuple[str, str]] = Counter()
     rescued: Counter[tuple[str, str]] = Counter()
-    for piece in pieces:
-        first, other = drafts[f"{piece.name} stub"], drafts[f"{piece.name} comment"]
-        if not first["code"] or piece.problem is None:
-            continue
-        case = await _case(piece.problem, first["code"], other["code"], laboratory)
+    for row in rows:
+        case = row["draft"], row["second"]
         found[case] += 1
-        right[case] += first["passed"]
-        rescued[case] += other["passed"] and not first["passed"]
-    lines = [f"{'the draft':22} {'the second':16} {'pieces':>6} {'draft right':>12} {'only second right':>18}"]
-    return [*lines, *(f"{a:22} {b:16} {found[a, b]:6} {right[a, b]:12} {rescued[a, b]:18}" for a, b in sorted(found))]
+        right[case] += row["draft_right"]
+        rescued[case] += row["second_right"] and not row["draft_right"]
+    head = ["The draft", "The second", "Pieces", "Draft right", "Only second right"]
+    return table(head, [(*case, found[case], right[case], rescued[case]) for case in sorted(found)], texts=2)
 
 
 async def _case(problem: Problem, first: str, other: str | None, laboratory: Laboratory) -> tuple[str, str]:
@@ -81,7 +91,7 @@ async def more(
     to: Path,
 ) -> None:
     """Ask for four more versions of each draft that fails an example, in each way that is not in ``to`` already."""
-    done = kept_outcomes(to, "key", model.name)
+    done, began_with = kept_outcomes(to, "key", model.name), commit()
     for piece in pieces:
         draft = drafts[f"{piece.name} stub"]["code"]
         evidence = await examined(piece.problem, draft, laboratory) if draft and piece.problem else None
@@ -89,14 +99,13 @@ async def more(
         for way in (way for way in ways if failures and f"{piece.name} {way}" not in done):
             assert piece.problem is not None  # it has failures
             row = await _versions(model, piece, piece.problem, way, failures, laboratory)
-            with to.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps({"key": f"{piece.name} {way}", "way": way, **row, "model": model.name}) + "\n")
+            append_row(to, {"key": f"{piece.name} {way}", "way": way, **row, "model": model.name, "commit": began_with})
             print(f"{piece.name} {way}: {row['right']} of {CHOICES} right, {row['output_tokens']} tokens", flush=True)
 
 
 async def _versions(
     model: Model, piece: Piece, problem: Problem, way: str, failures: Sequence[Failure], laboratory: Laboratory
-) -> dict[str, int]:
+) -> dict[str, object]:
     context, symbol = placed(piece, piece.module)
     facts = [f"{f.source}\n{f.error.partition(chr(10) * 2)[0]}" for f in failures[:3]]
     told = facts if way in ("told", "thinking") else ()
@@ -109,26 +118,28 @@ async def _versions(
     request = request_for(model, piece, task, begun).model_copy(update=others)
     reply = await model.reply(request, lambda _: None)
     right = holding = 0
+    versions = []
     for text in (reply.text, *reply.alternatives):
         try:
             code = filled(context.files, symbol, task.parse(text))
         except ValueError:
             continue
+        versions.append(code)
         evidence = await examined(problem, code, laboratory)
         holding += evidence is not None and evidence.holds
         right += await verdict(problem, code, laboratory)
-    return {"right": right, "holding": holding, "output_tokens": reply.usage.output_tokens}
+    return {"right": right, "holding": holding, "output_tokens": reply.usage.output_tokens, "versions": versions}
 
 
 def figures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each way: how many failing drafts it solves, with how many right versions, and its tokens."""
-    lines = [f"{'way':10} {'drafts':>6} {'solved':>7} {'right':>7} {'tokens':>7}"]
+    """Return a table of the ways: how many failing drafts each solves, with how many right versions, and its tokens."""
+    lines = []
     for way in dict.fromkeys(row["way"] for row in rows):
         mine = [row for row in rows if row["way"] == way]
         tokens = sum(row["output_tokens"] for row in mine) / len(mine)
         solved, right = sum(row["right"] > 0 for row in mine), sum(row["right"] for row in mine)
-        lines.append(f"{way:10} {len(mine):6} {solved:7} {right:7} {tokens:7.0f}")
-    return lines
+        lines.append((way, len(mine), solved, f"{right} of {CHOICES * len(mine)}", f"{tokens:.0f}"))
+    return table(["Way", "Drafts", "Solved", "Versions right", "Tokens out"], lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -156,7 +167,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with scratch(0o700) as folder:
         laboratory = Laboratory(build_sandbox(settings, environment), environment, RecordStore(folder), mutants=0)
         if options.second or not ways:
-            print(*asyncio.run(second(pieces, drafts, laboratory)), sep="\n")
+            asyncio.run(second(pieces, drafts, laboratory, options.results / "second.jsonl"))
+            print(*cases(list(kept_outcomes(options.results / "second.jsonl", "key").values())), sep="\n")
         if ways:
             note_run(options.results, PACKAGES, more=options.more, count=options.count, seed=options.seed)
             models, to = build_models(settings, lambda *_: None), options.results / "more.jsonl"

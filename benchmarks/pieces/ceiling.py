@@ -31,8 +31,9 @@ from agents.parsing import python_from
 from agents.pieces import filled, write
 from agents.ports import Model
 from agents.prompts.render import render
-from benchmarks.machine import PACKAGES, kept_outcomes, note_run
+from benchmarks.machine import PACKAGES, append_row, commit, kept_outcomes, note_run
 from benchmarks.pieces.__main__ import RESULTS, SECONDS, Piece, classes, placed, request_for
+from benchmarks.tables import table
 from orchestrator.compose import Models, build_models, build_sandbox, cache_folder
 from orchestrator.config import load_settings
 from orchestrator.evidence.collect import Laboratory
@@ -191,23 +192,23 @@ async def _all(models: Models, laboratory: Laboratory, path: Path) -> None:
 
 async def run(model: Model, laboratory: Laboratory, path: Path) -> None:
     """Ask for each class, unless it is in ``path`` already."""
-    done = kept_outcomes(path, "task", model.name)
+    done, began_with = kept_outcomes(path, "task", model.name), commit()
     reference = Path(__file__).with_name("reference.py").read_text(encoding="utf-8")
     for piece in classes():
         if piece.name not in done:
             row = await measured(laboratory, piece, reference, await ask(model, piece))
-            with path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps({"task": piece.name, "model": model.name, **row}, ensure_ascii=False) + "\n")
+            append_row(path, {"task": piece.name, "model": model.name, "commit": began_with, **row})
             print(f"{piece.name}: {row['hidden']} of {row['total']}, {row['seconds']} s", flush=True)
 
 
 def figures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each way to choose, and one on the tests."""
+    """Return a table of the ways to choose, and a line on the tests."""
     chosen = [choices(row) for row in rows]
     total = sum(row["total"] for row in rows)
-    lines = [f"{way:12} {sum(found[way] for found in chosen):5.1f} of {total}" for way in (chosen[0] if chosen else {})]
+    ways = chosen[0] if chosen else {}
+    lines = table(["Chosen by", f"Hidden checks, of {total}"], [(w, f"{sum(f[w] for f in chosen):.1f}") for w in ways])
     right, tests = (sum(map(count, rows)) for count in (lambda row: sum(row["right"]), lambda row: len(row["right"])))
-    return [*lines, f"tests that the reference passes: {right} of {tests}"]
+    return [*lines, "", f"Tests that the reference passes: {right} of {tests}."]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -215,14 +216,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
-    settings = load_settings(Path("milepost.toml"), {}, {}).settings
-    environment = ensure_environment(cache_folder(settings), [])
-    note_run(options.results, PACKAGES, ceiling=ROUNDS * CHOICES)
     path = options.results / "ceiling.jsonl"
-    with scratch(0o700) as folder:
-        laboratory = Laboratory(build_sandbox(settings, environment), environment, RecordStore(folder))
-        models = build_models(settings, lambda *_: None)
-        asyncio.run(_all(models, laboratory, path))
+    if not {piece.name for piece in classes()} <= kept_outcomes(path, "task").keys():
+        settings = load_settings(Path("milepost.toml"), {}, {}).settings
+        environment = ensure_environment(cache_folder(settings), [])
+        note_run(options.results, PACKAGES, ceiling=ROUNDS * CHOICES)
+        with scratch(0o700) as folder:
+            laboratory = Laboratory(build_sandbox(settings, environment), environment, RecordStore(folder))
+            models = build_models(settings, lambda *_: None)
+            asyncio.run(_all(models, laboratory, path))
     print(*figures(list(kept_outcomes(path, "task").values())), sep="\n")
 
 

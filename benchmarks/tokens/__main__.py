@@ -35,18 +35,23 @@ MARKS = (2, 4, 8, 16, 32)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run, count, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--log", type=Path, help="logs/<run> of a run on the embedded model: what it really served")
+    parser.add_argument(
+        "--log",
+        type=Path,
+        help="logs/<run> of a run on the embedded model: what it really served (default: what is noted)",
+    )
     parser.add_argument("--model", type=Path, default=cache_folder(Settings()) / "models" / CODER_1_5B.name)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     by_text, named = counter(options.model)
     tokens = lru_cache(4096)(by_text)
     rows = [row(kind, number, tokens) for kind in get_args(Kind) for number in MARKS]
+    kept = json.loads(options.results.read_text(encoding="utf-8")) if options.results.exists() else {}
     measured = {
         "measured_with": measured_with(("jinja2",)),
         "tokens": named,
         "rows": rows,
-        "log": logged(options.log, tokens) if options.log else None,
+        "log": logged(options.log, tokens) if options.log else kept.get("log"),
     }
     options.results.parent.mkdir(parents=True, exist_ok=True)
     options.results.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
@@ -102,6 +107,7 @@ def logged(folder: Path, tokens: Tokens) -> dict[str, Any]:
     run = [_sent(record.request, _prompt(record), record.reply.text, record.request.model) for record in records]
     usages = [record.reply.usage for record in records]
     return {
+        "at": events[0]["timestamp"],
         "model": records[0].request.model,
         "calls": len(run),
         "tokens": sum(usage.input_tokens + usage.cache_read_tokens for usage in usages),

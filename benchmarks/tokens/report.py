@@ -188,7 +188,7 @@ def _log(log: Mapping[str, Any] | None) -> str:
     read, counted = log["tokens"], log["counted"]
     return (
         f"## What was really served\n\nIn a recorded run of another, smaller project on `{log['model']}` "
-        f"({log['calls']} calls) the model read {read:,} prompt tokens, of which its cache served "
+        f"({log['calls']} calls, {log['at'][:10]}) the model read {read:,} prompt tokens, of which its cache served "
         f"{log['served'] / read:.1%}. For the same "
         f"prompts the way above counts {counted:,} tokens, of which four slots would serve "
         f"{log['slots'] / counted:.1%}, and all earlier prompts {log['prefixes'] / counted:.1%}."

@@ -1,0 +1,88 @@
+"""Figures of the pieces benchmark: python -m benchmarks.pieces.report
+
+Reads what `python -m benchmarks.pieces`, ``.after`` and ``.ceiling`` have left in RESULTS, writes docs/pieces.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import ROOT, kept_outcomes, runs
+from benchmarks.pieces import after, ceiling
+from benchmarks.pieces.__main__ import RESULTS, figures
+from benchmarks.statistics import chance_text, mcnemar
+from benchmarks.tables import table
+from orchestrator.files import write_text
+
+__all__ = ["page", "pairs"]
+
+ABOUT = Path(__file__).with_name("about.md")
+PAGE = ROOT / "docs" / "pieces.md"
+Rows = Sequence[Mapping[str, Any]]
+
+
+def pairs(rows: Rows) -> list[str]:
+    """Return a table of the ways in pairs, on the pieces that both have: how many only one gets wholly right."""
+    right: dict[str, dict[str, bool]] = {}
+    for row in rows:
+        right.setdefault(row["way"], {})[row["task"]] = row["passed"] == row["total"]
+    lines = []
+    for first, second in combinations(right, 2):
+        more, fewer, chance = mcnemar(right[first], right[second])
+        together = sum(right[first][task] or right[second][task] for task in right[first].keys() & right[second].keys())
+        lines.append((first, second, more, fewer, together, chance_text(chance)))
+    return table(["First", "Second", "Only first right", "Only second", "Together", "p"], lines, texts=2)
+
+
+def page(results: Path) -> str:
+    """Return the page of the documentation on the rows in ``results``."""
+    rows = {
+        name: list(kept_outcomes(results / f"{name}.jsonl", key).values())
+        for name, key in (
+            *(("functions", "key"), ("classes", "key"), ("second", "key"), ("more", "key")),
+            ("ceiling", "task"),
+        )
+    }
+    models = sorted({row["model"] for found in rows.values() for row in found if "model" in row})
+    when = sorted({f"{run['at'][:10]} (commit {run['commit']})" for run in runs(results)})
+    lines = [
+        "# How a small model is asked for a function or a class",
+        "",
+        "Made by `python -m benchmarks.pieces.report` from `benchmarks/results/pieces/` (every program is kept there).",
+        f"Model: {', '.join(models)}; asked {', '.join(when)}.",
+        "Ways: see `benchmarks/pieces/__main__.py`; replies are the likeliest ones. p: McNemar, exact, two-sided.",
+        "",
+    ]
+    for name in ("functions", "classes"):
+        if rows[name]:
+            lines += [f"## {name.capitalize()}", "", *figures(rows[name]), ""]
+            lines += [*pairs(rows[name]), ""] if name == "functions" else []  # hardly a class passes all of its checks
+    if rows["second"]:
+        lines += ["## A second version, begun with a comment (`benchmarks.pieces.after --second`)", ""]
+        lines += ["*Agrees*: comes to the same on nearly all of further inputs.", "", *after.cases(rows["second"]), ""]
+    if rows["more"]:
+        lines += ["## Four more for each draft that fails an example (`benchmarks.pieces.after --more`)", ""]
+        lines += ["*Solved*: one of the four is right.", "", *after.figures(rows["more"]), ""]
+    if rows["ceiling"]:
+        lines += ["## Choosing among thirteen versions of a class (`benchmarks.pieces.ceiling`)", ""]
+        lines += [*ceiling.figures(rows["ceiling"]), ""]
+    return "\n".join([*lines, ABOUT.read_text(encoding="utf-8")])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    if not (options.results / "functions.jsonl").exists():
+        raise SystemExit(f"{options.results} holds no results; python -m benchmarks.pieces makes them")
+    write_text(PAGE, page(options.results))
+    print(PAGE.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
