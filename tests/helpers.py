@@ -17,6 +17,7 @@ from agents.ports import Model
 from orchestrator.compose import Models, build_team, cache_folder
 from orchestrator.config import AGENTS, Settings
 from orchestrator.evidence.environment import ensure_environment
+from orchestrator.files import write_text
 from orchestrator.idea_file import load_idea
 from orchestrator.journal.events import read_events
 from orchestrator.run_loop import run, until_stopped
@@ -75,6 +76,21 @@ def measured() -> tuple[Path, ...]:
         )
 
 
+def pool() -> Path:
+    """Return the folder of facts that runs of this session have measured, in any of its processes."""
+    folder = Path(os.environ["MILEPOST_CACHE"], "pool")
+    (folder / "facts").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def share(logs: Path) -> None:
+    """Put into the pool what a run has measured, but for what was broken off: that says nothing about the code."""
+    for fact in (logs / "facts").glob("*.json"):
+        target = pool() / "facts" / fact.name
+        if not target.exists() and '"ended": "' not in fact.read_text(encoding="utf-8"):
+            write_text(target, fact.read_text(encoding="utf-8"))
+
+
 def go(
     workspace: Path,
     script: list[ScriptedReply] | Model,
@@ -89,8 +105,8 @@ def go(
 ) -> Done:
     """Run ``idea`` in this process on the scripted model, with the real sandbox and real pytest.
 
-    By default what another model's run has measured is not measured again: the same code need not go into the sandbox
-    in every test. ``reuse=()`` measures everything.
+    By default what another run has measured is not measured again: the same code need not go into the sandbox in every
+    test. ``reuse=()`` measures everything, as does a ``sandbox`` of the test's own.
     """
     loaded, text = load_idea(idea)
     # Mutants have tests of their own, and no test fails for its time.
@@ -115,7 +131,9 @@ def go(
         )
         files.save(info)
     environment = ensure_environment(cache_folder(values), list(loaded.constraints.dependencies))
-    others = measured() if reuse is None else reuse
+    others = reuse if reuse is not None else measured() if sandbox else (*measured(), pool())
     team = build_team(loaded, files, info, values, models, sandbox or Bubblewrap(), environment, QuietView(), others)
     report, code = asyncio.run(until_stopped(run(team), team, models))
+    if sandbox is None:
+        share(files.logs)
     return Done(report, code, files, models)

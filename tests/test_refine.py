@@ -28,6 +28,7 @@ from schemas.base import digest_of
 from schemas.call import ModelReply, ModelRequest, Usage
 from schemas.errors import ExitCode
 from schemas.refinement import Refinement
+from tests.helpers import pool, share
 from tests.messages_server import messages_server
 from tests.replies import SMALL, python
 from tests.test_cli import milepost, scripted
@@ -78,9 +79,12 @@ def run(
         Bubblewrap(),
         environment,
         QuietView(),
+        (pool(),),  # the same program need not go into the sandbox in every test
         brief="program",
     )
-    return asyncio.run(until_stopped(_refine(team, prompt, settings.refine), team, models))
+    done = asyncio.run(until_stopped(_refine(team, prompt, settings.refine), team, models))
+    share(files.logs)
+    return done
 
 
 def test_a_program_that_is_right_at_once_is_really_run(tmp_path: Path) -> None:
