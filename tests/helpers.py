@@ -134,6 +134,6 @@ def go(
     others = reuse if reuse is not None else measured() if sandbox else (*measured(), pool())
     team = build_team(loaded, files, info, values, models, sandbox or Bubblewrap(), environment, QuietView(), others)
     report, code = asyncio.run(until_stopped(run(team), team, models))
-    if sandbox is None:
+    if reuse is None and sandbox is None:
         share(files.logs)
     return Done(report, code, files, models)

@@ -52,8 +52,9 @@ def script(*lines: tuple[str, str]) -> ScriptedModel:
 
 
 def run(
-    folder: Path, model: Model, *, prompt: str = TASK, name: str = "p", **refine: Any
+    folder: Path, model: Model, *, prompt: str = TASK, name: str = "p", shared: bool = True, **refine: Any
 ) -> tuple[Refinement, ExitCode]:
+    """``shared``: the same program need not go into the sandbox in every test."""
     settings = Settings.model_validate({"cache": os.environ["MILEPOST_CACHE"], "refine": refine})
     files = RunFiles(folder, name)
     info = RunInfo(
@@ -79,11 +80,12 @@ def run(
         Bubblewrap(),
         environment,
         QuietView(),
-        (pool(),),  # the same program need not go into the sandbox in every test
+        (pool(),) if shared else (),
         brief="program",
     )
     done = asyncio.run(until_stopped(_refine(team, prompt, settings.refine), team, models))
-    share(files.logs)
+    if shared:
+        share(files.logs)
     return done
 
 
@@ -170,7 +172,7 @@ def test_a_program_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("orchestrator.evidence.collect.PROGRAM_SECONDS", 1.0)
     endless = "while True:\n    pass\n"
     lines = [("generator", python(endless)), ("scorer", FINE)]
-    result, code = run(tmp_path, script(*lines), prompt="Loop.", max_refinements=0, seconds=1)
+    result, code = run(tmp_path, script(*lines), prompt="Loop.", shared=False, max_refinements=0, seconds=1)
     assert (code, result.execution and result.execution.ended) == (ExitCode.NOT_ACCEPTED, "time limit of 1 s")
 
 

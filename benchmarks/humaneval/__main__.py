@@ -65,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     store = RecordStore(options.workspace.absolute() / "facts")
     laboratory = Laboratory(sandbox, environment, store, test_seconds=15.0, mutants=0)
     if options.again:
-        return asyncio.run(_again(problems, arms, options.results, laboratory))
+        asyncio.run(_again(problems, arms, options.results, laboratory))
+        return
     model = Recorded(models.by_agent["generator"])
     bench = Bench(
         model=model,
@@ -88,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
     kept_tasks = {arm: kept_outcomes(options.results / f"{arm}.jsonl", "task").keys() for arm in arms}
     if all(problem.name in tasks for problem in problems for tasks in kept_tasks.values()):
-        raise SystemExit(f"{options.results} holds all of that already: python -m benchmarks.humaneval.report")
+        print(f"{options.results} holds all of that already: python -m benchmarks.humaneval.report makes the page")
+        return
     (options.results / "transcripts").mkdir(parents=True, exist_ok=True)
     note_run(
         options.results,

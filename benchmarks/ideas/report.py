@@ -19,6 +19,7 @@ from benchmarks.ideas.__main__ import RESULTS
 from benchmarks.ideas.arms import ARMS
 from benchmarks.machine import kept_outcomes, runs, states
 from benchmarks.statistics import chance_text, mcnemar, sign, wilson
+from benchmarks.tables import row as line
 
 __all__ = ["LOOKED_AT", "page", "share", "summary"]
 
@@ -204,16 +205,16 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
         for key, (words, _) in LINES.items():
             v = f["verdicts"][key]
             counts = [v[name] for name in ("accepted_good", "accepted_bad", "refused_good", "refused_bad")]
-            lines.append(_row(arm, words, *counts, _rate(v["precision"]), _rate(v["recall"])))
+            lines.append(line(arm, words, *counts, _rate(v["precision"]), _rate(v["recall"])))
     lines += ["", "## Idea by idea", "", "Held-out checks passed; ✓ where the arm accepted the project.", ""]
-    lines += [_row("Idea", *figures["arms"]), "|---|" + "---|" * len(figures["arms"])]
+    lines += [line("Idea", *figures["arms"]), "|---|" + "---|" * len(figures["arms"])]
     for idea, by_arm in figures["ideas"].items():
         cells = [_cell(by_arm.get(arm)) for arm in figures["arms"]]
-        lines.append(_row(f"[{idea}](../benchmarks/ideas/tasks/{idea}/idea.yaml)", *cells))
+        lines.append(line(f"[{idea}](../benchmarks/ideas/tasks/{idea}/idea.yaml)", *cells))
     lines += ["", "Whole ideas in pairs (McNemar, exact, two-sided):", ""]
     lines += ["| First | Second | Ideas | Only first | Only second | p |", "|---|---|---:|---:|---:|---:|"]
     lines += [
-        _row(p["first"], p["second"], p["ideas"], p["only_first"], p["only_second"], chance_text(p["p"]))
+        line(p["first"], p["second"], p["ideas"], p["only_first"], p["only_second"], chance_text(p["p"]))
         for p in figures["pairs"]
     ]
     for name in plots:
@@ -230,12 +231,8 @@ def _arms(arms: Mapping[str, Any]) -> list[str]:
         unseen = "–" if f["unseen"] is None else f"{f['unseen']:.1%}"
         cells = [arm, f["ideas"], f"{f['held_out_passed']} of {f['held_out_total']}", f"{f['micro']:.1%}", unseen]
         cells += [f"{f['macro']:.1%}", f["whole"], f"{low:.1%} – {high:.1%}"]
-        lines.append(_row(*cells, f["accepted"], *(f[key] for key in MEANS)))
+        lines.append(line(*cells, f["accepted"], *(f[key] for key in MEANS)))
     return lines
-
-
-def _row(*cells: object) -> str:
-    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _rate(value: float | None) -> str:
