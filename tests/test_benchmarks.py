@@ -17,7 +17,7 @@ from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import ModelError
 from benchmarks import speed
 from benchmarks.humaneval import __main__ as humaneval
-from benchmarks.humaneval.problems import Problem, cleaned, sampled, verdict
+from benchmarks.humaneval.problems import Problem, cleaned, remaining, sampled, verdict
 from benchmarks.humaneval.report import MEANS, page, summary
 from benchmarks.humaneval.transcripts import Recorded, known_calls
 from benchmarks.machine import append_row, kept_outcomes, note_run, runs
@@ -64,6 +64,13 @@ def test_a_sample_is_the_same_for_a_seed_and_even_over_lengths() -> None:
     by_length = sorted(PROBLEMS, key=lambda p: (len(p.prompt), p.name))
     quarters = [by_length[n : n + 10] for n in range(0, 40, 10)]
     assert [sum(p in quarter for p in chosen) for quarter in quarters] == [3, 3, 3, 3]
+
+
+def test_the_remaining_problems_are_all_that_a_sample_leaves() -> None:
+    rest = remaining(PROBLEMS, 12, 5)
+    assert rest == [problem for problem in PROBLEMS if problem in rest]
+    assert len(rest) == len(PROBLEMS) - 12
+    assert not {problem.name for problem in rest} & {problem.name for problem in sampled(PROBLEMS, 12, 5)}
 
 
 def test_what_runs_by_itself_or_was_cut_off_is_left_out_of_a_reply() -> None:

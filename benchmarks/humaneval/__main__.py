@@ -5,7 +5,7 @@ RESULTS/transcripts/<arm>.jsonl, and not asked again: a run that was stopped goe
 `python -m benchmarks.humaneval.report` makes the figures. ``--again`` asks no model: it runs the kept programs once
 more, and says which verdicts come out otherwise. ``--reuse RESULTS`` gives an arm the replies in the transcripts there:
 so anyone can follow from the replies how a verdict came about, the same replies show what a changed rule makes of them,
-and only what they do not hold is asked of a model.
+and only what they do not hold is asked of a model. A ``milepost.toml`` in the folder it is started from gives settings.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.humaneval.arms import ARMS, Bench, Solution, examined
-from benchmarks.humaneval.problems import Problem, load, sampled, verdict
+from benchmarks.humaneval.problems import Problem, load, remaining, sampled, verdict
 from benchmarks.humaneval.transcripts import Recorded, known_calls
 from benchmarks.machine import PACKAGES, append_row, commit, kept_outcomes, note_run
 from orchestrator.compose import build_models, build_sandbox, cache_folder
-from orchestrator.config import load_settings
+from orchestrator.config import Settings, load_settings
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.files import write_text
@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--sample", type=int, metavar="N", help="so many problems (default: all)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--apart-from", type=_count_and_seed, metavar="N:SEED", help="none that --sample N --seed SEED takes"
+    )
     parser.add_argument("--budget", type=int, default=1_500, help="output tokens a problem for resampling")
     parser.add_argument("--budget-of", metavar="ARM", help="instead, what this arm has used on the same problem")
     parser.add_argument("--minutes", type=float, help="stop after so long; the next run goes on")
@@ -56,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.budget_of and not compared:
         parser.error(f"--budget-of: {options.results} holds no outcomes of an arm {options.budget_of}")
     settings = load_settings(Path("milepost.toml"), {}, {}).settings
+    defaults = Settings().public()
     problems = load(cache_folder(settings) / "humaneval")
+    if options.apart_from:
+        problems = remaining(problems, *options.apart_from)
     if options.sample:
         problems = sampled(problems, options.sample, options.seed)
     environment = ensure_environment(cache_folder(settings), [])
@@ -98,11 +104,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arms=options.arms,
         sample=options.sample,
         seed=options.seed,
+        apart_from=options.apart_from,
+        settings={name: value for name, value in settings.public().items() if value != defaults[name]},
         budget=options.budget_of or options.budget,
         model=bench.model.name,
         reuse=[folder.name for folder in options.reuse],
     )
     asyncio.run(_all(bench, arms, problems, options.results, until))
+
+
+def _count_and_seed(text: str) -> tuple[int, int]:
+    count, _, seed = text.partition(":")
+    if not (count.isdecimal() and seed.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not N:SEED, such as 60:1")
+    return int(count), int(seed)
 
 
 async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: Path, until: float | None) -> None:

@@ -90,6 +90,12 @@ def sampled(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]
     return found
 
 
+def remaining(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:
+    """Return the problems that `sampled` does not take: those on which rules may be chosen."""
+    taken = sampled(problems, count, seed)
+    return [problem for problem in problems if problem not in taken]
+
+
 def cleaned(source: str) -> str:
     """Return the longest beginning of ``source`` that parses, less what runs by itself (examples, asserts, prints)."""
     lines = source.split("\n")
