@@ -84,7 +84,7 @@ def _finding(kind: str, severity: str | None = None) -> Callable[[Evidence], str
 CLAMPS = (
     ClampRule(Dimension.CORRECTNESS, 1, _failing),
     ClampRule(Dimension.CORRECTNESS, 1, _blind),
-    ClampRule(Dimension.CORRECTNESS, 2, _gap),
+    ClampRule(Dimension.CORRECTNESS, 1, _gap),
     ClampRule(Dimension.CORRECTNESS, 4, _uncovered),
     ClampRule(Dimension.CORRECTNESS, 4, _weak),
     ClampRule(Dimension.SECURITY, 1, _finding("bandit", "high")),
@@ -117,7 +117,7 @@ def evaluate(
             clamps.append(clamp)
     passed = _passes(clamped)
     certain = min(facts, key=lambda fact: fact.cap, default=None)
-    judge_alone = not (_passes(raw) or (certain and certain.cap <= LOWEST))
+    judge_alone = not (_passes(raw) or (certain and certain.cap < LOWEST))
     low = [f"{d.value}: {spoken[d].reason(d)}" for d in Dimension if clamped[d] < 4]
     feedback = [
         *evidence.counting_failures,
@@ -150,7 +150,7 @@ def _passes(scores: Mapping[Dimension, int]) -> bool:
 
 def _refusal(spoken: Mapping[Dimension, Judgement], clamped: Mapping[Dimension, int], fact: Clamp | None) -> str:
     """Say in one line what forbids a pass: ``fact``, or what the judge says of the dimension that it rates lowest."""
-    if fact is not None and fact.cap <= LOWEST:
+    if fact is not None and fact.cap < LOWEST:
         said = fact.fact
     elif fact is not None:
         said = f"what was measured lowers the score to {_weighted(clamped):.2f}, under {PASS}: {fact.fact}"

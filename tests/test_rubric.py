@@ -55,7 +55,7 @@ FAILED = CLEAN.model_copy(update={"passed": 2, "failed": 1, "failures": [Failure
         ({"generated": CLEAN.model_copy(update={"skipped": 1})}, "correctness", 1),
         ({"generated": CLEAN.model_copy(update={"ended": "time limit of 60 s"})}, "correctness", 1),
         ({"program": ProgramRun(command="python x", ok=False, exit_code=1, output="")}, "correctness", 1),
-        ({"contract_gaps": ["x.py: f is missing"]}, "correctness", 2),
+        ({"contract_gaps": ["x.py: f is missing"]}, "correctness", 1),
         ({"generated": CLEAN.model_copy(update={"coverage": 79.0})}, "correctness", 4),
         ({"generated": CLEAN.model_copy(update={"coverage": None})}, "correctness", 4),
         ({"findings": [Finding(tool="lint", rule="F401", path="x.py", line=1, message="m")]}, "code_quality", 3),
@@ -90,8 +90,12 @@ def test_a_failing_test_forbids_a_pass_whatever_the_judge_says() -> None:
     assert not evaluate([judgement(**{d.value: 5 for d in Dimension})], facts(generated=FAILED)).passed
 
 
+def test_a_contract_that_is_not_met_forbids_a_pass_whatever_the_judge_says() -> None:
+    assert not evaluate([judgement(**{d.value: 5 for d in Dimension})], facts(contract_gaps=["f is missing"])).passed
+
+
 def test_a_clamp_never_raises_a_score() -> None:
-    result = evaluate([judgement(correctness=1)], facts(contract_gaps=["gap"]))
+    result = evaluate([judgement(correctness=1)], facts(generated=CLEAN.model_copy(update={"coverage": None})))
     assert (result.breakdown[Dimension.CORRECTNESS], result.clamps) == (1, [])
 
 

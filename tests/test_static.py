@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from orchestrator.evidence.static import analyse, audit, tidy
+from schemas.errors import Unavailable
 
 SECRET = "sk-" + "a1b2c3d4" * 4
 
@@ -75,3 +79,41 @@ def test_what_was_tidied_once_is_not_given_to_the_tools_again() -> None:
     before = tidy.cache_info().misses
     assert tidy("pkg/once.py", "import os\nx=1\n") == tidy("pkg/once.py", "import os\nx=1\n") == "x = 1\n"
     assert tidy.cache_info().misses == before + 1
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "said"),
+    [
+        ("kill -TERM $$", Unavailable, "bandit was ended by signal 15"),
+        ("echo broken >&2; exit 1", Unavailable, "bandit ended with exit code 1: broken"),
+        ("kill -SEGV $$", ValueError, "bandit could not read the code"),
+    ],
+)
+def test_a_tool_that_does_not_come_to_an_end_has_not_found_nothing(
+    script: str, error: type[Exception], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", _tool(tmp_path, script))
+    with pytest.raises(error, match=said):
+        audit({"a.py": f"# {tmp_path}\n"}, {}, [])
+
+
+def test_a_tool_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    with pytest.raises(Unavailable, match="bandit can't be started"):
+        audit({"a.py": f"# {tmp_path}\n"}, {}, [])
+
+
+def test_an_interrupt_from_the_terminal_does_not_reach_the_tools(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leads_a_session = "read -r _ _ _ _ _ session _ < /proc/$$/stat; test $session = $$ || kill -TERM $$; echo '{}'"
+    monkeypatch.setattr(sys, "executable", _tool(tmp_path, leads_a_session))
+    assert audit({"a.py": f"# {tmp_path}\n"}, {}, []) == []
+
+
+def _tool(folder: Path, script: str) -> str:
+    """Return a program that does ``script`` instead of Python."""
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)

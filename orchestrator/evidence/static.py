@@ -7,6 +7,7 @@ import atexit
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
@@ -18,6 +19,7 @@ from typing import Any
 
 from agents.parsing import parse_module
 from orchestrator.scratch import scratch, unpacked
+from schemas.errors import Unavailable
 from schemas.evidence import Finding
 
 __all__ = ["analyse", "audit", "certain_errors", "misuses", "tidy"]
@@ -26,6 +28,8 @@ Sources = tuple[tuple[str, str], ...]
 """Path and content of each file."""
 
 TOOL_SECONDS = 120.0
+_BREAKDOWNS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL)
+"""What ends a tool that has no more stack or memory for the code."""
 _COMPLEXITY = 15
 # Pyflakes, likely bugs, missing docstrings and types of public functions, complexity.
 _RULES = "F,E9,B006,B008,B023,D101,D102,D103,ANN001,ANN201,C901"
@@ -74,10 +78,14 @@ def audit(code: Mapping[str, str], files: Mapping[str, str], allowed: Collection
     """Return what bandit and mypy find in the Python ``code``, what they could not read of it, secrets in any of the
     project's ``files``, and imports of what is not ``allowed`` (nor Python's own, nor the project's).
 
+    Raises:
+        ValueError: a tool breaks down over the code.
+        Unavailable: a tool does not run, so nothing is known.
+
     Comments that would silence a tool have no effect.
     """
     sources = tuple((path, _unsilenced(source)) for path, source in sorted(code.items()))
-    said = json.loads(_bandit(sources) or "{}")
+    said = json.loads(_bandit(sources))
     typed = _mypy(sources, tuple(sorted(code))) if code else ""
     findings = [
         Finding(
@@ -205,7 +213,7 @@ def misuses(files: Mapping[str, str], path: str, source: str) -> list[tuple[int,
 def _bandit(sources: Sources) -> str:
     with unpacked(dict(sources)) as folder:
         command = [sys.executable, "-I", "-m", "bandit", "-q", "-f", "json", "--ignore-nosec", "-r", "."]
-        return _tool(command, "", folder)
+        return _tool("bandit", command, "", folder)
 
 
 @lru_cache(maxsize=512)
@@ -216,7 +224,7 @@ def _mypy(sources: Sources, paths: tuple[str, ...]) -> str:
             second = int(sha256(source.encode(errors="surrogateescape")).hexdigest()[:8], 16) // 2
             os.utime(folder / path, (second, second))
         command = [sys.executable, "-I", "-m", "mypy", *_MYPY, "--cache-dir", str(_types_cache()), *paths]
-        return _tool(command, "", folder)
+        return _tool("mypy", command, "", folder)
 
 
 @cache
@@ -238,14 +246,16 @@ def _run(arguments: tuple[str, ...], path: str, source: str) -> str:
     command = [_binary(), arguments[0], "--isolated", "--no-cache", *arguments[1:], "--stdin-filename", path, "-"]
     if arguments[0] == "check":
         command[4:4] = [f"--config=lint.mccabe.max-complexity={_COMPLEXITY}"]
-    return _tool(command, source, None)
+    return _tool("ruff", command, source, None, fails_quietly=arguments[0] == "format" or "--fix-only" in arguments)
 
 
-def _tool(command: list[str], text: str, folder: Path | None) -> str:
-    """Return what ``command`` prints.
+def _tool(tool: str, command: list[str], text: str, folder: Path | None, *, fails_quietly: bool = False) -> str:
+    """Return what ``command`` prints. ``fails_quietly``: whether it may end badly and print nothing, as a formatter does
+    with what it can't read; of the others silence would pass for praise.
 
     Raises:
-        ValueError: it takes too long: the generated code that it reads is at fault.
+        ValueError: it takes too long, or breaks down: the generated code that it reads is at fault.
+        Unavailable: it does not run at all, or was ended from outside.
     """
     try:
         done = subprocess.run(
@@ -258,8 +268,17 @@ def _tool(command: list[str], text: str, folder: Path | None) -> str:
             check=False,
             timeout=TOOL_SECONDS,
             errors="replace",
+            start_new_session=True,  # Ctrl-C is for Milepost; a tool that it ended would have found nothing
         )
+    except OSError as error:
+        raise Unavailable(f"{tool} can't be started: {error}; install milepost anew") from None
     except subprocess.TimeoutExpired:
-        tool = next(word for word in ("mypy", "ruff") if any(word in part for part in command))
         raise ValueError(f"{tool} could not read the code within {TOOL_SECONDS:g} s") from None
+    if -done.returncode in _BREAKDOWNS:
+        raise ValueError(f"{tool} could not read the code: it broke down ({signal.strsignal(-done.returncode)})")
+    if done.returncode < 0:
+        raise Unavailable(f"{tool} was ended by signal {-done.returncode} while it read the code")
+    if done.returncode and not done.stdout and not fails_quietly:
+        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise Unavailable(f"{tool} ended with exit code {done.returncode}: {said[:300]}")
     return done.stdout
