@@ -135,6 +135,9 @@ class Journal(Protocol):
     def find(self, digest: str) -> CallRecord | None:
         """Return the record of the request with ``digest``, if its reply was ever received."""
 
+    def paid(self, digest: str) -> bool:
+        """Whether it was this run that had the call with ``digest`` answered."""
+
     def record(self, record: CallRecord) -> None:
         """Keep ``record`` so that a crash right after can't lose it."""
 

@@ -118,6 +118,10 @@ class Runner:
         for correction in range(task.corrections + 1):
             request = self._request(task, model, messages)
             record = await self._reply(request, model)
+            if record.reply.stop_reason == "refusal":  # whatever came before it is no answer
+                refused = Refused(f"the {task.agent} agent's model refused to answer")
+                self._log(request, record, refused)
+                raise refused
             values: list[T] = []
             errors: list[str] = []
             # What is left of several files may well make sense, and lack the rest.
@@ -135,10 +139,12 @@ class Runner:
                 return values
             failure = _failure(task, record.reply, errors[0])
             self._log(request, record, failure)
-            if isinstance(failure, Refused) or correction == task.corrections:
+            # What did not fit even without a reply fits no better with a correction.
+            hopeless = record.reply.stop_reason == "context_exceeded" and not record.reply.text
+            if hopeless or correction == task.corrections:
                 raise failure
             messages += [
-                Message(role="assistant", content=record.reply.text[:6000] or "(empty)"),
+                Message(role="assistant", content=record.reply.text[:6000].strip() or "(empty)"),
                 Message(role="user", content=render("corrections", "invalid", {"error": errors[0][:1500]})),
             ]
         raise AssertionError("unreachable")
@@ -197,7 +203,7 @@ class Runner:
     async def _reply(self, request: ModelRequest, model: Model) -> CallRecord:
         found = self._journal.find(request.digest)
         if found is not None:
-            self._budget.settle(request, found)
+            self._budget.settle(request, found if self._journal.paid(found.digest) else None)
             return found
         try:
             self._budget.admit(request, model.traits)
@@ -219,13 +225,16 @@ class Runner:
             )
             self._journal.record(record)  # before the reply is used: what was paid for is never lost
             return record
-        except ModelError as error:
-            duration = _since(started)
-            self._journal.log_call(
-                request, Outcome.TRANSPORT_ERROR, record=None, duration_ms=duration, error=str(error)
-            )
-            self._observer.call_finished(request.agent, Outcome.TRANSPORT_ERROR, 0, duration)
-            raise Unavailable(f"{request.model}: {error}") from error
+        except BaseException as error:  # an interrupt and a defect leave a line too
+            known = isinstance(error, ModelError)
+            outcome = Outcome.TRANSPORT_ERROR if isinstance(error, Exception) else Outcome.INTERRUPTED
+            said = str(error) if known else f"{type(error).__name__}: {error}"
+            if record is None:
+                self._journal.log_call(request, outcome, record=None, duration_ms=_since(started), error=said)
+                self._observer.call_finished(request.agent, outcome, 0, _since(started))
+            if known:
+                raise Unavailable(f"{request.model}: {error}") from error
+            raise
         finally:
             self._budget.settle(request, record)
 
@@ -241,10 +250,8 @@ class Runner:
         self._observer.call_finished(request.agent, outcome, tokens, record.duration_ms)
 
 
-def _failure(task: Task[T], reply: ModelReply, error: str) -> InvalidOutput | Refused | Truncated:
+def _failure(task: Task[T], reply: ModelReply, error: str) -> InvalidOutput | Truncated:
     """Say why ``reply`` is not usable."""
-    if reply.stop_reason == "refusal":
-        return Refused(f"the {task.agent} agent's model refused to answer")
     if reply.stop_reason in ("max_tokens", "context_exceeded"):
         return Truncated(f"the {task.agent} agent's reply was cut off ({reply.stop_reason}): {error}")
     return InvalidOutput(f"the {task.agent} agent's reply is invalid: {error}")

@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     options = parser.parse_args(arguments)
+    from asyncio import CancelledError
+
     from schemas.errors import ExitCode, MilepostError
 
     try:
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in str(error).splitlines():
             print(f"milepost: {line}", file=sys.stderr)
         return int(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, CancelledError):
         print("milepost: interrupted", file=sys.stderr)
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:

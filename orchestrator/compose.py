@@ -249,6 +249,8 @@ def build_team(
     events = EventLog(files.events)
     keys = (settings.anthropic.api_key, settings.openai.api_key)
     journal = RunJournal(store, events, tuple(k.get_secret_value() for k in keys if k))
+    for record in journal.spent():
+        budget.settle(record.request, record)
     finishing = _finishing(settings, models)
     runner = Runner(
         models.by_agent,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
@@ -52,6 +53,17 @@ def _header_safe(key: SecretStr) -> SecretStr:
     return key
 
 
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is no address such as http://127.0.0.1:11434/v1")
+    _ = parts.port  # raises ValueError for what is no port
+    return url
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""Where a server is."""
+
 Key = Annotated[SecretStr, AfterValidator(_header_safe)]
 """A secret that goes into an HTTP header; it is never shown in a message."""
 
@@ -69,7 +81,7 @@ class AnthropicSettings(Schema):
     """The ``anthropic`` backend."""
 
     api_key: Key | None = None
-    base_url: str | None = None
+    base_url: Address | None = None
     max_retries: int = Field(default=4, ge=0, le=20)
     timeout: float = Field(default=600.0, gt=0)
     """Seconds between two pieces of a reply."""
@@ -90,7 +102,7 @@ class EmbeddedSettings(Schema):
 class ServerSettings(Schema):
     """The ``openai`` backend: any server that speaks that protocol."""
 
-    base_url: str = "http://127.0.0.1:11434/v1"
+    base_url: Address = "http://127.0.0.1:11434/v1"
     model: str | None = None
     higher: str | None = None
     """The server's model to escalate to; None: none."""
@@ -145,8 +157,8 @@ class RefineSettings(Schema):
     """None: 3, or 8 while examples fail and a local model that goes by functions begins anew (decision 0017)."""
     run: bool = True
     """Whether the program is run: while it is written, for the facts, and once more at the end."""
-    seconds: float = Field(default=10.0, gt=0, le=600)
-    """Time limit of the run at the end."""
+    seconds: float = Field(default=30.0, gt=0, le=600)
+    """Time limit of the run at the end; a server, which does not end, runs so long."""
     history: bool = True
     """Whether scorer and refiner are shown the earlier attempts. Without that a scorer takes back what it rewarded."""
     window_tokens: int = Field(default=1_500, ge=400)
@@ -296,7 +308,7 @@ def _from_environment(environment: Mapping[str, str], problems: list[str]) -> li
 def read_env_file(path: Path) -> dict[str, str]:
     """Return the ``NAME=value`` lines of a ``.env`` file that concern Milepost; no file gives none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
@@ -333,7 +345,7 @@ def _names() -> dict[str, str]:
 
 def _toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import traceback
 from collections.abc import Coroutine
@@ -44,6 +45,7 @@ async def run(team: Team) -> tuple[FinalReport, ExitCode]:
     """Run, or take up again, the run that ``team`` works on. A resumed run takes the same way: what the journal
     holds already is not asked or measured again."""
     ledger = Ledger()
+    evidence: Evidence | None = None
     stopped: BaseException | None = None
     with structlog.contextvars.bound_contextvars(run=team.files.name):
         team.events.write(
@@ -60,7 +62,14 @@ async def run(team: Team) -> tuple[FinalReport, ExitCode]:
         except (Exception, asyncio.CancelledError) as error:
             stopped = error
         try:
-            return await asyncio.shield(_finish(team, ledger, stopped))
+            if (accepted := _deliver(team, ledger)) and not isinstance(stopped, asyncio.CancelledError):
+                evidence = await _verify(team, ledger, accepted)
+        except asyncio.CancelledError as error:
+            stopped = error
+        except Exception as error:
+            stopped = stopped or error
+        try:
+            return _finish(team, ledger, evidence, stopped)
         except OSError as error:  # e.g. a full disk, that leaves no room for a report either
             raise (stopped if isinstance(stopped, OSError) else error) from None
 
@@ -73,7 +82,8 @@ async def until_stopped(work: Coroutine[Any, Any, T], team: Team, models: Models
     try:
         return await work
     finally:
-        await models.close()
+        with contextlib.suppress(asyncio.CancelledError):  # all is written; an interrupt has nothing to stop any more
+            await models.close()
         team.events.close()
 
 
@@ -127,18 +137,13 @@ def _due(team: Team, ledger: Ledger, milestone: Milestone) -> list[AcceptanceChe
     return [check for check in team.idea.acceptance if check.id in ids]
 
 
-async def _finish(team: Team, ledger: Ledger, stopped: BaseException | None) -> tuple[FinalReport, ExitCode]:
-    """Verify what was accepted against every sealed check, holdouts included, and write the report."""
+def _finish(
+    team: Team, ledger: Ledger, evidence: Evidence | None, stopped: BaseException | None
+) -> tuple[FinalReport, ExitCode]:
+    """Write the report. Nothing is awaited, so an interrupt can't come between."""
     for milestone in list(ledger.milestones.values()):
         if milestone.status is Status.RUNNING:
             _note(team, ledger, milestone.model_copy(update={"status": Status.STOPPED}))
-    evidence = None
-    accepted = [m for m in ledger.milestones.values() if m.status is Status.ACCEPTED]
-    if accepted and not isinstance(stopped, asyncio.CancelledError):
-        try:
-            evidence = await _verify(team, ledger, accepted)
-        except Exception as error:
-            stopped = stopped or error
     reason, code = ending(team, stopped)
     report = compile_report(team, ledger, evidence, reason, resumable=not isinstance(stopped, AgentFailure))
     write_report(team.files, report)
@@ -165,12 +170,20 @@ def ending(team: Team, stopped: BaseException | None) -> tuple[str | None, ExitC
     return said, ExitCode.NOT_ACCEPTED
 
 
-async def _verify(team: Team, ledger: Ledger, accepted: list[Milestone]) -> Evidence:
-    """Put in what makes the project stand alone, and measure everything once more on what is delivered: what was
-    accepted, without the attempt that a limit may have ended."""
+def _deliver(team: Team, ledger: Ledger) -> list[Milestone]:
+    """Return the accepted milestones. If there are any, the project becomes what was accepted, without the attempt that
+    may have been cut short, and gets what makes it stand alone."""
+    accepted = [m for m in ledger.milestones.values() if m.status is Status.ACCEPTED]
+    if not accepted:
+        return []
     team.project.replace(ledger.files)
     team.project.add(finishing_files(team, accepted, ledger.quarantined))
     team.project.commit("Add what the project needs to stand alone", tag="delivered")
+    return accepted
+
+
+async def _verify(team: Team, ledger: Ledger, accepted: list[Milestone]) -> Evidence:
+    """Measure everything once more on what is delivered, with every sealed check, holdouts included."""
     subject = Subject(
         files=team.project.files(),
         idea=team.idea,

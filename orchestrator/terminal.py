@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import time
 from types import TracebackType
 from typing import Self
@@ -15,7 +18,7 @@ from orchestrator.text import harmless
 from schemas.call import Outcome
 from schemas.milestone import Milestone, Status
 
-__all__ = ["LiveView", "PlainView", "QuietView", "view_for"]
+__all__ = ["LiveView", "PlainView", "QuietView", "Terminal", "view_for"]
 
 _STYLE = {
     Status.ACCEPTED: "green",
@@ -24,6 +27,15 @@ _STYLE = {
     Status.RUNNING: "bold",
     Status.STOPPED: "yellow",
 }
+
+
+class Terminal(Console):
+    """Standard output. When its reader is gone it falls silent: that is no reason to end a run."""
+
+    def on_broken_pipe(self) -> None:
+        """Write to nowhere from now on."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class QuietView:
@@ -68,7 +80,8 @@ class PlainView(QuietView):
 
     def note(self, text: str) -> None:
         """Something worth a line."""
-        self._console.print(escape(harmless(text)), highlight=False, soft_wrap=True)
+        with contextlib.suppress(OSError):  # what can't be shown is in the log
+            self._console.print(escape(harmless(text)), highlight=False, soft_wrap=True)
 
     def call_finished(self, agent: str, outcome: Outcome, tokens: int, duration_ms: int) -> None:
         """The call is over."""

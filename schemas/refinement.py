@@ -80,6 +80,8 @@ class Refinement(Schema):
     """Number of the round whose program is delivered."""
     execution: Execution | None
     """The program, really run at the end."""
+    refusal: str = ""
+    """Why a program that reached the bar is not accepted all the same."""
     models: list[str]
     usage: Usage
     cost_usd: float | None

@@ -71,6 +71,8 @@ class AgentTotals(Schema):
     agent: str
     model: str
     calls: int
+    reused: int = 0
+    """So many of them were taken over from another run; the rest of the numbers is without these."""
     usage: Usage
     duration_ms: int
     cost_usd: float | None

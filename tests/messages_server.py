@@ -21,6 +21,7 @@ FAULTS = {
     "500": (500, "api_error"),
     "401": (401, "authentication_error"),
     "404": (404, "not_found_error"),
+    "413": (413, "request_too_large"),
 }
 
 
@@ -31,7 +32,8 @@ class MessagesServer:
     script: list[ScriptedReply]
     faults: list[str] = field(default_factory=list)
     """Names out of `FAULTS`, or: drop (the connection closes mid-stream), error (an error event mid-stream),
-    garbage (an event that is not JSON), pause (the turn pauses), truncated, refusal."""
+    garbage (an event that is not JSON), cut (the stream ends early), nothing (an empty one), page (HTML), bare (a delta
+    of a block that was not begun), pause (the turn pauses), truncated, refusal."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -85,6 +87,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _stream(self, body: dict[str, Any], text: str, fault: str | None) -> None:
+        if fault in ("nothing", "page"):
+            return self._send(200, b"<html>busy</html>" if fault == "page" else b"", "text/html")
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
@@ -92,6 +96,9 @@ class Handler(BaseHTTPRequestHandler):
         message = _message(body, "", None)
         message["stop_reason"] = None
         self._event("message_start", {"message": message})
+        if fault == "bare":
+            self._event("content_block_delta", {"index": 3, "delta": {"type": "text_delta", "text": "x"}})
+            return self._end()
         self._event("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})
         if fault == "drop":
             self.close_connection = True
@@ -99,6 +106,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         if fault == "error":
             self._event("error", {"error": {"type": "overloaded_error", "message": "made-up overload"}})
+            return self._end()
+        if fault == "cut":
+            self._event("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": "hel"}})
             return self._end()
         if fault == "garbage":
             self._chunk(b"event: content_block_delta\ndata: {not json\n\n")

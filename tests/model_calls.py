@@ -37,6 +37,9 @@ class NoJournal:
     def find(self, digest: str) -> CallRecord | None:
         return None
 
+    def paid(self, digest: str) -> bool:
+        return False
+
     def record(self, record: CallRecord) -> None: ...
 
     def log_call(

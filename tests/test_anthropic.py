@@ -17,6 +17,7 @@ from tests.messages_server import messages_server
 from tests.replies import GOOD, RETRY
 
 HELLO = [ScriptedReply(agent="spec", reply="hello", repeat=True)]
+FAULTS = ["429", "529", "500", "drop", "error", "garbage", "cut", "nothing", "page", "bare"]
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "maxLength": 3}}, "required": ["a"]}
 
 
@@ -56,14 +57,14 @@ def test_the_system_prompt_is_marked_for_the_cache_and_the_schema_is_sent() -> N
     assert "temperature" not in body
 
 
-@pytest.mark.parametrize("fault", ["429", "529", "500", "drop", "error", "garbage"])
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_passing_fault_is_retried(fault: str) -> None:
     with messages_server(HELLO, [fault]) as server:
         assert ask(server.url).text == "hello"
         assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("fault", ["429", "529", "500", "drop", "error", "garbage"])
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_lasting_fault_is_a_model_error(fault: str) -> None:
     with messages_server(HELLO, [fault] * 20) as server, pytest.raises(ModelError):
         ask(server.url, retries=1)
@@ -76,6 +77,12 @@ def test_a_wrong_key_or_model_is_permanent_and_said_plainly(fault: str, words: s
             ask(server.url)
         assert len(server.requests) == 1
     assert caught.value.permanent
+
+
+def test_a_request_that_is_too_large_is_the_attempts_fault_and_not_the_lines() -> None:
+    with messages_server(HELLO, ["413"]) as server:
+        assert ask(server.url).stop_reason == "context_exceeded"
+        assert len(server.requests) == 1
 
 
 def test_nobody_listening_is_a_model_error() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -103,13 +105,15 @@ def test_a_call_is_logged_once_even_if_it_is_met_again(tmp_path: Path) -> None:
 
 def test_secrets_reach_neither_file(tmp_path: Path) -> None:
     events = EventLog(tmp_path / "events.jsonl")
-    journal = RunJournal(RecordStore(tmp_path), events, ("sk-secret-1",))
-    asked = request("my key is sk-secret-1")
-    journal.record(record(asked, "sk-secret-1"))
-    journal.log_call(asked, Outcome.OK, record=record(asked, "sk-secret-1"), duration_ms=5, error="sk-secret-1")
+    journal = RunJournal(RecordStore(tmp_path), events, ("sk-secret-1234567",))
+    asked = request("my key is sk-secret-1234567")
+    journal.record(record(asked, "sk-secret-1234567"))
+    journal.log_call(
+        asked, Outcome.OK, record=record(asked, "sk-secret-1234567"), duration_ms=5, error="sk-secret-1234567"
+    )
     events.close()
     everything = "".join(p.read_text() for p in tmp_path.rglob("*.json*"))
-    assert "sk-secret-1" not in everything
+    assert "sk-secret-1234567" not in everything
     assert journal.find(asked.digest) is not None
 
 
@@ -170,3 +174,30 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
 def test_lines_of_the_log_are_json_with_the_first_keys_first(tmp_path: Path) -> None:
     path = log(tmp_path, 1)
     assert list(json.loads(path.read_text()))[:3] == ["timestamp", "level", "event"]
+
+
+def test_a_line_that_did_not_fit_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = EventLog(tmp_path / "events.jsonl")
+    events.write("one")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="no space"):
+        patched.setattr(os, "fsync", full)
+        events.write("two")
+    events.write("three")
+    assert [e["event"] for e in read_events(events.path)] == ["one", "three"]
+    assert verify(events.path) == []
+    events.close()
+
+
+def test_a_word_that_stands_for_a_key_is_no_secret(tmp_path: Path) -> None:
+    events = EventLog(tmp_path / "events.jsonl")
+    journal = RunJournal(RecordStore(tmp_path), events, ("anything",))
+    asked = request("do anything")
+    journal.record(record(asked, "anything goes"))
+    kept = journal.find(asked.digest)
+    assert kept is not None
+    assert (kept.reply.text, kept.request.digest) == ("anything goes", asked.digest)
+    events.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from agents.models.faults import estimated_usage
 from agents.models.openai_server import OpenAIServerModel
 from agents.ports import ModelError
 from tests.model_calls import ask, request
@@ -19,6 +20,7 @@ class Server:
     def __init__(self) -> None:
         self.answers: list[tuple[int, bytes]] = []
         self.bodies: list[dict[str, Any]] = []
+        self.headers: dict[str, str] = {}
         self.url = ""
 
 
@@ -31,6 +33,8 @@ def server() -> Iterator[Server]:
             state.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             status, body = state.answers.pop(0)
             self.send_response(status)
+            for name, value in state.headers.items():
+                self.send_header(name, value)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -97,19 +101,39 @@ def test_an_answer_of_ten_megabytes_is_of_no_use_and_no_fault_of_the_line(server
 
 
 @pytest.mark.parametrize(
-    ("changes", "text", "tokens"),
+    ("changes", "text"),
     [
-        ({"usage": {"prompt_tokens": 10**400, "completion_tokens": -3}}, "hello", 0),
-        ({"usage": {"prompt_tokens": "12", "completion_tokens": None}}, "hello", 0),
-        ({"choices": [{"message": {"content": "a\ud800b"}}], "usage": None}, "a?b", 0),
+        ({"usage": {"prompt_tokens": 10**400, "completion_tokens": -3}}, "hello"),
+        ({"usage": {"prompt_tokens": "12", "completion_tokens": None}}, "hello"),
+        ({"choices": [{"message": {"content": "a\ud800b"}}], "usage": None}, "a?b"),
     ],
 )
-def test_odd_counts_and_half_characters_do_no_harm(
-    server: Server, changes: dict[str, Any], text: str, tokens: int
+def test_where_counts_are_odd_or_missing_the_usage_is_estimated(
+    server: Server, changes: dict[str, Any], text: str
 ) -> None:
     server.answers = [(200, json.dumps({**COMPLETION, **changes}).encode())]
     reply = ask(local(server), request())
-    assert (reply.text, reply.usage.total) == (text, tokens)
+    assert (reply.text, reply.usage) == (text, estimated_usage(request(), text))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"code": 400, "message": "the request exceeds the available context size, try increasing it", '
+        b'"type": "exceed_context_size_error"}}',
+        b'{"error": {"message": "This model\'s maximum context length is 4097 tokens"}}',
+    ],
+)
+def test_a_request_that_is_too_long_is_the_attempts_fault_and_not_the_lines(server: Server, body: bytes) -> None:
+    server.answers = [(400, body)]
+    assert ask(local(server), request()).stop_reason == "context_exceeded"
+
+
+def test_an_answer_that_can_not_be_unpacked_is_a_model_error(server: Server) -> None:
+    server.headers = {"content-encoding": "gzip"}
+    server.answers = [(200, b"no gzip")]
+    with pytest.raises(ModelError, match="DecodingError"):
+        ask(local(server, retries=0), request())
 
 
 def test_no_server_is_a_model_error(server: Server) -> None:

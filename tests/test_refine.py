@@ -18,6 +18,7 @@ from agents.ports import Model, Progress, Traits
 from orchestrator.commands.refine import _idea, _refine
 from orchestrator.compose import Models, build_team, cache_folder
 from orchestrator.config import AGENTS, Settings
+from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.evidence.examples import checks_in
 from orchestrator.run_loop import until_stopped
@@ -26,7 +27,8 @@ from orchestrator.terminal import QuietView
 from orchestrator.workspace.layout import RunFiles, RunInfo
 from schemas.base import digest_of
 from schemas.call import ModelReply, ModelRequest, Usage
-from schemas.errors import ExitCode
+from schemas.errors import ExitCode, Unavailable
+from schemas.evidence import Execution
 from schemas.refinement import Refinement
 from tests.helpers import pool, share
 from tests.messages_server import messages_server
@@ -517,3 +519,37 @@ def test_the_form_of_a_scoring_is_read_as_people_write_it(
 def test_what_is_no_score_is_none(reply: str, tmp_path: Path) -> None:
     result, _ = run(tmp_path, script(("generator", python(GOOD)), *[("scorer", reply)] * 3), max_refinements=0)
     assert result.rounds[0].scoring is None
+
+
+SERVER = """import http.server
+
+server = http.server.HTTPServer(("127.0.0.1", 8123), http.server.SimpleHTTPRequestHandler)
+server.serve_forever()
+"""
+
+
+def test_a_server_is_stopped_in_the_end_and_accepted(tmp_path: Path) -> None:
+    lines = script(("generator", python(SERVER)), ("scorer", FINE))
+    result, code = run(tmp_path, lines, prompt="Serve this folder.", seconds=1)
+    assert (code, result.execution and result.execution.ended) == (ExitCode.OK, "time limit of 1 s")
+
+
+def test_why_a_program_that_reached_the_bar_is_not_accepted_is_said(tmp_path: Path) -> None:
+    slow = "import time\n\ntime.sleep(3)\nprint(1)\n"
+    lines = script(("generator", python(slow)), ("scorer", FINE))
+    result, code = run(tmp_path, lines, prompt="Wait.", seconds=1)
+    assert (code, result.verdict) == (ExitCode.NOT_ACCEPTED, "not accepted")
+    assert "time limit of 1 s (refine.seconds)" in result.refusal
+
+
+@pytest.mark.parametrize("problem", [Unavailable("no more namespaces"), asyncio.CancelledError()])
+def test_what_ends_the_last_run_costs_neither_program_nor_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: BaseException
+) -> None:
+    async def fails(*_: object) -> Execution:
+        raise problem
+
+    monkeypatch.setattr(Laboratory, "start", fails)
+    result, _ = run(tmp_path, script(("generator", python(GOOD)), ("scorer", FINE)))
+    assert result.verdict == "stopped"
+    assert (tmp_path / "generated_projects" / "p" / "program.py").read_text() == GOOD

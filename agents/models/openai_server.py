@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from agents.models.faults import estimated_usage, says_too_long
 from agents.ports import ModelError, Price, Progress, Traits
 from schemas.call import ModelReply, ModelRequest, StopReason, Usage
 
@@ -74,13 +75,16 @@ class OpenAIServerModel:
                 status, content = await self._post(request)
                 if status == 200:
                     if len(content) > _MAX_BODY:  # of no use, but an answer: the agent's, not the line's fault
-                        return ModelReply(text="", stop_reason="max_tokens", usage=Usage(), model=self.name)
-                    reply = _read(content, self.name)
+                        usage = estimated_usage(request, "").model_copy(update={"output_tokens": request.max_tokens})
+                        return ModelReply(text="", stop_reason="max_tokens", usage=usage, model=self.name)
+                    reply = _read(content, self.name, request)
                     progress(reply.usage.output_tokens)
                     return reply
                 said = content[:300].decode("utf-8", "replace")
+                if says_too_long(status, said):
+                    return ModelReply(text="", stop_reason="context_exceeded", usage=Usage(), model=self.name)
                 failure = ModelError(f"HTTP {status}: {said}", permanent=status not in _RETRY_STATUS)
-            except httpx.TransportError as error:
+            except httpx.HTTPError as error:
                 failure = ModelError(f"no reply from {self._client.base_url}: {type(error).__name__}: {error}")
             except ModelError as error:
                 failure = error
@@ -117,20 +121,22 @@ class OpenAIServerModel:
         return body
 
 
-def _read(content: bytes, name: str) -> ModelReply:
+def _read(content: bytes, name: str, request: ModelRequest) -> ModelReply:
     try:
         body = json.loads(content)
         choice = body["choices"][0]
         counts = body.get("usage") or {}
         cached = _count((counts.get("prompt_tokens_details") or {}).get("cached_tokens"))
+        text = _text(choice["message"].get("content") or "")
+        usage = Usage(
+            input_tokens=max(0, _count(counts.get("prompt_tokens")) - cached),
+            output_tokens=_count(counts.get("completion_tokens")),
+            cache_read_tokens=cached,
+        )
         return ModelReply(
-            text=_text(choice["message"].get("content") or ""),
+            text=text,
             stop_reason=_STOP.get(choice.get("finish_reason"), "end"),
-            usage=Usage(
-                input_tokens=max(0, _count(counts.get("prompt_tokens")) - cached),
-                output_tokens=_count(counts.get("completion_tokens")),
-                cache_read_tokens=cached,
-            ),
+            usage=usage if usage.total else estimated_usage(request, text),
             model=_text(str(body.get("model") or name))[:200],
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:

@@ -6,13 +6,11 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
-
 from orchestrator.commands.settings import settings_for
 from orchestrator.compose import build_models, build_sandbox, cache_folder
 from orchestrator.config import Loaded
 from orchestrator.evidence.environment import ensure_environment
-from orchestrator.terminal import view_for
+from orchestrator.terminal import Terminal, view_for
 from schemas.errors import ExitCode, MilepostError, Unavailable
 
 __all__ = ["doctor_command", "fetch_command"]
@@ -22,7 +20,7 @@ def doctor_command(options: argparse.Namespace) -> ExitCode:
     """Say what is in force and whether a run could start."""
     loaded = settings_for(options, Path())
     settings = loaded.settings
-    console = Console()
+    console = Terminal()
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -52,7 +50,7 @@ def _doctor_judge(options: argparse.Namespace, loaded: Loaded, say: Callable[[st
     settings = loaded.settings
     environment = ensure_environment(cache_folder(settings), [])
     sandbox = build_sandbox(settings, environment, unsafe=options.unsafe_no_sandbox)
-    with view_for(Console(), quiet=True, debug=False) as view:
+    with view_for(Terminal(), quiet=True, debug=False) as view:
         known = check_judge(settings, build_models(settings, view.download), sandbox, environment, view)
     for one in known:
         verdict = "pass" if one.evaluation.passed else "no pass"
@@ -92,7 +90,7 @@ def fetch_command(options: argparse.Namespace) -> ExitCode:
     from agents.models.fetch import CODER_1_5B, ensure
 
     settings = settings_for(options, Path()).settings
-    with view_for(Console(), quiet=options.quiet, debug=options.debug) as view:
+    with view_for(Terminal(), quiet=options.quiet, debug=options.debug) as view:
         path = ensure(CODER_1_5B, cache_folder(settings) / "models", settings.embedded.path, view.download)
     if not options.quiet:
         print(f"The model is at {path}.")

@@ -8,10 +8,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-
 from orchestrator.journal.events import read_events, verify
 from orchestrator.journal.store import RecordStore
+from orchestrator.terminal import Terminal
 from orchestrator.text import harmless
 from orchestrator.workspace.layout import RunFiles, open_run
 from schemas.call import CallRecord
@@ -33,7 +32,7 @@ def logs_command(options: argparse.Namespace) -> ExitCode:
         for name in ("agent", "milestone", "attempt", "outcome")
         if (value := getattr(options, name)) is not None
     }
-    console = Console()
+    console = Terminal()
     shown = 0
     for event in read_events(files.events):
         if event.get("event") not in ("agent_call", "route") or any(event.get(n) != v for n, v in wanted.items()):

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
 from rich.console import Console
 
 from orchestrator.commands.settings import settings_for
@@ -16,18 +17,19 @@ from orchestrator.config import Loaded, RefineSettings, Settings
 from orchestrator.evidence.environment import Environment, ensure_environment
 from orchestrator.refine_loop import Rounds, refine_program
 from orchestrator.report.program import write_program
-from orchestrator.report.totals import totals
+from orchestrator.report.totals import cost_of, totals
 from orchestrator.run_loop import ending, until_stopped
 from orchestrator.sandbox.port import Sandbox
 from orchestrator.team import Team, Watcher
-from orchestrator.terminal import view_for
+from orchestrator.terminal import Terminal, view_for
 from orchestrator.text import harmless
 from orchestrator.workspace.layout import RunFiles, RunInfo, check_name, new_run
 from schemas.base import digest_of
 from schemas.call import Usage
 from schemas.errors import AgentFailure, ExitCode, InputError
+from schemas.evidence import Execution
 from schemas.idea import Idea
-from schemas.refinement import PROGRAM, Refinement
+from schemas.refinement import PROGRAM, Refinement, Round
 
 __all__ = ["program_info", "program_team", "refine_command", "resume_program"]
 
@@ -69,6 +71,10 @@ def _prompt(text: str) -> tuple[str, Path | None]:
         raise InputError(f"{text}: is not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise InputError(f"{text}: can't be read: {error.strerror}") from None
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError("the task is not UTF-8 text") from None
     if not text.strip():
         raise InputError("the task is empty: say what the program shall do")
     if len(text) > MAX_PROMPT:
@@ -79,7 +85,7 @@ def _prompt(text: str) -> tuple[str, Path | None]:
 def _go(
     options: argparse.Namespace, prompt: str, path: str, begun: tuple[RunFiles, RunInfo] | None, loaded: Loaded
 ) -> ExitCode:
-    console = Console()
+    console = Terminal()
     settings = loaded.settings
     with view_for(console, quiet=options.quiet, debug=options.debug) as view:
         environment = ensure_environment(cache_folder(settings), [])
@@ -109,8 +115,8 @@ def program_team(
     watcher: Watcher,
 ) -> Team:
     """Put together what works on the program of ``info``, and write that down."""
-    if info.sandboxes[-1:] != [sandbox.name]:
-        info = info.model_copy(update={"sandboxes": [*info.sandboxes, sandbox.name]})
+    names = {agent: model.name for agent, model in models.by_agent.items()}
+    info = info.begun_anew(settings.public(), names, sandbox.name)
     files.save(info)
     idea = _idea(info.idea_text, settings.refine)
     return build_team(idea, files, info, settings, models, sandbox, environment, watcher, brief="program")
@@ -139,32 +145,39 @@ def _idea(prompt: str, settings: RefineSettings) -> Idea:
 
 async def _refine(team: Team, prompt: str, settings: RefineSettings) -> tuple[Refinement, ExitCode]:
     """Run the loop, then the program, and write both down, however it ends."""
-    rounds, good = Rounds(), False
+    rounds, good, refusal = Rounds(), False, ""
     stopped: BaseException | None = None
+    structlog.contextvars.bind_contextvars(run=team.files.name)
     team.events.write("run_started", task=prompt[:200], models=team.info.models, sandbox=team.laboratory.sandbox.name)
     try:
         good = await refine_program(team, prompt, settings, rounds)
     except (Exception, asyncio.CancelledError) as error:
         stopped = error
-    reason, code = ending(team, stopped)
     best, execution = rounds.best, None
-    if best is not None and settings.run and code is not ExitCode.INTERRUPTED:
-        execution = await team.laboratory.start({PROGRAM: best.program}, ("python", PROGRAM), settings.seconds)
-        good = good and execution.exit_code == 0
+    try:
+        if best is not None and settings.run and not isinstance(stopped, asyncio.CancelledError):
+            execution = await team.laboratory.start({PROGRAM: best.program}, ("python", PROGRAM), settings.seconds)
+            refusal = _refusal(execution, best) if good else ""
+    except asyncio.CancelledError as error:
+        stopped = error
+    except Exception as error:
+        stopped = stopped or error
+    reason, code = ending(team, stopped)
     agents = totals(team)
     result = Refinement(
         run=team.files.name,
         prompt=prompt,
-        verdict="stopped" if reason else "accepted" if good else "not accepted",
+        verdict="stopped" if reason else "accepted" if good and not refusal else "not accepted",
         stopped_by=reason,
         resumable=not isinstance(stopped, AgentFailure),
         min_score=settings.min_score,
         rounds=rounds.done,
         best=best.number if best else None,
         execution=execution,
+        refusal=refusal,
         models=sorted({a.model for a in agents} or set(team.info.models.values())),
         usage=sum((a.usage for a in agents), Usage()),
-        cost_usd=team.budget.cost_usd,
+        cost_usd=cost_of(agents),
         seconds=round(team.budget.seconds, 1),
         sandbox=", then ".join(dict.fromkeys([*team.info.sandboxes, team.laboratory.sandbox.name])),
         log=str(team.files.events.relative_to(team.files.workspace)),
@@ -173,7 +186,18 @@ async def _refine(team: Team, prompt: str, settings: RefineSettings) -> tuple[Re
     changes = {"seconds": team.budget.seconds, "status": result.verdict, "reason": reason}
     team.files.save(team.info.model_copy(update=changes))
     team.events.write("run_finished", verdict=result.verdict, reason=reason, seconds=result.seconds)
-    return result, code if code is not None else ExitCode.OK if good else ExitCode.NOT_ACCEPTED
+    return result, code if code is not None else ExitCode.OK if good and not refusal else ExitCode.NOT_ACCEPTED
+
+
+def _refusal(execution: Execution, best: Round) -> str:
+    """Say what speaks against a program that reached the bar, now that it was run once more."""
+    measured = best.evidence.program
+    serves = measured is not None and measured.ok and measured.exit_code is None
+    if execution.ended and not serves:
+        return f"in the end it did not come to its end: {execution.ended} (refine.seconds)"
+    if execution.exit_code:
+        return f"in the end it ended with exit code {execution.exit_code}"
+    return ""
 
 
 def _show(console: Console, result: Refinement, files: RunFiles, *, quiet: bool) -> None:
@@ -181,6 +205,8 @@ def _show(console: Console, result: Refinement, files: RunFiles, *, quiet: bool)
     best = result.delivered
     score = "no program" if best is None else "unscored" if best.score is None else f"score {best.score:.1f}"
     lines = [f"{result.verdict.upper()}: {score} of at least {result.min_score:g}, {len(result.rounds)} rounds"]
+    if result.refusal:
+        lines.append(f"Why:     {result.refusal}")
     if result.stopped_by:
         lines.append(f"Stopped: {result.stopped_by}")
         lines += [f"Go on:   milepost resume {result.run}"] if result.resumable else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from orchestrator.config import Loaded
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.idea_file import load_idea, parse_idea
 from orchestrator.run_loop import run, until_stopped
-from orchestrator.terminal import view_for
+from orchestrator.terminal import Terminal, view_for
 from orchestrator.workspace.layout import RunFiles, RunInfo, check_name, new_run, open_run
 from orchestrator.workspace.project import find_git
 from schemas.errors import ExitCode, InputError
@@ -31,7 +32,7 @@ def run_command(options: argparse.Namespace) -> ExitCode:
     """Start a new run."""
     idea, text = load_idea(options.idea)
     settings = settings_for(options, options.idea.parent)
-    reuse = (open_run(options.workspace, options.reuse).logs,) if options.reuse else ()
+    reuse = [open_run(options.workspace.absolute(), options.reuse).name] if options.reuse else []
     if options.run_name is not None:  # said now, not after a download
         check_name(options.workspace.absolute(), options.run_name)
     return _go(options, idea, text, None, settings, reuse)
@@ -49,7 +50,7 @@ def resume_command(options: argparse.Namespace) -> ExitCode:
             f"{files.info}: the idea or its sealed checks were changed since the run began; start a new run"
         )
     settings = settings_for(options, Path(info.idea_path).parent, info.settings)
-    return _go(options, idea, info.idea_text, (files, info), settings, ())
+    return _go(options, idea, info.idea_text, (files, info), settings, info.reuse)
 
 
 def _go(
@@ -58,11 +59,11 @@ def _go(
     text: str,
     begun: tuple[RunFiles, RunInfo] | None,
     loaded: Loaded,
-    reuse: tuple[Path, ...],
+    reuse: Sequence[str],
 ) -> ExitCode:
     """Run, or resume what was ``begun``, show it, and print where the report is. Nothing is written before all that
     is needed is there."""
-    console = Console()
+    console = Terminal()
     settings = loaded.settings
     with view_for(console, quiet=options.quiet, debug=options.debug) as view:
         find_git()
@@ -74,6 +75,7 @@ def _go(
             view.note("WARNING: generated code runs unconfined, with all your rights (--unsafe-no-sandbox).")
         files = begun[0] if begun else new_run(options.workspace.absolute(), idea.slug, options.run_name)
         with files.locked():
+            in_force = settings.public(), {agent: model.name for agent, model in models.by_agent.items()}
             info = (
                 begun[1]
                 if begun
@@ -83,16 +85,17 @@ def _go(
                     idea_path=str(options.idea.absolute()),
                     idea_text=text,
                     idea_digest=idea.digest,
-                    settings=settings.public(),
-                    models={agent: model.name for agent, model in models.by_agent.items()},
+                    settings=in_force[0],
+                    models=in_force[1],
                     sandboxes=[],
+                    reuse=list(reuse),
                 )
             )
-            if info.sandboxes[-1:] != [sandbox.name]:
-                info = info.model_copy(update={"sandboxes": [*info.sandboxes, sandbox.name]})
+            info = info.begun_anew(*in_force, sandbox.name)
             _save_first(files, info)
             view.note(f"Run {files.name}: {idea.name}")
-            team = build_team(idea, files, info, settings, models, sandbox, environment, view, reuse)
+            others = tuple(RunFiles(files.workspace, name).logs for name in reuse)
+            team = build_team(idea, files, info, settings, models, sandbox, environment, view, others)
             report, code = asyncio.run(until_stopped(run(team), team, models))
     _summary(console, report, files)
     return code

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from rich.console import Console
-
+from orchestrator.terminal import Terminal
 from orchestrator.workspace.layout import find_runs, open_run
 from schemas.errors import ExitCode, InputError
 
@@ -27,7 +26,7 @@ def report_command(options: argparse.Namespace) -> ExitCode:
 
 def runs_command(options: argparse.Namespace) -> ExitCode:
     """List the runs of the workspace."""
-    console = Console()
+    console = Terminal()
     runs = find_runs(options.workspace)
     for files in runs:
         try:

@@ -250,8 +250,8 @@ def _run(arguments: tuple[str, ...], path: str, source: str) -> str:
 
 
 def _tool(tool: str, command: list[str], text: str, folder: Path | None, *, fails_quietly: bool = False) -> str:
-    """Return what ``command`` prints. ``fails_quietly``: whether it may end badly and print nothing, as a formatter does
-    with what it can't read; of the others silence would pass for praise.
+    """Return what ``command`` prints. ``fails_quietly``: whether it may end badly and print nothing, as a formatter
+    does with what it can't read; of the others silence would pass for praise.
 
     Raises:
         ValueError: it takes too long, or breaks down: the generated code that it reads is at fault.

@@ -5,6 +5,7 @@ Names follow OpenTelemetry's semantic conventions for generative AI where one ex
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -40,13 +41,18 @@ class _Sink:
 
     def __init__(self, path: Path, chain: _Chain) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = path.open("a", encoding="utf-8", newline="\n")
+        self._stream = path.open("ab", buffering=0)
         self._chain = chain
 
     def msg(self, message: str) -> None:
-        self._stream.write(message + "\n")
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        line, before = message.encode() + b"\n", os.fstat(self._stream.fileno()).st_size
+        try:
+            if self._stream.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._stream.name)
+            os.fsync(self._stream.fileno())
+        except OSError:
+            self._stream.truncate(before)  # half a line would break the chain of what comes after
+            raise
         self._chain.previous = _digest(message)
 
     info = warning = error = msg
@@ -64,8 +70,11 @@ class EventLog:
         lines = list(_lines(path))
         chain = _Chain(_digest(lines[-1]) if lines else GENESIS)
         self._sink = _Sink(path, chain)
-        self.calls = {e["call"] for e in map(_parsed, lines) if e and e.get("event") == "agent_call" and e.get("call")}
+        calls = [e for e in map(_parsed, lines) if e and e.get("event") == "agent_call" and e.get("call")]
+        self.calls = {e["call"] for e in calls}
         """Digests of the calls that the log holds already."""
+        self.reused = {e["call"] for e in calls if e.get("reused")}
+        """Those of them that another run has paid for."""
         self._log: Any = structlog.wrap_logger(
             self._sink,
             processors=[
@@ -105,10 +114,15 @@ def seconds_of_sittings(path: Path) -> float:
         except (KeyError, TypeError, ValueError):
             continue  # not one of ours; `verify` says so
         if event.get("event") == "run_started":
-            total += (last - began).total_seconds() if began and last else 0.0
+            total += _between(began, last)
             began = at
         last = at
-    return total + ((last - began).total_seconds() if began and last else 0.0)
+    return total + _between(began, last)
+
+
+def _between(began: datetime | None, last: datetime | None) -> float:
+    """Return the seconds of one sitting; 0 where the clock was set back meanwhile."""
+    return max(0.0, (last - began).total_seconds()) if began and last else 0.0
 
 
 def verify(path: Path) -> list[str]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from orchestrator.journal.events import EventLog
 from orchestrator.journal.store import RecordStore
 from schemas.call import CallRecord, ModelRequest, Outcome
 
 __all__ = ["RunJournal", "summary"]
+
+SHORTEST_KEY = 16
+"""Shorter ones are what servers that need none are given, and may be words that stand in a prompt or a program."""
 
 
 class RunJournal:
@@ -16,11 +21,21 @@ class RunJournal:
         """``secrets`` are texts that must reach neither file, e.g. keys."""
         self._store = store
         self._events = events
-        self._secrets = [s for s in secrets if len(s) >= 8]
+        self._secrets = [s for s in secrets if len(s) >= SHORTEST_KEY]
 
     def find(self, digest: str) -> CallRecord | None:
         """Return the record of an earlier call with this digest."""
         return self._store.find(digest)
+
+    def paid(self, digest: str) -> bool:
+        """Whether it was this run that had the call with ``digest`` answered."""
+        return self._has_own(digest) and digest not in self._events.reused
+
+    def spent(self) -> Iterator[CallRecord]:
+        """Yield the record of each call that this run has logged and paid for, whatever it asks now."""
+        for digest in sorted(self._events.calls - self._events.reused):
+            if (record := self._store.find(digest)) is not None:
+                yield record
 
     def record(self, record: CallRecord) -> None:
         """Keep ``record`` before its reply is used."""
@@ -39,12 +54,14 @@ class RunJournal:
         error: str | None = None,
     ) -> None:
         """Write the audit line of one call, once."""
+        reused = False
         if record is not None:
             if record.digest in self._events.calls:
                 return
             self._events.calls.add(record.digest)
-            if not self._has_own(record.digest):
-                self._store.record(record)  # reused from another run: this run's log must be whole by itself
+            if reused := not self._has_own(record.digest):
+                self._events.reused.add(record.digest)
+                self._store.record(record)  # of another run: this run's log must be whole by itself
         usage = record.reply.usage if record else None
         self._events.write(
             "agent_call",
@@ -64,6 +81,7 @@ class RunJournal:
                 "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens if usage else 0,
             },
             cost_usd=record.cost_usd if record else None,
+            **({"reused": True} if reused else {}),
             error=self._clean(error[:500]) if error else None,
             call=record.digest if record else None,
             record_sha256=self._store.checksum(record.digest) if record else None,

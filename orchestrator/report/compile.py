@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from orchestrator.ledger import Ledger
-from orchestrator.report.totals import totals
+from orchestrator.report.totals import cost_of, totals
 from orchestrator.report.trace import trace
 from orchestrator.team import Team
 from schemas.call import Usage
@@ -65,7 +65,7 @@ def compile_report(
         agents=agents,
         models=sorted({a.model for a in agents} or set(team.info.models.values())),
         usage=sum((a.usage for a in agents), Usage()),
-        cost_usd=team.budget.cost_usd,
+        cost_usd=cost_of(agents),
         seconds=round(team.budget.seconds, 1),
         sandbox=", then ".join(_sandboxes(team)),
         log=str(team.files.events.relative_to(team.files.workspace)),
@@ -85,8 +85,9 @@ def _proven(team: Team, milestones: list[Milestone], evidence: Evidence | None, 
 
 
 def _acceptance(team: Team, milestones: list[Milestone], evidence: Evidence | None) -> list[Acceptance]:
-    results = {r.id: r.outcome for r in evidence.acceptance.results} if evidence and evidence.acceptance else {}
-    errors = {f.test: f.error for f in evidence.acceptance.failures} if evidence and evidence.acceptance else {}
+    reports = _sealed(milestones) if evidence is None else [evidence.acceptance] if evidence.acceptance else []
+    results = {r.id: r.outcome for report in reports for r in report.results}
+    errors = {f.test: f.error for report in reports for f in report.failures}
     homes = {c.check: m for m in milestones for c in m.acceptance_criteria if c.check}
     found = []
     for check in team.idea.acceptance:
@@ -96,7 +97,12 @@ def _acceptance(team: Team, milestones: list[Milestone], evidence: Evidence | No
         detail = _UNCHECKED if check.check is None else _unproven(home, check.id)
         if outcome is not None:
             proof = "passed" if outcome == "passed" else "failed"
-            detail = "" if proof == "passed" else (errors.get(check.id) or outcome).split("\n")[0][:200]
+            when = (
+                ""
+                if evidence
+                else f"when {home.id if home else 'its milestone'} was accepted, and not once more at the end"
+            )
+            detail = when if proof == "passed" else (errors.get(check.id) or outcome).split("\n")[0][:200]
         found.append(
             Acceptance(
                 id=check.id,
@@ -108,6 +114,12 @@ def _acceptance(team: Team, milestones: list[Milestone], evidence: Evidence | No
             )
         )
     return found
+
+
+def _sealed(milestones: Iterable[Milestone]) -> list[TestReport]:
+    """What the sealed checks came to when each accepted milestone passed: what is known where the run was cut short."""
+    accepted = [m.attempts[-1] for m in milestones if m.status is Status.ACCEPTED and m.attempts]
+    return [attempt.acceptance for attempt in accepted if attempt.acceptance]
 
 
 def _unproven(milestone: Milestone | None, check: str) -> str:
@@ -245,4 +257,9 @@ def _roadmap(
 
 
 def _last_tests(milestones: Iterable[Milestone]) -> TestReport | None:
-    return next((a.tests for m in reversed(list(milestones)) for a in reversed(m.attempts) if a.tests), None)
+    """Return the tests of what is delivered where it was not measured at the end: of the last accepted milestone, else
+    of the best attempt at the last that was tried."""
+    last = list(reversed(list(milestones)))
+    accepted = [m.attempts[-1] for m in last if m.status is Status.ACCEPTED and m.attempts]
+    tried = [a for m in last for better in (True, False) for a in reversed(m.attempts) if a.better is better]
+    return next((a.tests for a in [*accepted, *tried] if a.tests), None)

@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
 from orchestrator.journal.events import read_events
 from orchestrator.team import Team
 from schemas.call import CallRecord, Usage
 from schemas.report import AgentTotals
 
-__all__ = ["totals"]
+__all__ = ["cost_of", "totals"]
 
 
 def totals(team: Team) -> list[AgentTotals]:
-    """Add up the run's calls per agent and model, from the records that the audit log names."""
+    """Add up the run's calls per agent and model, from the records that the audit log names. Tokens, time and cost are
+    those of the calls that this run has paid for, not of those that it took over from another."""
     groups: dict[tuple[str, str], list[CallRecord]] = {}
+    reused: Counter[tuple[str, str]] = Counter()
     for event in read_events(team.files.events):
         if event.get("event") == "agent_call" and event.get("call"):
             record = team.laboratory.store.find(event["call"])
             if record is not None:
-                groups.setdefault((record.request.agent, record.request.model), []).append(record)
+                key = (record.request.agent, record.request.model)
+                paid = groups.setdefault(key, [])
+                if event.get("reused"):
+                    reused[key] += 1
+                else:
+                    paid.append(record)
     return [
         AgentTotals(
             agent=agent,
             model=model,
-            calls=len(records),
+            calls=len(records) + reused[agent, model],
+            reused=reused[agent, model],
             usage=sum((r.reply.usage for r in records), Usage()),
             duration_ms=sum(r.duration_ms for r in records),
-            cost_usd=None if any(r.cost_usd is None for r in records) else sum(r.cost_usd or 0 for r in records),
+            cost_usd=_sum(record.cost_usd for record in records),
         )
         for (agent, model), records in groups.items()
     ]
+
+
+def cost_of(agents: Sequence[AgentTotals]) -> float | None:
+    """Return what all ``agents`` cost, in US dollars; None where nobody was asked, or a price is unknown."""
+    return _sum(agent.cost_usd for agent in agents) if agents else None
+
+
+def _sum(costs: Iterable[float | None]) -> float | None:
+    known = []
+    for cost in costs:
+        if cost is None:
+            return None
+        known.append(cost)
+    return sum(known)

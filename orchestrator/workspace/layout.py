@@ -40,10 +40,19 @@ class RunInfo(Schema):
     models: dict[str, str]
     sandboxes: list[str]
     """What confined generated code, in each sitting that had another one than the sitting before."""
+    reuse: list[str] = Field(default_factory=list)
+    """Runs of the workspace whose replies may be used again."""
     seconds: float = Field(default=0.0, ge=0)
     """Wall-clock time of all sittings."""
     status: str = "running"
     reason: str | None = None
+
+    def begun_anew(self, settings: dict[str, object], models: dict[str, str], sandbox: str) -> RunInfo:
+        """Return the record for a sitting with what is in force now: the next one goes on with that."""
+        other = self.sandboxes[-1:] != [sandbox]
+        sandboxes = [*self.sandboxes, sandbox] if other else self.sandboxes
+        changes = {"settings": settings, "models": models, "sandboxes": sandboxes, "status": "running", "reason": None}
+        return self.model_copy(update=changes)
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,10 @@ class Project:
             str(self.path),
             *arguments,
         ]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        # A session of its own: Ctrl-C is for Milepost, not for a commit that is half made.
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, start_new_session=True
+        )
         if done.returncode:
             raise OSError(f"git {arguments[0]} failed in {self.path}: {done.stderr.strip()[-400:]}")
         return done.stdout
