@@ -63,6 +63,8 @@ def change_from(text: str, files: Mapping[str, str]) -> CodeChange:
     deletes: list[str] = []
     for fence in fences(text):
         kind = fence.info.split(" ")[0]
+        if kind in ("move", "delete") and fence.content.strip():
+            raise ValueError(f"a {kind} holds nothing between its ticks, and this one does: {fence.info[:80]!r}")
         if kind == "move":
             moves.append(_move(fence.info))
             continue

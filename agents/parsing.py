@@ -9,7 +9,7 @@ import ast
 import codeop
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ __all__ = [
     "FIRST_THINK",
     "MAX_REPLY",
     "Fence",
+    "answer_of",
     "cut_off",
     "fences",
     "files_from",
@@ -49,7 +50,19 @@ MAX_NESTING = 200
 MAX_BITS = 14_000
 """So long may a whole number in the code be: Python writes no longer ones (4,300 digits)."""
 
-_OPEN = re.compile(r"^(?P<tick>`{3,})[ \t]*(?P<info>[^`\n]*)$")
+_OPEN = re.compile(r"^(?P<indent>[ \t]*)(?P<tick>`{3,})[ \t]*(?P<info>[^`\n]*)$")
+
+
+_COOKIE = re.compile(r"(?:[ \t\f]*(?:#[^\r\n]*)?(?:\r\n?|\n))?[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)")
+"""What Python takes for the encoding of a file, in its first or second line (PEP 263)."""
+
+
+def answer_of(text: str) -> str:
+    """Return a reply without what is no part of the answer: a byte-order mark, and what a model has thought aloud."""
+    return _THOUGHT.sub("", text.removeprefix("\ufeff"), count=1)
+
+
+_THOUGHT = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>\s*", re.S)
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -91,24 +104,46 @@ class Fence:
 
 
 def fences(text: str) -> list[Fence]:
-    """Return the fenced blocks of ``text`` in order. A block that is never closed reaches to the end."""
+    """Return the fenced blocks of ``text`` in order. A block that is never closed reaches to the end, or to the next
+    one that names a path. Blocks inside of a block, as a README has, are part of it."""
     if len(text) > MAX_REPLY:
         raise ValueError(f"the reply is longer than {MAX_REPLY} characters")
     found: list[Fence] = []
-    info, tick, lines = "", "", list[str]()
-    for line in text.replace("\r\n", "\n").split("\n"):
-        if not tick:
-            match = _OPEN.match(line.strip())
-            if match:
-                info, tick, lines = match["info"].strip(), match["tick"], []
-        elif line.strip() == tick:
-            found.append(Fence(info, "\n".join(lines) + "\n"))
-            tick = ""
-        else:
-            lines.append(line)
-    if tick and lines:
-        found.append(Fence(info, "\n".join(lines).rstrip("`\n ") + "\n"))
+    lines, at = text.replace("\r\n", "\n").split("\n"), 0
+    while at < len(lines):
+        opened = _OPEN.match(lines[at])
+        at += 1
+        if opened is None:
+            continue
+        end = _end_of(lines, at, opened)
+        content = "\n".join(lines[at:end])
+        if end < len(lines):
+            found.append(Fence(opened["info"].strip(), content + "\n" if end > at else "\n"))
+        elif end > at:
+            found.append(Fence(opened["info"].strip(), content.rstrip("`\n ") + "\n"))
+        at = end + (end < len(lines) and lines[end].strip() == opened["tick"])
     return found
+
+
+def _end_of(lines: Sequence[str], start: int, opened: re.Match[str]) -> int:
+    """Return the number of the line that ends a block which begins at ``start``: one with as many ticks that stands no
+    deeper than those that ``opened`` it, and closes no block inside; else any with as many; else the end."""
+    inner, tick, depth = 0, opened["tick"], len(opened["indent"])
+    loose = len(lines)
+    for n in range(start, len(lines)):
+        line = lines[n].rstrip()
+        if line.strip() == tick:
+            loose = min(loose, n)
+            if len(line) - len(line.lstrip()) > depth:
+                continue
+            if not inner:
+                return n
+            inner -= 1
+        elif (match := _OPEN.match(line)) and match["tick"] == tick and len(match["indent"]) <= depth:
+            if "path=" in match["info"]:
+                return min(loose, n)
+            inner += bool(match["info"].strip())
+    return loose
 
 
 def path_of(info: str) -> str:
@@ -199,6 +234,8 @@ def parse_module(source: str, name: str) -> ast.Module:
         ValueError: it is no valid Python, names the line and quotes it; or it is made so that the tools that read it
             would break: nested too deep, or with endless numbers.
     """
+    if (cookie := _COOKIE.match(source)) and cookie[1].lower().replace("_", "-") not in ("utf-8", "utf8"):
+        raise ValueError(f"{name} says that it is written in {cookie[1]}; it is written in UTF-8: leave that out")
     try:
         tree = ast.parse(source)
     except SyntaxError as error:

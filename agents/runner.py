@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from agents.parsing import answer_of
 from agents.ports import Budget, Journal, Model, ModelError, Observer
 from agents.prompts.render import render
 from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome
@@ -131,7 +132,7 @@ class Runner:
                 try:
                     if cut:
                         raise ValueError("it was cut off: write less")
-                    values.append(task.parse(text))
+                    values.append(task.parse(answer_of(text)))
                 except ValueError as error:
                     errors.append(str(error))
             if values:

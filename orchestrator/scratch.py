@@ -77,6 +77,9 @@ def unpacked(files: Mapping[str, str]) -> Iterator[Path]:
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(content, encoding="utf-8", errors="surrogateescape")
+                target.chmod(0o644)  # whoever runs the code has to read it, whatever the user's umask is
+                for parent in target.relative_to(folder).parents[:-1]:
+                    (folder / parent).chmod(0o755)
             except (FileExistsError, IsADirectoryError, NotADirectoryError):
                 raise ValueError(f"{name} can't be both a file and a folder") from None
         yield folder

@@ -225,7 +225,7 @@ async def _verdict(
 
 async def _rulings(attempt: Attempt, context: Context, evidence: Evidence) -> list[Ruling]:
     rulings, context = [], replace(context, evidence=evidence)
-    for failure in [f for f in evidence.generated.failures if "::" in f.test][:MAX_RULINGS]:
+    for failure in [f for f in evidence.generated.failures if "::" in f.test and f.source][:MAX_RULINGS]:
         try:
             rulings.append(await critic.rule(attempt.runner, context, failure, attempt.versions))
         except AgentFailure as error:

@@ -85,10 +85,19 @@ class SpecRevision(Schema):
 
     reason: Line
     contracts: list[Contract] = Field(max_length=6)
-    """Contracts to replace (same name) or add."""
+    """Contracts to replace (same name and method) or add."""
 
     def apply(self, specification: Specification) -> Specification:
-        """Return ``specification`` with the revised contracts in place of those of the same name."""
-        revised = {contract.name: contract for contract in self.contracts}
-        kept = [revised.pop(contract.name, contract) for contract in specification.contracts]
-        return specification.model_copy(update={"contracts": [*kept, *revised.values()][:12]})
+        """Return ``specification`` with the revised contracts in place of those of the same name and method; of the
+        same name, where only one has it."""
+        kept = list(specification.contracts)
+        for contract in self.contracts:
+            named = [n for n, old in enumerate(kept) if old.name == contract.name]
+            same = [n for n in named if kept[n].method == contract.method]
+            at = next(iter(same or (named if len(named) == 1 and not self._splits(contract) else [])), len(kept))
+            kept[at : at + 1] = [contract]
+        return specification.model_copy(update={"contracts": kept[:12]})
+
+    def _splits(self, contract: Contract) -> bool:
+        """Whether the revision has other methods under this name: then none of them takes another's place."""
+        return len({other.method for other in self.contracts if other.name == contract.name}) > 1

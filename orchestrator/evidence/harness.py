@@ -71,6 +71,8 @@ def _coverage_config(root: str) -> str:
 def main(root: str, arguments: list[str]) -> int:
     """Run pytest on ``arguments`` in the project at ``root`` and write the report. Returns pytest's own exit code."""
     out = int(os.environ.pop("MILEPOST_REPORT_FD"))
+    # Before the project is where modules are looked for: it may have one of the same name.
+    import coverage
     import pytest
 
     sys.path.insert(0, root)
@@ -78,8 +80,6 @@ def main(root: str, arguments: list[str]) -> int:
     os.environ["PYTHONPATH"] = root
     measure = None
     if _PLAIN not in arguments:
-        import coverage
-
         measure = coverage.Coverage(config_file=_coverage_config(root))
         measure.start()
     left_out = {a.removeprefix(_LEAVE_OUT) for a in arguments if a.startswith(_LEAVE_OUT)}

@@ -185,4 +185,5 @@ def _plan(content: object) -> Iterator[Path]:
     with scratch() as folder:
         plan = folder / "mutants.json"
         plan.write_text(json.dumps(content), encoding="utf-8")
+        plan.chmod(0o644)
         yield plan

@@ -87,10 +87,14 @@ async def run_tests(
             or f"the test process ended without a report (exit code {result.execution.exit_code})"
         )
         return TestReport(total=0, passed=0, failed=0, errors=1, ended=normalised(f"{ended} {output}".strip(), root))
-    return _report(raw, project, root, result.execution.ended)
+    heard = {node.split("[", 1)[0] for node in (*raw.collected, *deselect)}
+    broken = {failure.test.partition("::")[0] for failure in raw.collection_errors}
+    inside = [path for path in paths if not Path(path).is_absolute()]
+    missing = [f for f in _unheard(project, inside, heard) if f.location not in broken]
+    return _report(raw, missing, project, root, result.execution.ended)
 
 
-def _report(raw: _RawReport, project: Path, root: str, ended: str | None) -> TestReport:
+def _report(raw: _RawReport, missing: list[Failure], project: Path, root: str, ended: str | None) -> TestReport:
     results = [TestResult(id=node, outcome=raw.outcomes.get(node, "error")) for node in raw.collected]
     count = {kind: sum(r.outcome == kind for r in results) for kind in ("passed", "failed", "skipped", "error")}
     sources = _sources(project, [f.test for f in [*raw.collection_errors, *raw.failures][:SOURCES]])
@@ -102,16 +106,16 @@ def _report(raw: _RawReport, project: Path, root: str, ended: str | None) -> Tes
             source=sources.get(f.test, ""),
         )
         for f in [*raw.collection_errors, *raw.failures]
-    ]
+    ] + missing
     measured = {path: lines for path, lines in raw.coverage.items() if _inside(project, path)}
     lines = sum(total for total, _ in measured.values())
     covered = sum(hit for _, hit in measured.values())
     return TestReport(
-        total=len(results) + len(raw.collection_errors),
+        total=len(results) + len(raw.collection_errors) + len(missing),
         passed=count["passed"],
         failed=count["failed"],
         skipped=count["skipped"],
-        errors=count["error"] + len(raw.collection_errors),
+        errors=count["error"] + len(raw.collection_errors) + len(missing),
         coverage=round(100 * covered / lines, 1) if lines else None,
         coverage_by_file={p: round(100 * hit / total, 1) for p, (total, hit) in measured.items() if total},
         failures=failures,
@@ -139,10 +143,61 @@ def _sources(project: Path, nodes: list[str]) -> dict[str, str]:
         parsed = trees[path]
         if parsed is not None:
             text, tree = parsed
-            plain = name.split("[", 1)[0].split("::")[-1]
-            match = next((n for n in ast.walk(tree) if getattr(n, "name", None) == plain), None)
+            match = _definition(tree, name.split("[", 1)[0].split("::"))
             found[node] = ast.get_source_segment(text, match) or "" if match is not None else ""
     return found
+
+
+def _definition(tree: ast.AST, names: list[str]) -> ast.AST | None:
+    """Return the last definition, as Python does, with the dotted ``names``, wherever in ``tree`` its outermost is."""
+    found: ast.AST | None = tree
+    for name in names:
+        inside = ast.walk(found) if found is not None else ()
+        found = next((n for n in reversed(list(inside)) if isinstance(n, _Named) and n.name == name), None)
+    return found
+
+
+_Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def _unheard(project: Path, paths: list[str], heard: set[str]) -> list[Failure]:
+    """Return the tests of the files in ``paths`` that stand there and have neither run nor been left out: code can see
+    to it that pytest does not find those that it fails. Only what pytest always takes for a test is looked for."""
+    missing = []
+    for file in sorted(f for path in paths for f in (project / path).rglob("test_*.py")):
+        path = file.relative_to(project).as_posix()
+        parsed = _parsed(project, path)
+        for name in _certain_tests(parsed[1]) if parsed else []:
+            if f"{path}::{name}" not in heard:
+                error = "pytest did not find this test, although it stands there"
+                missing.append(Failure(test=f"{path}::{name}", error=error, location=path))
+    return missing
+
+
+def _is_test(node: ast.stmt) -> bool:
+    """Whether pytest takes a function for a test: by its name, unless it is a fixture."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.startswith("test_"):
+        return False
+    return not any("fixture" in ast.unparse(decorator) for decorator in node.decorator_list)
+
+
+def _name(node: ast.stmt) -> str:
+    return str(getattr(node, "name", ""))
+
+
+_MAKERS = ("__init__", "__new__")
+
+
+def _certain_tests(tree: ast.Module) -> list[str]:
+    """Return the ids, within their file, of functions and methods of ``tree`` that pytest collects by their names."""
+    found = []
+    for name, node in {node.name: node for node in tree.body if isinstance(node, _Named)}.items():
+        if not isinstance(node, ast.ClassDef):
+            found += [name] if _is_test(node) else []
+        elif name.startswith("Test") and not node.bases and not any(_name(n) in _MAKERS for n in node.body):
+            found += sorted({f"{name}::{_name(method)}" for method in node.body if _is_test(method)})
+    # A module or a class that takes itself out is its author's choice, and a skipped test is no passed one.
+    return [] if "__test__" in ast.unparse(tree) else found
 
 
 def _parsed(project: Path, path: str) -> tuple[str, ast.Module] | None:

@@ -85,9 +85,18 @@ def audit(code: Mapping[str, str], files: Mapping[str, str], allowed: Collection
     Comments that would silence a tool have no effect.
     """
     sources = tuple((path, _unsilenced(source)) for path, source in sorted(code.items()))
-    said = json.loads(_bandit(sources))
-    typed = _mypy(sources, tuple(sorted(code))) if code else ""
-    findings = [
+    said: dict[str, Any] = {}
+    typed, given_up = "", list[Finding]()
+    if code:
+        try:
+            said = json.loads(_bandit(sources))
+        except _SilentError as error:
+            given_up.append(_unread("bandit", sources[0][0], str(error)))
+        try:
+            typed = _mypy(sources, tuple(sorted(code)))
+        except _SilentError as error:
+            given_up.append(_unread("mypy", sources[0][0], str(error)))
+    findings = given_up + [
         Finding(
             tool="bandit",
             rule=item["test_id"],
@@ -102,6 +111,8 @@ def audit(code: Mapping[str, str], files: Mapping[str, str], allowed: Collection
     findings += [
         _unread("bandit", item["filename"].removeprefix("./"), item["reason"]) for item in said.get("errors", [])
     ]
+    seen = {path.removeprefix("./") for path in said.get("metrics", {})} | {finding.path for finding in findings}
+    findings += [_unread("bandit", path, "it did not look at this file") for path in sorted(code) if path not in seen]
     lines = typed.splitlines()
     findings += [
         Finding(tool="mypy", rule=m["code"], path=m["path"], line=int(m["line"]), message=m["message"])
@@ -171,7 +182,7 @@ _SECRETS = {
     "key of a model's API": re.compile(r"\bsk-[A-Za-z0-9_-]{20,}"),
     "token of GitHub": re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}"),
     "key of Google": re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b"),
-    "password in an address": re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s:/@{}]+:[^\s:/@{}]+@"),
+    "password in an address": re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@{}]{1,200}:[^\s:/@{}]{1,200}@"),
     "token of Slack": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
 }
 
@@ -212,7 +223,7 @@ def misuses(files: Mapping[str, str], path: str, source: str) -> list[tuple[int,
 @lru_cache(maxsize=512)
 def _bandit(sources: Sources) -> str:
     with unpacked(dict(sources)) as folder:
-        command = [sys.executable, "-I", "-m", "bandit", "-q", "-f", "json", "--ignore-nosec", "-r", "."]
+        command = [sys.executable, "-I", "-m", "bandit", "-q", "-f", "json", "--ignore-nosec", "-x", "", "-r", "."]
         return _tool("bandit", command, "", folder)
 
 
@@ -249,6 +260,10 @@ def _run(arguments: tuple[str, ...], path: str, source: str) -> str:
     return _tool("ruff", command, source, None, fails_quietly=arguments[0] == "format" or "--fix-only" in arguments)
 
 
+class _SilentError(ValueError):
+    """A tool gave up without a finding, which is none that there is nothing to find."""
+
+
 def _tool(tool: str, command: list[str], text: str, folder: Path | None, *, fails_quietly: bool = False) -> str:
     """Return what ``command`` prints. ``fails_quietly``: whether it may end badly and print nothing, as a formatter
     does with what it can't read; of the others silence would pass for praise.
@@ -280,5 +295,8 @@ def _tool(tool: str, command: list[str], text: str, folder: Path | None, *, fail
         raise Unavailable(f"{tool} was ended by signal {-done.returncode} while it read the code")
     if done.returncode and not done.stdout and not fails_quietly:
         said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        raise Unavailable(f"{tool} ended with exit code {done.returncode}: {said[:300]}")
+        said = f"{tool} ended with exit code {done.returncode}: {said[:300]}"
+        if "No module named" in said:
+            raise Unavailable(f"{said}; install milepost anew")
+        raise _SilentError(said)
     return done.stdout
