@@ -100,6 +100,12 @@ class Evidence(Schema):
     """None where it was not measured: while anything fails there is nothing to be strong about."""
 
     @property
+    def cut_short(self) -> bool:
+        """Whether a limit of time ended the tests or the sealed checks."""
+        reports = [report for report in (self.generated, self.acceptance) if report is not None]
+        return any((report.ended or "").startswith("time limit") for report in reports)
+
+    @property
     def holds(self) -> bool:
         """Whether every sealed check that was run holds."""
         return self.acceptance is None or self.acceptance.clean

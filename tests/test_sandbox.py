@@ -13,15 +13,18 @@ import pytest
 
 from orchestrator.compose import build_sandbox
 from orchestrator.config import Settings
+from orchestrator.evidence.collect import Laboratory, Subject
 from orchestrator.evidence.environment import Environment, ensure_environment
 from orchestrator.evidence.run_tests import run_tests
 from orchestrator.evidence.static import misuses
+from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.bubblewrap import Bubblewrap, find_bwrap
-from orchestrator.sandbox.port import Command, Sandbox
+from orchestrator.sandbox.port import Command, Result, Sandbox
 from orchestrator.sandbox.probe import probe
 from orchestrator.scratch import unpacked
 from schemas.errors import Leak, Unavailable
 from schemas.evidence import Evidence, Execution
+from schemas.idea import Idea
 from schemas.test_report import TestReport
 
 
@@ -337,3 +340,39 @@ def test_a_dependency_that_can_not_be_installed_is_said_plainly(tmp_path: Path) 
     with pytest.raises(Unavailable, match="no-such-package-at-all"):
         ensure_environment(tmp_path, ["no-such-package-at-all"])
     assert not list((tmp_path / "environments").iterdir())
+
+
+def test_no_more_commands_run_at_once_than_there_are_processors(project: Path, environment: Environment) -> None:
+    code = "import time; print(time.time()); time.sleep(0.3); print(time.time())"
+    command = Command(argv=("python", "-c", code), project=project, environment=environment.path)
+
+    async def all_at_once(count: int) -> list[Result]:
+        sandbox = Bubblewrap()
+        return await asyncio.gather(*(sandbox.run(command) for _ in range(count)))
+
+    most = max(2, len(os.sched_getaffinity(0)))
+    spans = [tuple(map(float, r.execution.stdout.split())) for r in asyncio.run(all_at_once(most + 2))]
+    assert max(sum(begin <= at < end for begin, end in spans) for at, _ in spans) <= most
+
+
+class Busy(Bubblewrap):
+    """Meets a busy machine at first."""
+
+    late = 1
+
+    async def run(self, command: Command) -> Result:
+        self.late -= 1
+        if self.late >= 0:
+            ended = "time limit of 30 s"
+            return Result(Execution(exit_code=None, stdout="", stderr="", duration_ms=30_000, ended=ended), b"")
+        return await super().run(command)
+
+
+def test_tests_that_a_limit_of_time_cut_short_are_run_again_before_they_decide(
+    tmp_path: Path, environment: Environment
+) -> None:
+    idea = Idea(name="x", summary="x", features=["x"])
+    files = {"a.py": "def f():\n    return 1\n", "tests/test_a.py": "from a import f\ndef test_a(): assert f() == 1\n"}
+    laboratory = Laboratory(Busy(), environment, RecordStore(tmp_path), mutants=0)
+    evidence = asyncio.run(laboratory.scrutinise(Subject(files, idea, [], runs_program=False)))
+    assert (evidence.generated.passed, evidence.generated.ended) == (1, None)

@@ -162,6 +162,8 @@ class Laboratory:
 
     async def _scrutinised(self, subject: Subject) -> Evidence:
         evidence = await self.examine(subject)
+        if evidence.cut_short:  # once may be the machine's fault, and this decides
+            evidence = await self._once("examined again", subject, self._examined)
         findings = [*evidence.findings, *audit(subject.code, subject.files, self.environment.allowed())]
         evidence = evidence.model_copy(update={"findings": findings})
         if not evidence.generated.clean or not evidence.holds:

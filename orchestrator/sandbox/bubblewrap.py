@@ -21,6 +21,7 @@ from orchestrator.sandbox import seccomp
 from orchestrator.sandbox.cgroup import find_cgroups
 from orchestrator.sandbox.limited import limited, means, watched_by_shell
 from orchestrator.sandbox.port import Command, Result
+from orchestrator.sandbox.turns import in_turn
 from schemas.errors import Unavailable
 
 __all__ = ["NOBODY", "Bubblewrap", "find_bwrap", "fresh_user"]
@@ -89,6 +90,7 @@ class Bubblewrap:
         """``/project``"""
         return "/project"
 
+    @in_turn
     async def run(self, command: Command) -> Result:
         """Run ``command``; only the report's pipe is passed on besides the three standard streams.
 

@@ -16,6 +16,7 @@ from orchestrator.sandbox.bubblewrap import fresh_user
 from orchestrator.sandbox.cgroup import find_cgroups
 from orchestrator.sandbox.limited import FAILED, limited, means, supervised
 from orchestrator.sandbox.port import Command, Result
+from orchestrator.sandbox.turns import in_turn
 from orchestrator.scratch import scratch
 from schemas.errors import Unavailable
 
@@ -68,6 +69,7 @@ class Direct:
         """Where it is."""
         return str(project)
 
+    @in_turn
     async def run(self, command: Command) -> Result:
         """Run ``command`` with a temporary folder of its own.
 
