@@ -147,7 +147,8 @@ async def rule(runner: Runner, context: Context, failure: Failure, versions: Seq
         outvoted = _unwitnessed(context, failure, versions)
     if outvoted is not None:
         return outvoted
-    variables = {**context.variables("critic"), "failure": failure, **interfaces(context)}
+    mark = f"OUTPUT-{digest_of(failure.error)[:12]}"
+    variables = {**context.variables("critic"), "failure": failure, "mark": mark, **interfaces(context)}
     reply = await runner.ask(
         Task(
             "critic",

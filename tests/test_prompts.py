@@ -47,3 +47,8 @@ def test_no_prompt_knows_an_example_or_an_idea_of_the_benchmark() -> None:
 def test_the_judge_is_shown_no_example_score() -> None:
     text = (FOLDER / "evaluator.j2").read_text()
     assert not re.search(r'"?score"?\s*[:=]\s*\d', text, re.I)
+
+
+def test_what_a_failing_test_says_stands_between_marks_that_it_can_not_know() -> None:
+    critic = (FOLDER / "critic.j2").read_text()
+    assert "<<<<< {{ mark }}\n{{ failure.error[:1000] }}\n{{ mark }} >>>>>" in critic
