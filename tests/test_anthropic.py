@@ -143,6 +143,18 @@ def test_refusal_and_truncation_are_recorded_outcomes(workspace: Path, fault: st
     assert done.calls[0]["outcome"] == outcome
 
 
+def test_a_refusal_is_no_answer_however_much_came_before_it(workspace: Path) -> None:
+    with messages_server([GOOD[0], *GOOD], ["refusal"]) as server:
+        done = go(workspace, real(server.url))
+    assert done.calls[0]["outcome"] == "refused"
+
+
+def test_a_prompt_that_does_not_fit_is_not_made_longer_by_a_correction(workspace: Path) -> None:
+    with messages_server(GOOD, ["413"]) as server:
+        done = go(workspace, real(server.url))
+    assert [call["outcome"] for call in done.calls].count("truncated") == 1
+
+
 def test_a_lost_provider_ends_the_run_with_a_report_and_resume_goes_on(workspace: Path) -> None:
     with messages_server(GOOD[:3]) as server:
         lost = go(workspace, real(server.url))

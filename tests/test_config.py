@@ -78,6 +78,17 @@ def test_mistakes_say_where_and_what(tmp_path: Path, toml: str, environment: dic
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1:11434", "http://", "http://localhost:99999/v1", "ftp://localhost/v1"])
+def test_what_is_no_address_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InputError, match=r"openai\.base_url"):
+        load_settings(tmp_path / "none.toml", {"MILEPOST_OPENAI_BASE_URL": url}, {})
+
+
+def test_an_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ANTHROPIC_API_KEY=abc\n", encoding="utf-8-sig")
+    assert read_env_file(tmp_path / ".env") == {"ANTHROPIC_API_KEY": "abc"}
+
+
 def test_an_env_file_gives_only_what_concerns_milepost(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text("# c\nexport ANTHROPIC_API_KEY='k'\nMILEPOST_ATTEMPTS=2\nPATH=/evil\nnonsense\n")

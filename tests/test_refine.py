@@ -15,6 +15,7 @@ import pytest
 
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import Model, Progress, Traits
+from orchestrator.cli import main
 from orchestrator.commands.refine import _idea, _refine
 from orchestrator.compose import Models, build_team, cache_folder
 from orchestrator.config import AGENTS, Settings
@@ -553,3 +554,8 @@ def test_what_ends_the_last_run_costs_neither_program_nor_report(
     result, _ = run(tmp_path, script(("generator", python(GOOD)), ("scorer", FINE)))
     assert result.verdict == "stopped"
     assert (tmp_path / "generated_projects" / "p" / "program.py").read_text() == GOOD
+
+
+def test_a_task_that_is_no_text_is_refused(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["refine", "print \udcff", "--backend", "scripted"]) == ExitCode.BAD_INPUT
+    assert "not UTF-8" in capsys.readouterr().err
