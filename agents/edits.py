@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from agents.parsing import Fence, fences, parse_module, path_of
+from agents.parsing import Fence, fences, parse_file, path_of
 from schemas.architecture import safe_path
 from schemas.code_change import CodeChange, Edit, FileWrite, Move
 
@@ -63,7 +63,7 @@ def change_from(text: str, files: Mapping[str, str]) -> CodeChange:
     deletes: list[str] = []
     for fence in fences(text):
         kind = fence.info.split(" ")[0]
-        if kind in ("move", "delete") and fence.content.strip():
+        if kind in ("move", "delete") and any(not line.startswith("#") for line in fence.content.split("\n") if line):
             raise ValueError(f"a {kind} holds nothing between its ticks, and this one does: {fence.info[:80]!r}")
         if kind == "move":
             moves.append(_move(fence.info))
@@ -83,7 +83,7 @@ def change_from(text: str, files: Mapping[str, str]) -> CodeChange:
     change = CodeChange(writes=writes, edits=edits, moves=moves, deletes=deletes)
     for path, source in apply(change, files).files.items():
         if path.endswith(".py") and source != files.get(path):
-            parse_module(source, path)
+            parse_file(source, path)
     return change
 
 

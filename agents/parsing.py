@@ -26,6 +26,7 @@ __all__ = [
     "fences",
     "files_from",
     "json_as",
+    "parse_file",
     "parse_module",
     "path_of",
     "python_from",
@@ -105,7 +106,7 @@ class Fence:
 
 def fences(text: str) -> list[Fence]:
     """Return the fenced blocks of ``text`` in order. A block that is never closed reaches to the end, or to the next
-    one that names a path. Blocks inside of a block, as a README has, are part of it."""
+    one that names a path. Blocks inside of a Markdown file's block are part of it."""
     if len(text) > MAX_REPLY:
         raise ValueError(f"the reply is longer than {MAX_REPLY} characters")
     found: list[Fence] = []
@@ -115,35 +116,45 @@ def fences(text: str) -> list[Fence]:
         at += 1
         if opened is None:
             continue
-        end = _end_of(lines, at, opened)
+        info, end = opened["info"].strip(), _end_of(lines, at, opened)
         content = "\n".join(lines[at:end])
         if end < len(lines):
-            found.append(Fence(opened["info"].strip(), content + "\n" if end > at else "\n"))
+            found.append(Fence(info, content + "\n"))
         elif end > at:
-            found.append(Fence(opened["info"].strip(), content.rstrip("`\n ") + "\n"))
+            found.append(Fence(info, content.rstrip("`\n ") + "\n"))
         at = end + (end < len(lines) and lines[end].strip() == opened["tick"])
     return found
 
 
 def _end_of(lines: Sequence[str], start: int, opened: re.Match[str]) -> int:
-    """Return the number of the line that ends a block which begins at ``start``: one with as many ticks that stands no
-    deeper than those that ``opened`` it, and closes no block inside; else any with as many; else the end."""
-    inner, tick, depth = 0, opened["tick"], len(opened["indent"])
-    loose = len(lines)
+    """Return the number of the line that ends the block which ``opened`` begins: ticks like those that stand no deeper.
+
+    Deeper ones come in pairs, in a docstring, say; one that is left over was meant to be the end. In a Markdown file,
+    so do those that stand as deep.
+    """
+    depth, nests = len(opened["indent"]), bool(_MARKDOWN.search(opened["info"]))
+    inner, left_over = 0, None
     for n in range(start, len(lines)):
-        line = lines[n].rstrip()
-        if line.strip() == tick:
-            loose = min(loose, n)
-            if len(line) - len(line.lstrip()) > depth:
-                continue
-            if not inner:
-                return n
+        match = _OPEN.match(lines[n])
+        if match is None or match["tick"] != opened["tick"]:
+            continue
+        named = bool(match["info"].strip())
+        if len(match["indent"]) > depth:
+            left_over = n if left_over is None else None
+        elif not named and not inner:
+            return n if left_over is None else left_over
+        elif not named:
             inner -= 1
-        elif (match := _OPEN.match(line)) and match["tick"] == tick and len(match["indent"]) <= depth:
-            if "path=" in match["info"]:
-                return min(loose, n)
-            inner += bool(match["info"].strip())
-    return loose
+        elif nests:
+            inner += 1
+        elif left_over is not None:
+            return left_over
+        elif "path=" in match["info"]:
+            return n
+    return len(lines) if left_over is None else left_over
+
+
+_MARKDOWN = re.compile(r"\b(markdown|md|rst|txt)\b", re.I)
 
 
 def path_of(info: str) -> str:
@@ -167,7 +178,7 @@ def files_from(text: str) -> dict[str, str]:
         if path in files:
             raise ValueError(f"two blocks are named {path}")
         if path.endswith(".py"):
-            parse_module(fence.content, path)
+            parse_file(fence.content, path)
         files[path] = fence.content
     if not files:
         raise ValueError("the reply holds no fenced block with a path")
@@ -227,6 +238,18 @@ def cut_off(source: str) -> bool:
         return False
 
 
+def parse_file(source: str, path: str) -> ast.Module:
+    """Parse ``source`` as a whole file.
+
+    Raises:
+        ValueError: as `parse_module`; or it says that it is written in another encoding than UTF-8, in which all
+            files are written: Python would read something else than everybody who looks at it.
+    """
+    if (cookie := _COOKIE.match(source)) and not re.match(r"utf[-_]?8|(us-?)?ascii$", cookie[1], re.I):
+        raise ValueError(f"{path} says that it is written in {cookie[1]}; it is written in UTF-8: leave that out")
+    return parse_module(source, path)
+
+
 def parse_module(source: str, name: str) -> ast.Module:
     """Parse ``source``.
 
@@ -234,8 +257,6 @@ def parse_module(source: str, name: str) -> ast.Module:
         ValueError: it is no valid Python, names the line and quotes it; or it is made so that the tools that read it
             would break: nested too deep, or with endless numbers.
     """
-    if (cookie := _COOKIE.match(source)) and cookie[1].lower().replace("_", "-") not in ("utf-8", "utf8"):
-        raise ValueError(f"{name} says that it is written in {cookie[1]}; it is written in UTF-8: leave that out")
     try:
         tree = ast.parse(source)
     except SyntaxError as error:

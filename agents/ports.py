@@ -22,6 +22,7 @@ __all__ = [
     "Observer",
     "Price",
     "Progress",
+    "PromptTooLong",
     "Traits",
 ]
 
@@ -107,6 +108,10 @@ class ModelError(Exception):
         self.permanent = permanent
 
 
+class PromptTooLong(ModelError):
+    """A request does not fit into the model's context. Another prompt may; this one, once the context is larger."""
+
+
 class Model(Protocol):
     """A model backend: one request, one reply."""
 
@@ -122,6 +127,7 @@ class Model(Protocol):
         """Answer ``request``.
 
         Raises:
+            PromptTooLong: the request does not fit into the model's context.
             ModelError: no reply, after the backend's own retries.
         """
 

@@ -15,10 +15,19 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from agents.parsing import answer_of
-from agents.ports import Budget, Journal, Model, ModelError, Observer
+from agents.ports import Budget, Journal, Model, ModelError, Observer, PromptTooLong
 from agents.prompts.render import render
 from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome
-from schemas.errors import AgentFailure, InvalidOutput, LimitReached, MilepostError, Refused, Truncated, Unavailable
+from schemas.errors import (
+    AgentFailure,
+    DoesNotFit,
+    InvalidOutput,
+    LimitReached,
+    MilepostError,
+    Refused,
+    Truncated,
+    Unavailable,
+)
 
 __all__ = ["CORRECTIONS", "Runner", "Task"]
 
@@ -140,9 +149,7 @@ class Runner:
                 return values
             failure = _failure(task, record.reply, errors[0])
             self._log(request, record, failure)
-            # What did not fit even without a reply fits no better with a correction.
-            hopeless = record.reply.stop_reason == "context_exceeded" and not record.reply.text
-            if hopeless or correction == task.corrections:
+            if correction == task.corrections:
                 raise failure
             messages += [
                 Message(role="assistant", content=record.reply.text[:6000].strip() or "(empty)"),
@@ -227,12 +234,15 @@ class Runner:
             self._journal.record(record)  # before the reply is used: what was paid for is never lost
             return record
         except BaseException as error:  # an interrupt and a defect leave a line too
-            known = isinstance(error, ModelError)
+            known, too_long = isinstance(error, ModelError), isinstance(error, PromptTooLong)
             outcome = Outcome.TRANSPORT_ERROR if isinstance(error, Exception) else Outcome.INTERRUPTED
+            outcome = Outcome.TRUNCATED if too_long else outcome
             said = str(error) if known else f"{type(error).__name__}: {error}"
             if record is None:
                 self._journal.log_call(request, outcome, record=None, duration_ms=_since(started), error=said)
                 self._observer.call_finished(request.agent, outcome, 0, _since(started))
+            if too_long:
+                raise DoesNotFit(f"the {request.agent} agent's prompt does not fit the model: {error}") from error
             if known:
                 raise Unavailable(f"{request.model}: {error}") from error
             raise

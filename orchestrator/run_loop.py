@@ -23,13 +23,13 @@ from orchestrator.report.write import write_report
 from orchestrator.team import Team
 from orchestrator.workspace.deliver import finishing_files
 from orchestrator.workspace.layout import write_milestone
-from schemas.errors import AgentFailure, ExitCode, MilepostError
+from schemas.errors import AgentFailure, DoesNotFit, ExitCode, MilepostError
 from schemas.evidence import Evidence
 from schemas.idea import AcceptanceCheck
 from schemas.milestone import Milestone, Plan, Status
 from schemas.report import FinalReport
 
-__all__ = ["ending", "run", "until_stopped"]
+__all__ = ["ending", "resumable", "run", "until_stopped"]
 
 T = TypeVar("T")
 
@@ -82,8 +82,9 @@ async def until_stopped(work: Coroutine[Any, Any, T], team: Team, models: Models
     try:
         return await work
     finally:
-        with contextlib.suppress(asyncio.CancelledError):  # all is written; an interrupt has nothing to stop any more
-            await models.close()
+        with contextlib.suppress(asyncio.CancelledError):  # all is written: an interrupt has nothing to stop any more,
+            await asyncio.sleep(0)  # and arrives here
+        await models.close()
         team.events.close()
 
 
@@ -145,7 +146,7 @@ def _finish(
         if milestone.status is Status.RUNNING:
             _note(team, ledger, milestone.model_copy(update={"status": Status.STOPPED}))
     reason, code = ending(team, stopped)
-    report = compile_report(team, ledger, evidence, reason, resumable=not isinstance(stopped, AgentFailure))
+    report = compile_report(team, ledger, evidence, reason, resumable=resumable(stopped))
     write_report(team.files, report)
     changes = {"seconds": team.budget.seconds, "status": report.verdict, "reason": reason}
     team.files.save(team.info.model_copy(update=changes))
@@ -153,6 +154,11 @@ def _finish(
     if code is not None:
         return report, code
     return report, ExitCode.OK if report.verdict == "accepted" else ExitCode.NOT_ACCEPTED
+
+
+def resumable(stopped: BaseException | None) -> bool:
+    """Whether a resumed run can come further: an answer that was of no use is in the journal and stays so."""
+    return not isinstance(stopped, AgentFailure) or isinstance(stopped, DoesNotFit)
 
 
 def ending(team: Team, stopped: BaseException | None) -> tuple[str | None, ExitCode | None]:

@@ -111,7 +111,7 @@ async def measure(attempt: Attempt) -> None:
     if attempt.commit is None:  # only tests are new
         team.project.replace(attempt.files)
         _commit(attempt)
-    evidence = await team.laboratory.examine(attempt.subject(attempt.files))
+    evidence = await team.laboratory.examine(attempt.subject(attempt.files), decides=True)
     rulings = await _rulings(attempt, context, evidence) if evidence.holds else []
     work.rulings += rulings
     work.quarantined += tuple(r.test for r in rulings if r.wrong == "test")

@@ -36,6 +36,9 @@ _RESERVED = (
     "setup.cfg",
 )
 
+_TOOLS = ("coverage", "pytest", "_pytest", "pluggy")
+"""What runs the tests, and must not find something else under its name."""
+
 
 def safe_path(value: str) -> str:
     """Return ``value`` as a normal relative POSIX path inside the project.
@@ -47,6 +50,8 @@ def safe_path(value: str) -> str:
     path = PurePosixPath(text)
     if not path.parts or len(text) > 120 or path.is_absolute() or str(path) != text:
         raise ValueError(f"{value!r} is not a plain relative path")
+    if path.parts[0].removesuffix(".py") in _TOOLS:
+        raise ValueError(f"{value!r} has the name of a tool that runs the tests: choose another one")
     for part in path.parts:
         if part in _RESERVED:
             raise ValueError(f"{value!r}: {part} is reserved and can't be written by an agent")

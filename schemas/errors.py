@@ -20,6 +20,7 @@ from enum import IntEnum
 
 __all__ = [
     "AgentFailure",
+    "DoesNotFit",
     "ExitCode",
     "InputError",
     "InvalidOutput",
@@ -89,6 +90,10 @@ class InvalidOutput(AgentFailure):
 
 class Refused(AgentFailure):
     """The model declined to answer."""
+
+
+class DoesNotFit(AgentFailure):
+    """A prompt is longer than the model's context. Nothing of it is kept: once that is larger, it can be asked anew."""
 
 
 class Truncated(AgentFailure):

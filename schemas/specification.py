@@ -94,10 +94,11 @@ class SpecRevision(Schema):
         for contract in self.contracts:
             named = [n for n, old in enumerate(kept) if old.name == contract.name]
             same = [n for n in named if kept[n].method == contract.method]
-            at = next(iter(same or (named if len(named) == 1 and not self._splits(contract) else [])), len(kept))
+            at = next(iter(same or [n for n in named if self._mended(kept[n], contract)]), len(kept))
             kept[at : at + 1] = [contract]
         return specification.model_copy(update={"contracts": kept[:12]})
 
-    def _splits(self, contract: Contract) -> bool:
-        """Whether the revision has other methods under this name: then none of them takes another's place."""
-        return len({other.method for other in self.contracts if other.name == contract.name}) > 1
+    def _mended(self, old: Contract, new: Contract) -> bool:
+        """Whether ``new`` gives ``old`` the method that it lacked, or takes one from it that it should not have."""
+        methods = {contract.method for contract in self.contracts if contract.name == old.name}
+        return "call" in (old.method, new.method) and old.method not in methods

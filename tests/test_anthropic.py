@@ -9,7 +9,7 @@ import pytest
 
 from agents.models.anthropic import AnthropicModel
 from agents.models.scripted import ScriptedReply
-from agents.ports import ModelError
+from agents.ports import ModelError, PromptTooLong
 from schemas.call import Message, ModelReply, ModelRequest
 from schemas.errors import ExitCode
 from tests.helpers import go
@@ -79,9 +79,10 @@ def test_a_wrong_key_or_model_is_permanent_and_said_plainly(fault: str, words: s
     assert caught.value.permanent
 
 
-def test_a_request_that_is_too_large_is_the_attempts_fault_and_not_the_lines() -> None:
+def test_a_request_that_is_too_large_is_not_sent_again() -> None:
     with messages_server(HELLO, ["413"]) as server:
-        assert ask(server.url).stop_reason == "context_exceeded"
+        with pytest.raises(PromptTooLong, match="request_too_large"):
+            ask(server.url)
         assert len(server.requests) == 1
 
 
@@ -149,10 +150,14 @@ def test_a_refusal_is_no_answer_however_much_came_before_it(workspace: Path) -> 
     assert done.calls[0]["outcome"] == "refused"
 
 
-def test_a_prompt_that_does_not_fit_is_not_made_longer_by_a_correction(workspace: Path) -> None:
+def test_a_prompt_that_does_not_fit_fails_the_attempt_is_not_corrected_and_may_be_asked_again(workspace: Path) -> None:
     with messages_server(GOOD, ["413"]) as server:
         done = go(workspace, real(server.url))
-    assert [call["outcome"] for call in done.calls].count("truncated") == 1
+        assert (len(server.requests), done.report.resumable) == (1, True)
+    assert [(call["outcome"], call["call"]) for call in done.calls] == [("truncated", None)]
+    assert "does not fit the model: HTTP 413" in (done.report.stopped_by or "")
+    with messages_server(GOOD) as server:
+        assert go(workspace, real(server.url), resume=True).code == ExitCode.OK
 
 
 def test_a_lost_provider_ends_the_run_with_a_report_and_resume_goes_on(workspace: Path) -> None:

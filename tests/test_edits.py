@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.edits import apply, change_from
-from agents.parsing import Fence, answer_of, fences, files_from, json_as, parse_module, python_from
+from agents.parsing import Fence, answer_of, fences, files_from, json_as, parse_file, python_from
 from schemas.code_change import CodeChange, Edit
 from schemas.evaluation import Judgement
 
@@ -43,6 +43,7 @@ def test_a_whole_file_is_written_as_it_is() -> None:
         ("```edit path=a.py\nx = 1\n```", "no REMOVE/ADD block"),
         ("```python\nx = 1\n```", "names no path"),
         ("```python path=conftest.py\nx = 1\n```", "reserved"),
+        ("```python path=coverage.py\nx = 1\n```", "choose another one"),
         ("```python path=.git/config.py\nx = 1\n```", "not a plain relative path|reserved"),
         ("no code at all", "no fenced file and no edit"),
         ("", "no fenced file and no edit"),
@@ -212,6 +213,8 @@ README = "# Hi\n\n```sh\nhi --all\n```\n\nMore.\n"
         ("   ```python\n   x = 1\n   ```\nThat.", ["   x = 1\n"]),
         ("```python\nx = 1\n  ```\nThat.", ["x = 1\n"]),
         ("```\nx = 1\n```\n```\ny = 2\n```", ["x = 1\n", "y = 2\n"]),
+        ("```python\nx = 1\n  ```\nSecond:\n```\ny = 2\n```", ["x = 1\n", "y = 2\n"]),
+        ("```md path=a.md\nLike:\n```python path=a.py\nx\n```\n```\nDone", ["Like:\n```python path=a.py\nx\n```\n"]),
     ],
 )  # fmt: skip
 def test_a_block_ends_where_its_writer_means_it_to(reply: str, contents: list[str]) -> None:
@@ -232,7 +235,17 @@ def test_what_is_no_part_of_the_answer_is_left_out(before: str) -> None:
 @pytest.mark.parametrize("cookie", ["latin-1", "utf-7", "cp1252"])
 def test_another_encoding_than_utf_8_is_refused(cookie: str) -> None:
     with pytest.raises(ValueError, match="leave that out"):
-        parse_module(f"#!/usr/bin/env python\n# -*- coding: {cookie} -*-\nx = 1\n", "a.py")
+        files_from(f"```python path=a.py\n#!/usr/bin/env python\n# -*- coding: {cookie} -*-\nx = 1\n```")
+
+
+@pytest.mark.parametrize("cookie", ["utf-8", "UTF8", "utf-8-sig", "ascii", "us-ascii"])
+def test_an_encoding_that_says_nothing_else_is_taken(cookie: str) -> None:
+    assert parse_file(f"# coding: {cookie}\nx = 1\n", "a.py").body
+
+
+def test_fences_are_found_in_one_pass() -> None:
+    """Twice as many lines take twice as long, not four times: otherwise this would not come to its end."""
+    assert len(fences("```a\n ```\n" * 40_000)) == 40_000
 
 
 def test_longer_ticks_enclose_shorter_ones() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from agents.models.embedded import EmbeddedModel, _bounded
 from agents.parsing import schema_of
-from agents.ports import ModelError
+from agents.ports import ModelError, PromptTooLong
 from schemas.specification import Specification
 from tests.model_calls import ask, request
 
@@ -143,7 +143,8 @@ def test_a_schema_becomes_a_grammar_with_bounded_strings_and_all_fields_required
 
 def test_a_prompt_that_is_too_long_is_an_outcome(binding: Binding) -> None:
     binding.chunks = [{"error": {"type": "exceed_context_size_error", "message": "too long"}}]
-    assert ask(embedded(), request()).stop_reason == "context_exceeded"
+    with pytest.raises(PromptTooLong, match="context_tokens"):
+        ask(embedded(), request())
 
 
 def test_another_refusal_of_the_engine_is_a_model_error(binding: Binding) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import threading
+import time
 import types
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -103,7 +105,12 @@ def test_a_mirror_that_misbehaves_is_said_in_one_line(
 
 
 def test_two_that_want_the_model_fetch_it_once(tmp_path: Path, mirror: dict[str, Any]) -> None:
+    both = threading.Barrier(2)
+
+    def wanted(number: int) -> Path:
+        both.wait()
+        return fetch.ensure(SMALL, tmp_path, None, lambda *_: time.sleep(0.05))
+
     with ThreadPoolExecutor() as pool:
-        done = [pool.submit(fetch.ensure, SMALL, tmp_path, None, lambda *_: None) for _ in range(2)]
-        assert {future.result() for future in done} == {tmp_path / SMALL.name}
-    assert sorted(mirror["asked"]) == [1, 2, 3]
+        assert set(pool.map(wanted, range(2))) == {tmp_path / SMALL.name}
+    assert mirror["asked"] == [1, 2, 3]

@@ -11,6 +11,7 @@ import pytest
 
 from agents.parsing import parse_module
 from orchestrator.evidence.run_tests import normalised, run_tests
+from orchestrator.evidence.written_tests import UNHEARD
 from orchestrator.sandbox.port import Command, Result
 from schemas.evidence import Execution
 from schemas.test_report import TestReport
@@ -119,9 +120,6 @@ def test_code_that_would_break_its_readers_is_refused(source: str) -> None:
         parse_module(source, "a.py")
 
 
-UNHEARD = "pytest did not find this test, although it stands there"
-
-
 @pytest.mark.parametrize(
     ("more", "missing"),
     [
@@ -131,6 +129,11 @@ UNHEARD = "pytest did not find this test, although it stands there"
         ("class Helper:\n    def test_d(self): ...\n", []),
         ("import pytest\n\n@pytest.fixture\ndef test_data(): ...\n", []),
         ("def helper():\n    def test_inner(): ...\n", []),
+        ("import pytest\n\npytest.importorskip('nothing')\n\ndef test_b(): ...\n", []),
+        ("def test_b(): ...\n\ntest_b = None\n", []),
+        ("import dataclasses\n\n@dataclasses.dataclass\nclass TestC:\n    def test_d(self): ...\n", []),
+        ("class TestC:\n    @property\n    def test_d(self): ...\n", []),
+        ("import pytest\n\n@pytest.mark.parametrize('n', [1])\ndef test_b(n): ...\n", ["test_b"]),
     ],
 )
 def test_a_test_that_stands_there_and_was_not_run_counts_as_an_error(
@@ -143,11 +146,42 @@ def test_a_test_that_stands_there_and_was_not_run_counts_as_an_error(
     assert (report.errors, report.total, report.clean) == (len(missing), 1 + len(missing), not missing)
 
 
-def test_of_two_tests_of_one_name_in_two_classes_the_right_source_is_shown(project: Path) -> None:
-    (project / "tests" / "test_a.py").write_text(
-        "class TestA:\n    def test_x(self):\n        assert 1\n\n\n"
-        "class TestB:\n    def test_x(self):\n        assert 2\n"
-    )
-    nodes = [f"tests/test_a.py::Test{name}::test_x" for name in "AB"]
-    report = asyncio.run(reported(project, collected=nodes, outcomes={}, failures=[failure(nodes[1])]))
-    assert "assert 2" in report.failures[0].source
+MODULE = """def test_x():
+    assert 0
+
+
+class TestA:
+    def test_x(self):
+        assert 1
+
+
+class TestB(TestA):
+    def test_x(self):
+        assert 2
+
+
+class TestC(TestB):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("test_x", "assert 0"),
+        ("TestA::test_x", "assert 1"),
+        ("TestB::test_x[1-2]", "assert 2"),
+        ("TestC::test_x", "assert 2"),
+    ],
+)
+def test_of_several_tests_of_one_name_the_right_source_is_shown(project: Path, name: str, line: str) -> None:
+    (project / "tests" / "test_a.py").write_text(MODULE)
+    node = f"tests/test_a.py::{name}"
+    report = asyncio.run(reported(project, collected=[node], outcomes={}, failures=[failure(node)]))
+    assert line in report.failures[0].source
+
+
+def test_folders_that_pytest_passes_by_hold_no_missing_tests(project: Path) -> None:
+    (project / "tests" / "build").mkdir()
+    (project / "tests" / "build" / "test_b.py").write_text("def test_b(): ...\n")
+    assert asyncio.run(reported(project)).clean

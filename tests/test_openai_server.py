@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from agents.models.faults import estimated_usage
+from agents.models.faults import estimated_usage, says_too_long
 from agents.models.openai_server import OpenAIServerModel
-from agents.ports import ModelError
+from agents.ports import ModelError, PromptTooLong
 from tests.model_calls import ask, request
 
 
@@ -124,9 +124,37 @@ def test_where_counts_are_odd_or_missing_the_usage_is_estimated(
         b'{"error": {"message": "This model\'s maximum context length is 4097 tokens"}}',
     ],
 )
-def test_a_request_that_is_too_long_is_the_attempts_fault_and_not_the_lines(server: Server, body: bytes) -> None:
+def test_a_request_that_is_too_long_is_told_from_other_mistakes(server: Server, body: bytes) -> None:
     server.answers = [(400, body)]
-    assert ask(local(server), request()).stop_reason == "context_exceeded"
+    with pytest.raises(PromptTooLong, match="context"):
+        ask(local(server), request())
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "max_tokens is too large: 16000. This model supports at most 4096 completion tokens",
+        "The compiled grammar is too large, which would cause performance issues",
+        "Invalid 'stop': array too long",
+        "num_ctx: context size must be positive",
+        "string_too_long",
+    ],
+)
+def test_a_mistake_in_the_settings_is_no_long_prompt(message: str) -> None:
+    assert not says_too_long(400, message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "prompt is too long: 208310 tokens > 200000 maximum",
+        "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
+        "The decoder prompt (length 5000) is longer than the maximum model length of 4096",
+        "Input tokens exceed the configured limit of 272000 tokens",
+    ],
+)
+def test_a_long_prompt_is_one_in_the_words_of_any_server(message: str) -> None:
+    assert says_too_long(400, message)
 
 
 def test_an_answer_that_can_not_be_unpacked_is_a_model_error(server: Server) -> None:

@@ -31,6 +31,7 @@ from schemas.evidence import Evidence
 from schemas.milestone import Status
 from tests.helpers import GREETER, go
 from tests.replies import GOOD, MAIN, RETRY, files, judgement, script
+from tests.test_cli import scripted
 
 
 def test_a_finished_run_that_is_resumed_asks_nothing_and_comes_to_the_same_report(workspace: Path) -> None:
@@ -297,11 +298,9 @@ def test_what_a_sitting_is_given_holds_for_the_next_one(workspace: Path, monkeyp
 
 
 def test_a_reader_that_goes_away_does_not_end_the_run(workspace: Path) -> None:
-    script = workspace / "script.yaml"
-    script.write_text(yaml.safe_dump([line.model_dump() for line in RETRY]))
-    off = {"MILEPOST_REVIEW": "off", "MILEPOST_REFACTOR": "off"}
-    environment = {**os.environ, "MILEPOST_BACKEND": "scripted", "MILEPOST_SCRIPT": str(script), **off}
-    command = [sys.executable, "-m", "orchestrator", "run", str(GREETER), "--run-name", "r"]
+    go(workspace, list(RETRY), name="measured")
+    command = [sys.executable, "-m", "orchestrator", "run", str(GREETER), "--run-name", "r", "--reuse", "measured"]
+    environment = {**os.environ, **scripted(workspace)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()

@@ -43,6 +43,15 @@ def test_methods_of_one_path_are_contracts_of_their_own(
     assert found == [("/items", method, said) for method, said in after]
 
 
+def test_a_path_without_a_method_may_be_split_into_two() -> None:
+    split = revised([contract("/items", "call")], [contract("/items", "GET"), contract("/items", "POST")])
+    assert [method for _, method, _ in split] == ["GET", "POST"]
+
+
+def test_a_further_method_takes_no_place() -> None:
+    assert [m for _, m, _ in revised([contract("/items", "GET")], [contract("/items", "DELETE")])] == ["GET", "DELETE"]
+
+
 def test_a_contract_whose_method_was_wrong_is_replaced() -> None:
     assert revised([contract("f", "GET")], [contract("f", "call", "new")]) == [("f", "call", "new")]
 

@@ -14,7 +14,7 @@ import httpx2
 from anthropic import AsyncAnthropic, transform_schema
 
 from agents.models.faults import says_too_long
-from agents.ports import ModelError, Price, Progress, Traits
+from agents.ports import ModelError, Price, Progress, PromptTooLong, Traits
 from schemas.call import ModelReply, ModelRequest, StopReason, Usage
 
 if TYPE_CHECKING:
@@ -86,14 +86,13 @@ class AnthropicModel:
         """Answer ``request``, going on where the provider pauses a long turn.
 
         Raises:
+            PromptTooLong: the request does not fit into the model's context.
             ModelError: no reply after all retries, or the key or model was refused.
         """
         text, usage = "", Usage()
         messages: list[MessageParam] = [_turn(m.role, m.content) for m in request.messages]
         for _ in range(_MAX_PAUSES):
             message = await self._message(request, messages, progress)
-            if message is None:
-                return ModelReply(text="", stop_reason="context_exceeded", usage=usage, model=self._model)
             stopped, answered_by = message.stop_reason, message.model
             text += "".join(block.text for block in message.content if block.type == "text")
             usage += _usage(message)
@@ -102,14 +101,11 @@ class AnthropicModel:
             messages.append({"role": "assistant", "content": message.content})
         return ModelReply(text=text, stop_reason=_STOP.get(stopped, "max_tokens"), usage=usage, model=answered_by)
 
-    async def _message(self, request: ModelRequest, messages: list[MessageParam], progress: Progress) -> Message | None:
-        """Return the reply; None where the request does not fit into the model's context."""
+    async def _message(self, request: ModelRequest, messages: list[MessageParam], progress: Progress) -> Message:
         for attempt in range(self._retries + 1):
             try:
                 return await self._streamed(request, messages, progress)
             except Exception as error:  # what the SDK makes of a stream that is none is not only its own errors
-                if isinstance(error, anthropic.APIStatusError) and says_too_long(error.status_code, str(error.body)):
-                    return None
                 failure, final = self._failure(error)
                 if final or attempt == self._retries:
                     raise failure from error
@@ -148,6 +144,8 @@ class AnthropicModel:
             case anthropic.APIStatusError():
                 # An error in the middle of a stream arrives with the stream's own status, 200.
                 said = f"HTTP {error.status_code}: {error.api_message or error.message}"
+                if says_too_long(error.status_code, said):
+                    return PromptTooLong(said), True
                 return ModelError(said), error.status_code >= 400
             case anthropic.APIConnectionError():
                 return ModelError(f"no connection: {error.message}"), True

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agents.ports import ModelError, Progress, Traits
+from agents.ports import ModelError, Progress, PromptTooLong, Traits
 from schemas.call import ModelReply, ModelRequest, StopReason, Usage
 
 __all__ = ["EmbeddedModel"]
@@ -72,6 +72,7 @@ class EmbeddedModel:
         """Answer ``request``; `parallel` replies are written at once, those to one request from one reading of it.
 
         Raises:
+            PromptTooLong: the request does not fit into half of the context, which is all that one has.
             ModelError: the model can't be loaded, or llama.cpp refuses the request.
         """
         taken = 0
@@ -163,7 +164,7 @@ class EmbeddedModel:
             error = chunk.get("error")
             if error:
                 if error.get("type") == "exceed_context_size_error":
-                    return ModelReply(text="", stop_reason="context_exceeded", usage=usage, model=self.name)
+                    raise PromptTooLong(f"{error.get('message', 'no reason given')} (embedded.context_tokens)")
                 raise ModelError(f"llama.cpp refused the request: {error.get('message', error)}")
             for choice in chunk.get("choices", []):
                 texts[choice["index"]] += choice["delta"].get("content") or ""

@@ -9,15 +9,15 @@ from schemas.call import ModelRequest, Usage, estimated_tokens
 __all__ = ["estimated_usage", "says_too_long"]
 
 _TOO_LONG = re.compile(
-    r"too[ _](long|large)|context[ _]?(length|size|window|limit)|exceed\w*[ _](the[ _])?context|"
-    r"maximum (context|input|size)|input tokens? exceed",
+    r"prompt is too long|exceeds?[^.]{0,40}context|maximum context length|context_length_exceeded|"
+    r"(longer|greater) than the (maximum model|context) length|input tokens? exceed",
     re.I,
 )
 
 
 def says_too_long(status: int, body: str) -> bool:
-    """Whether a server refuses a request since it does not fit into the model's context. Asking again can't help, but
-    another prompt may: that is the attempt's matter, not the run's."""
+    """Whether a server refuses a request since it does not fit into the model's context, and not, say, since a setting
+    or a schema is too large for it."""
     return status == 413 or (status in (400, 422) and bool(_TOO_LONG.search(body)))
 
 

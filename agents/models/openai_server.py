@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from agents.models.faults import estimated_usage, says_too_long
-from agents.ports import ModelError, Price, Progress, Traits
+from agents.ports import ModelError, Price, Progress, PromptTooLong, Traits
 from schemas.call import ModelReply, ModelRequest, StopReason, Usage
 
 __all__ = ["OpenAIServerModel"]
@@ -68,6 +68,7 @@ class OpenAIServerModel:
         """Answer ``request``.
 
         Raises:
+            PromptTooLong: the request does not fit into the model's context.
             ModelError: no reply after all retries, or the server refused the request.
         """
         for attempt in range(self._retries + 1):
@@ -82,7 +83,7 @@ class OpenAIServerModel:
                     return reply
                 said = content[:300].decode("utf-8", "replace")
                 if says_too_long(status, said):
-                    return ModelReply(text="", stop_reason="context_exceeded", usage=Usage(), model=self.name)
+                    raise PromptTooLong(f"HTTP {status}: {said}", permanent=True)
                 failure = ModelError(f"HTTP {status}: {said}", permanent=status not in _RETRY_STATUS)
             except httpx.HTTPError as error:
                 failure = ModelError(f"no reply from {self._client.base_url}: {type(error).__name__}: {error}")

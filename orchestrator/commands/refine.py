@@ -18,7 +18,7 @@ from orchestrator.evidence.environment import Environment, ensure_environment
 from orchestrator.refine_loop import Rounds, refine_program
 from orchestrator.report.program import write_program
 from orchestrator.report.totals import cost_of, totals
-from orchestrator.run_loop import ending, until_stopped
+from orchestrator.run_loop import ending, resumable, until_stopped
 from orchestrator.sandbox.port import Sandbox
 from orchestrator.team import Team, Watcher
 from orchestrator.terminal import Terminal, view_for
@@ -26,7 +26,7 @@ from orchestrator.text import harmless
 from orchestrator.workspace.layout import RunFiles, RunInfo, check_name, new_run
 from schemas.base import digest_of
 from schemas.call import Usage
-from schemas.errors import AgentFailure, ExitCode, InputError
+from schemas.errors import ExitCode, InputError
 from schemas.evidence import Execution
 from schemas.idea import Idea
 from schemas.refinement import PROGRAM, Refinement, Round
@@ -169,7 +169,7 @@ async def _refine(team: Team, prompt: str, settings: RefineSettings) -> tuple[Re
         prompt=prompt,
         verdict="stopped" if reason else "accepted" if good and not refusal else "not accepted",
         stopped_by=reason,
-        resumable=not isinstance(stopped, AgentFailure),
+        resumable=resumable(stopped),
         min_score=settings.min_score,
         rounds=rounds.done,
         best=best.number if best else None,
@@ -193,7 +193,7 @@ def _refusal(execution: Execution, best: Round) -> str:
     """Say what speaks against a program that reached the bar, now that it was run once more."""
     measured = best.evidence.program
     serves = measured is not None and measured.ok and measured.exit_code is None
-    if execution.ended and not serves:
+    if execution.ended and not (serves and execution.ended.startswith("time limit")):
         return f"in the end it did not come to its end: {execution.ended} (refine.seconds)"
     if execution.exit_code:
         return f"in the end it ended with exit code {execution.exit_code}"

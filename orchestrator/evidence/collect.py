@@ -87,13 +87,17 @@ class Laboratory:
     mutants: int = 12
     """How many planted defects the tests are tried on; 0: none."""
 
-    async def examine(self, subject: Subject) -> Evidence:
-        """Run the tests, the sealed checks and the program, and look at the code: enough to compare versions by.
+    async def examine(self, subject: Subject, *, decides: bool = False) -> Evidence:
+        """Run the tests, the sealed checks and the program, and look at the code: enough to compare versions by. Where
+        it ``decides``, tests that a limit of time cut short are run once more: once may be the machine's fault.
 
         Raises:
             ValueError: a path of the project is not inside it.
         """
-        return await self._once("examined", subject, self._examined)
+        evidence = await self._once("examined", subject, self._examined)
+        if decides and evidence.cut_short:
+            evidence = await self._once("examined again", subject, self._examined)
+        return evidence
 
     async def scrutinise(self, subject: Subject) -> Evidence:
         """Examine, and look for what a verdict needs besides: security, types and, where all tests pass, whether they
@@ -161,9 +165,7 @@ class Laboratory:
         )
 
     async def _scrutinised(self, subject: Subject) -> Evidence:
-        evidence = await self.examine(subject)
-        if evidence.cut_short:  # once may be the machine's fault, and this decides
-            evidence = await self._once("examined again", subject, self._examined)
+        evidence = await self.examine(subject, decides=True)
         findings = [*evidence.findings, *audit(subject.code, subject.files, self.environment.allowed())]
         evidence = evidence.model_copy(update={"findings": findings})
         if not evidence.generated.clean or not evidence.holds:

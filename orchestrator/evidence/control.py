@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import math
 import random
 import re
 import string
@@ -151,8 +152,13 @@ class _Words:
             case None:
                 return self._lot.choice((False, 0, ""))
             case int() | float() | complex():
-                other = value + self._lot.choice((-3, -2, -1, 1, 2, 3))
-                return other if other != value else -value
+                below_none = not isinstance(value, complex) and 0 <= value < 3  # a length, say, is never negative
+                other = value + self._lot.choice((1, 2, 3) if below_none else (-3, -2, -1, 1, 2, 3))
+                if other == value:
+                    other = -value  # too large for a step to count
+                if other == value or other in (math.inf, -math.inf):
+                    raise ValueError("a number without an end")
+                return other
             case str():
                 return self._text(value, absent=absent)
             case bytes():

@@ -71,16 +71,17 @@ def _coverage_config(root: str) -> str:
 def main(root: str, arguments: list[str]) -> int:
     """Run pytest on ``arguments`` in the project at ``root`` and write the report. Returns pytest's own exit code."""
     out = int(os.environ.pop("MILEPOST_REPORT_FD"))
-    # Before the project is where modules are looked for: it may have one of the same name.
-    import coverage
+    measure = None
+    if _PLAIN not in arguments:
+        import coverage  # before the project is where modules are looked for: one of that name could make up numbers
+
+        measure = coverage.Coverage(config_file=_coverage_config(root))
     import pytest
 
     sys.path.insert(0, root)
     # Programs that the tests start find the project too.
     os.environ["PYTHONPATH"] = root
-    measure = None
-    if _PLAIN not in arguments:
-        measure = coverage.Coverage(config_file=_coverage_config(root))
+    if measure is not None:
         measure.start()
     left_out = {a.removeprefix(_LEAVE_OUT) for a in arguments if a.startswith(_LEAVE_OUT)}
     arguments = [a for a in arguments if not a.startswith(_LEAVE_OUT) and a != _PLAIN]

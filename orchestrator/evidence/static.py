@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from agents.parsing import parse_module
+from agents.parsing import parse_file
 from orchestrator.scratch import scratch, unpacked
 from schemas.errors import Unavailable
 from schemas.evidence import Finding
@@ -146,7 +146,7 @@ def _unread(tool: str, path: str, why: str) -> Finding:
 def _undeclared(path: str, source: str, known: Collection[str]) -> list[Finding]:
     """Return imports of what nobody has allowed, and code that no tool can look at before it runs."""
     try:
-        tree = parse_module(source, path)
+        tree = parse_file(source, path)
     except ValueError as error:
         return [_unread("Python", path, str(error))]
     found = []
