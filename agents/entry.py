@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from agents.context import Context
@@ -19,7 +19,7 @@ from agents.skeleton import is_guard
 from schemas.architecture import safe_path
 from schemas.idea import started
 
-__all__ = ["called", "entry_points", "input_files", "with_entry"]
+__all__ = ["called", "entry_points", "input_files", "with_entry", "with_exit_code"]
 
 _MAIN = "def main(argv: list[str] | None = None) -> int:\n    raise NotImplementedError\n"
 _RUN = "Run the program on the arguments ``argv`` (default: ``sys.argv[1:]``) and print its result to standard output."
@@ -76,6 +76,38 @@ def with_entry(files: Mapping[str, str], context: Context) -> dict[str, str]:
         return dict(files)
     main = "" if "main" in top_names(tree) else _main(context)
     return {**files, path: merge(files.get(path, ""), f"{main}\n\n{_GUARD}")}
+
+
+def with_exit_code(code: str) -> str:
+    """Return ``code`` with a function ``main`` that gives 0 where it comes to its end without a word: it is to give the
+    exit code, and to the process that it ends None means the same. Small models forget it, and then every right
+    test of ``main`` fails."""
+    tree = parse_module(code, "reply")
+    main = next((n for n in reversed(tree.body) if isinstance(n, ast.FunctionDef) and n.name == "main"), None)
+    if main is None or main.returns is None or ast.unparse(main.returns) != "int" or not _goes_on(main.body):
+        return code
+    lines = code.split("\n")
+    lines.insert(main.end_lineno or len(lines), f"{' ' * main.body[0].col_offset}return 0")
+    return "\n".join(lines)
+
+
+def _goes_on(body: Sequence[ast.stmt]) -> bool:
+    """Whether what follows ``body`` may be reached."""
+    match body[-1] if body else ast.Pass():
+        case ast.Return() | ast.Raise():
+            return False
+        case ast.If(body=then, orelse=otherwise):
+            return _goes_on(then) or _goes_on(otherwise)
+        case ast.With(body=inside):
+            return _goes_on(inside)
+        case ast.Try(body=tried, handlers=handlers, orelse=otherwise, finalbody=last):
+            through = _goes_on([*tried, *otherwise]) or any(_goes_on(handler.body) for handler in handlers)
+            return through and (not last or _goes_on(last))
+        case ast.While(test=ast.Constant(value=True)) as loop:
+            return any(isinstance(node, ast.Break) for node in ast.walk(loop))
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="sys"), attr="exit"))):
+            return False
+    return True
 
 
 def called(tests: ast.Module) -> ast.Module:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from agents.context import Context
 from agents.contracts import refuses
+from agents.entry import with_exit_code
 from agents.merging import emptied, fill, merge
 from agents.names import Definition, assigned, hoist, imported_names, names_used, top_names, unhidden, with_imports
 from agents.parsing import FIRST_THINK, fences, parse_module, python_from
@@ -169,6 +170,8 @@ def _task(
 
     def parse(text: str) -> str:
         code = python_from(text)
+        if symbol.name == "main":
+            code = with_exit_code(code)
         module = filled(files, symbol, code)
         problems = [problem for problem in lint(symbol.path, module) if problem not in known]
         if problems:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agents.context import Context
-from agents.entry import called, entry_points, input_files, with_entry
+from agents.entry import called, entry_points, input_files, with_entry, with_exit_code
 from schemas.idea import Idea
 from schemas.milestone import Milestone
 
@@ -146,3 +146,37 @@ AS_A_CALL = """def test_it(capsys, tmp_path):
 )
 def test_what_a_test_of_main_reads_of_a_process_is_read_where_it_is(test: str, becomes: str) -> None:
     assert ast.unparse(called(ast.parse(test))) == becomes
+
+
+SIGNATURE = "def main(argv: list[str] | None = None) -> int:\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    print(1)\n",
+        "    if not argv:\n        return 2\n    print(1)\n",
+        "    for word in argv:\n        print(word)\n",
+        "    try:\n        print(1)\n    except OSError:\n        return 2\n",
+        "    while True:\n        if input():\n            break\n",
+        "    with open(argv[0]) as file:\n        print(file.read())\n",
+    ],
+)
+def test_a_main_that_comes_to_its_end_without_a_word_gives_0(body: str) -> None:
+    assert with_exit_code(f"import sys\n\n\n{SIGNATURE}{body}") == f"import sys\n\n\n{SIGNATURE}{body}    return 0\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"{SIGNATURE}    return 1\n",
+        f"{SIGNATURE}    if argv:\n        return 2\n    else:\n        raise ValueError\n",
+        f"{SIGNATURE}    try:\n        return int(argv[0])\n    except ValueError:\n        return 2\n",
+        f"{SIGNATURE}    while True:\n        print(1)\n",
+        f"import sys\n\n\n{SIGNATURE}    sys.exit(3)\n",
+        "def main() -> None:\n    print(1)\n",
+        "def other() -> int:\n    print(1)\n",
+    ],
+)
+def test_a_main_that_says_what_it_gives_is_left_as_it_is(code: str) -> None:
+    assert with_exit_code(code) == code
