@@ -87,7 +87,10 @@ def with_exit_code(code: str) -> str:
     if main is None or main.returns is None or ast.unparse(main.returns) != "int" or not _goes_on(main.body):
         return code
     lines = code.split("\n")
-    lines.insert(main.end_lineno or len(lines), f"{' ' * main.body[0].col_offset}return 0")
+    margin = lines[main.body[0].lineno - 1][: main.body[0].col_offset]
+    if margin.strip():  # all of it stands in one line
+        return code
+    lines.insert(main.end_lineno or len(lines), f"{margin}return 0")
     return "\n".join(lines)
 
 

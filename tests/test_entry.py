@@ -176,7 +176,12 @@ def test_a_main_that_comes_to_its_end_without_a_word_gives_0(body: str) -> None:
         f"import sys\n\n\n{SIGNATURE}    sys.exit(3)\n",
         "def main() -> None:\n    print(1)\n",
         "def other() -> int:\n    print(1)\n",
+        "def main() -> int: print(1)\n",
     ],
 )
 def test_a_main_that_says_what_it_gives_is_left_as_it_is(code: str) -> None:
     assert with_exit_code(code) == code
+
+
+def test_what_is_added_stands_as_deep_as_the_rest() -> None:
+    assert with_exit_code("def main() -> int:\n\tprint(1)\n") == "def main() -> int:\n\tprint(1)\n\treturn 0\n"

@@ -93,13 +93,14 @@ class AnthropicModel:
         messages: list[MessageParam] = [_turn(m.role, m.content) for m in request.messages]
         for _ in range(_MAX_PAUSES):
             message = await self._message(request, messages, progress)
-            stopped, answered_by = message.stop_reason, message.model
             text += "".join(block.text for block in message.content if block.type == "text")
             usage += _usage(message)
-            if stopped != "pause_turn":
+            if message.stop_reason != "pause_turn":
                 break
             messages.append({"role": "assistant", "content": message.content})
-        return ModelReply(text=text, stop_reason=_STOP.get(stopped, "max_tokens"), usage=usage, model=answered_by)
+        return ModelReply(
+            text=text, stop_reason=_STOP.get(message.stop_reason, "max_tokens"), usage=usage, model=message.model
+        )
 
     async def _message(self, request: ModelRequest, messages: list[MessageParam], progress: Progress) -> Message:
         for attempt in range(self._retries + 1):
