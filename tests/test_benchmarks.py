@@ -311,6 +311,18 @@ def test_versions_are_chosen_by_tests_by_features_and_by_agreement_among_those_t
     assert ceiling.choices({**row, "shown": [False] * 6})["most tests"] == 0
 
 
+def test_tests_are_counted_by_whether_a_version_that_meets_the_shown_check_passes_them() -> None:
+    row = {
+        "shown": [False, True, True, False, False, True],  # the sixth is none of those that are asked
+        "tests": [("f", "with pytest.raises(KeyError): a()"), ("f", "assert a"), ("f", "assert b"), ("f", "assert c")],
+        "passing": [[True] * 4, [False, True, False, False], [False, True, True, False], *[[True] * 4] * 3],
+        "right": [True, True, False, False],
+    }
+    unseen = {**row, "shown": [False] * 5 + [True]}
+    found = ceiling.witnessed([row, unseen])
+    assert found == [("that expect an error", "0 of 0", "1 of 1"), ("others", "1 of 2", "0 of 1")]
+
+
 def test_tests_of_a_reply_are_those_that_can_be_called_as_they_are() -> None:
     tests = "def test_a():\n    assert 1\n\ndef test_b(*, tmp_path):\n    assert 1\n\ndef helper(): ...\n"
     reply = f"```python\nimport json\n{tests}```"

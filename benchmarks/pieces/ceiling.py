@@ -14,6 +14,9 @@ many of the hidden checks hold, with each way to choose a version of those that 
 - ``best``: the best there is, which no way to choose can be better than.
 
 Of equals the first is taken, and the likeliest is the first of all.
+
+And how many of the tests are right, by whether any of the first five versions that meet the shown check passes them:
+what none passes is no reason against the code of a small model (`agents.critic`).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import ast
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,9 +46,11 @@ from orchestrator.journal.store import RecordStore
 from orchestrator.scratch import scratch
 from schemas.call import Message, ModelRequest
 
-__all__ = ["choices", "tests_of"]
+__all__ = ["choices", "tests_of", "witnessed"]
 
 ROUNDS, CHOICES, TEMPERATURE = 3, 4, 0.8
+WITNESSES = 1 + CHOICES
+"""So many versions has the pipeline when it asks whether a test is wrong: the likeliest and one round of others."""
 ASK = """Write pytest tests for this class of module solution:
 
 ```python
@@ -201,14 +207,32 @@ async def run(model: Model, laboratory: Laboratory, path: Path) -> None:
             print(f"{piece.name}: {row['hidden']} of {row['total']}, {row['seconds']} s", flush=True)
 
 
+def witnessed(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """Return for tests of errors and for others how many are right of those that some of the first `WITNESSES` versions
+    that meet the shown check passes, and of those that none does. Where no version meets it nothing can be said."""
+    count: Counter[tuple[bool, bool, bool]] = Counter()
+    for row in rows:
+        able = [n for n in range(min(WITNESSES, len(row["shown"]))) if row["shown"][n]]
+        for t, (_, test) in enumerate(row["tests"] if able else ()):
+            count[("raises" in test, any(row["passing"][n][t] for n in able), row["right"][t])] += 1
+
+    def share(errors: bool, passed: bool) -> str:
+        right = count[(errors, passed, True)]
+        return f"{right} of {right + count[(errors, passed, False)]}"
+
+    kinds = ((True, "that expect an error"), (False, "others"))
+    return [(kind, share(errors, True), share(errors, False)) for errors, kind in kinds]
+
+
 def figures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a table of the ways to choose, and a line on the tests."""
+    """Return a table of the ways to choose, and what can be said of the tests."""
     chosen = [choices(row) for row in rows]
     total = sum(row["total"] for row in rows)
     ways = chosen[0] if chosen else {}
     lines = table(["Chosen by", f"Hidden checks, of {total}"], [(w, f"{sum(f[w] for f in chosen):.1f}") for w in ways])
     right, tests = (sum(map(count, rows)) for count in (lambda row: sum(row["right"]), lambda row: len(row["right"])))
-    return [*lines, "", f"Tests that the reference passes: {right} of {tests}."]
+    head = ["Tests", f"Right, of those that some of {WITNESSES} versions passes", "Right, of those that none passes"]
+    return [*lines, "", f"Tests that the reference passes: {right} of {tests}.", "", *table(head, witnessed(rows))]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
