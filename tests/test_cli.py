@@ -12,9 +12,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator.cli import main
+from orchestrator.judge_check import Known
+from orchestrator.rubric import evaluate
 from orchestrator.workspace.layout import new_run
 from schemas.errors import ExitCode
-from tests.helpers import GREETER, go
+from schemas.evaluation import Judgement
+from schemas.evidence import Evidence
+from schemas.test_report import TestReport
+from tests.helpers import GREETER, go, known_run
 from tests.messages_server import messages_server
 from tests.replies import GOOD, RETRY, judgement
 
@@ -211,7 +217,9 @@ def test_version_is_that_of_the_distribution() -> None:
 
 
 def test_a_limit_and_the_backend_hold_when_a_run_is_resumed_until_a_flag_says_otherwise(workspace: Path) -> None:
-    first = milepost("run", str(GREETER), "--run-name", "r", "--max-calls", "3", **scripted(workspace))
+    known = known_run(workspace)
+    options = ("--run-name", "r", "--max-calls", "3", "--reuse", known)
+    first = milepost("run", str(GREETER), *options, **scripted(workspace))
     assert first.returncode == ExitCode.LIMIT
     again = milepost("resume", "r")
     assert again.returncode == ExitCode.LIMIT
@@ -319,10 +327,21 @@ def test_a_sitting_without_a_sandbox_stays_in_the_record(workspace: Path) -> Non
     assert "The code ran without a sandbox" in milepost("report", "u").stdout
 
 
-@pytest.mark.parametrize(
-    ("score", "code", "words"), [(4, 0, "ok  a wrong result: no pass"), (1, 1, "BAD correct, typed")]
-)
-def test_the_judge_is_tried_on_known_projects(workspace: Path, score: int, code: int, words: str) -> None:
-    judge = {"agent": "evaluator", "reply": judgement(score), "repeat": True}
-    done = milepost("doctor", "--judge", **scripted(workspace, [judge]))
-    assert (done.returncode, words in done.stdout) == (code, True), done.stdout
+def test_the_judge_is_tried_on_known_projects(workspace: Path) -> None:
+    first = {"agent": "evaluator", "reply": judgement(1)}
+    others = {"agent": "evaluator", "reply": judgement(4), "repeat": True}
+    done = milepost("doctor", "--judge", **scripted(workspace, [first, others]))
+    verdicts = [line.split()[1] for line in done.stdout.splitlines() if "the judge said" in line]
+    assert (done.returncode, verdicts) == (1, ["BAD", *["ok"] * 5]), done.stdout
+
+
+def test_a_judge_that_is_right_about_all_known_projects_is_fit(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = Evidence(generated=TestReport(total=0, passed=0, failed=0), acceptance=None, program=None)
+    refused = evaluate([Judgement.model_validate_json(judgement(1))], nothing)
+    monkeypatch.setattr("orchestrator.judge_check.check_judge", lambda *given: [Known("it", False, refused)] * 2)
+    for name, value in scripted(workspace, []).items():
+        monkeypatch.setenv(name, value)
+    assert main(["doctor", "--judge"]) == ExitCode.OK
+    assert capsys.readouterr().out.count("ok  it: no pass") == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import GREETER
+from tests.helpers import GREETER, known_run
 from tests.replies import CORE, FIRST, GOOD, PLAN, SECOND, files, judgement, script
 from tests.test_cli import milepost, scripted
 from tests.test_routing import to
@@ -45,7 +45,8 @@ def test_the_example_goes_over_what_was_accepted(workspace: Path, installed: dic
         {"agent": "docs", "reply": GUIDE, "repeat": True},
         *lines(*SECOND),
     ]
-    done = milepost("run", str(GREETER), "--run-name", "d", **scripted(workspace, replies), **installed)
+    options = ("--run-name", "d", "--reuse", known_run(workspace))
+    done = milepost("run", str(GREETER), *options, **scripted(workspace, replies), **installed)
     assert done.returncode == 0, done.stdout + done.stderr
     project = workspace / "generated_projects" / "d" / "project"
     assert (project / "docs" / "guide.md").read_text().startswith("# Greeter")
@@ -63,7 +64,7 @@ def test_the_router_may_send_for_it(workspace: Path, installed: dict[str, str]) 
         *lines(to("docs"), ("docs", GUIDE), *SECOND, to("finish")),
     ]
     settings = {**scripted(workspace, replies), **installed, "MILEPOST_ROUTING": "planner"}
-    done = milepost("run", str(GREETER), "--run-name", "d", **settings)
+    done = milepost("run", str(GREETER), "--run-name", "d", "--reuse", known_run(workspace), **settings)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "router → docs (router)" in milepost("logs", "d").stdout
 
@@ -72,7 +73,8 @@ def test_it_can_be_given_a_model_and_switched_off(workspace: Path, installed: di
     assert "roles.docs" in milepost("doctor", MILEPOST_ROLES_DOCS="cheap", **installed).stdout
     assert "roles.docs: no such agent" in milepost("doctor", MILEPOST_ROLES_DOCS="cheap").stderr
     settings = {**scripted(workspace, [line.model_dump() for line in GOOD]), **installed}
-    assert milepost("run", str(GREETER), **settings, MILEPOST_EXTENSIONS="false").returncode == 0
+    options = ("run", str(GREETER), "--reuse", known_run(workspace))
+    assert milepost(*options, **settings, MILEPOST_EXTENSIONS="false").returncode == 0
 
 
 @pytest.mark.parametrize(

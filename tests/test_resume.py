@@ -29,7 +29,7 @@ from schemas.call import ModelReply, ModelRequest
 from schemas.errors import ExitCode, Unavailable
 from schemas.evidence import Evidence
 from schemas.milestone import Status
-from tests.helpers import GREETER, go
+from tests.helpers import GREETER, go, known_run
 from tests.replies import GOOD, MAIN, RETRY, files, judgement, script
 from tests.test_cli import scripted
 
@@ -152,14 +152,12 @@ def test_a_sandbox_that_fails_does_not_cost_the_report(workspace: Path, monkeypa
 
 def test_kill_9_of_the_real_program_and_resume(workspace: Path) -> None:
     """The command line is killed in the middle of its work and taken up again."""
-    script = workspace / "script.yaml"
-    half = [line.model_dump() for line in RETRY[:6]]
-    script.write_text(yaml.safe_dump(half))
-    off = {"MILEPOST_REVIEW": "off", "MILEPOST_REFACTOR": "off"}
-    environment = {**os.environ, "MILEPOST_BACKEND": "scripted", "MILEPOST_SCRIPT": str(script), **off}
+    environment = {**os.environ, **scripted(workspace, [line.model_dump() for line in RETRY[:6]])}
     command = [sys.executable, "-m", "orchestrator"]
     process = subprocess.Popen(
-        [*command, "run", str(GREETER), "--run-name", "k"], env=environment, stdout=subprocess.DEVNULL
+        [*command, "run", str(GREETER), "--run-name", "k", "--reuse", known_run(workspace)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
     )
     calls = workspace / "logs" / "k" / "calls"
     deadline = time.monotonic() + 60
@@ -169,7 +167,7 @@ def test_kill_9_of_the_real_program_and_resume(workspace: Path) -> None:
     process.wait()
     kept = len(list(calls.glob("*.json")))
     assert kept >= 3
-    script.write_text(yaml.safe_dump([line.model_dump() for line in RETRY[kept:]]))
+    scripted(workspace, [line.model_dump() for line in RETRY[kept:]])
     done = subprocess.run([*command, "resume", "k"], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads((workspace / "generated_projects" / "k" / "report.json").read_text())["verdict"] == "accepted"
@@ -298,8 +296,8 @@ def test_what_a_sitting_is_given_holds_for_the_next_one(workspace: Path, monkeyp
 
 
 def test_a_reader_that_goes_away_does_not_end_the_run(workspace: Path) -> None:
-    go(workspace, list(RETRY), name="measured")
-    command = [sys.executable, "-m", "orchestrator", "run", str(GREETER), "--run-name", "r", "--reuse", "measured"]
+    known = known_run(workspace)
+    command = [sys.executable, "-m", "orchestrator", "run", str(GREETER), "--run-name", "r", "--reuse", known]
     environment = {**os.environ, **scripted(workspace)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None

@@ -21,7 +21,7 @@ from schemas.errors import ExitCode
 from schemas.evidence import Evidence
 from schemas.routing import Hop
 from schemas.test_report import TestReport
-from tests.helpers import Done, go
+from tests.helpers import Done, go, known_run
 from tests.messages_server import messages_server
 from tests.replies import (
     BAD_CORE,
@@ -209,12 +209,15 @@ def test_a_small_model_goes_the_same_way(tmp_path: Path) -> None:
 def test_the_command_runs_it_through_the_real_sdk(workspace: Path) -> None:
     lines = [*START, WRONG, to("engineer"), ("impl", MEND), ("evaluator", judgement()), *SECOND]
     off = {"MILEPOST_REVIEW": "off", "MILEPOST_REFACTOR": "off", "MILEPOST_SANDBOX_MUTANTS": "0"}
+    off["MILEPOST_SANDBOX_TEST_SECONDS"] = "300"  # as in `go`
     with messages_server([ScriptedReply(agent="any", reply=reply) for _, reply in lines], []) as server:
         done = milepost(
             "run",
             str(Path(__file__).parent / "data" / "greeter.yaml"),
             "--routing",
             "planner",
+            "--reuse",
+            known_run(workspace),
             ANTHROPIC_API_KEY="a-key-for-tests",
             ANTHROPIC_BASE_URL=server.url,
             **off,
@@ -226,7 +229,8 @@ def test_the_command_runs_it_through_the_real_sdk(workspace: Path) -> None:
 def test_the_routing_of_a_run_holds_on_resume(workspace: Path) -> None:
     settings = scripted(workspace, [line.model_dump() for line in GOOD])
     idea = str(Path(__file__).parent / "data" / "greeter.yaml")
-    milepost("run", idea, "--routing", "planner", "--run-name", "r", "--max-calls", "3", **settings)
+    options = ("--routing", "planner", "--run-name", "r", "--max-calls", "3", "--reuse", known_run(workspace))
+    milepost("run", idea, *options, **settings)
     done = milepost("resume", "r", "--max-calls", "99", **settings)
     assert "ACCEPTED" in done.stdout
     record = json.loads((workspace / "generated_projects" / "r" / "report.json").read_text())
