@@ -87,6 +87,8 @@ def unpacked(files: Mapping[str, str]) -> Iterator[Path]:
 
 def remove(folder: Path) -> None:
     """Remove ``folder`` and all in it, whatever generated code has made of it: locked folders, or thousands deep."""
+    if not os.path.lexists(folder):
+        return
     try:
         shutil.rmtree(folder)
     except (OSError, RecursionError):

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.bubblewrap import Bubblewrap, find_bwrap
 from orchestrator.sandbox.port import Command, Result, Sandbox
 from orchestrator.sandbox.probe import probe
+from orchestrator.sandbox.watchdog import _size, watch
 from orchestrator.scratch import unpacked
 from schemas.errors import Leak, Unavailable
 from schemas.evidence import Evidence, Execution
@@ -377,3 +379,30 @@ def test_tests_that_a_limit_of_time_cut_short_are_run_again_before_they_decide(
     laboratory = Laboratory(Busy(), environment, RecordStore(tmp_path), mutants=0)
     evidence = asyncio.run(laboratory.scrutinise(Subject(files, idea, [], runs_program=False)))
     assert (evidence.generated.passed, evidence.generated.ended) == (1, None)
+
+
+def test_who_watches_one_command_is_not_kept_from_it_by_what_another_one_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others_go_on, went_on = threading.Event(), []
+
+    def long_look(folder: Path, enough: int) -> int:
+        went_on.append(others_go_on.wait(20))
+        return enough + 1
+
+    monkeypatch.setattr("orchestrator.sandbox.watchdog._size", long_look)
+
+    async def beside() -> str:
+        look = watch(os.getpid(), memory_bytes=None, processes=None, scratch=tmp_path, scratch_bytes=1_000)
+        looking = asyncio.ensure_future(look)
+        await asyncio.sleep(0.01)
+        others_go_on.set()
+        return await looking
+
+    assert (asyncio.run(beside()), went_on) == ("more than 1,000 bytes of files", [True])
+
+
+def test_no_more_is_looked_at_than_it_takes_to_pass_the_limit(tmp_path: Path) -> None:
+    for n in range(5):
+        (tmp_path / f"{n}").touch()
+    assert [_size(tmp_path, enough) for enough in (0, 4_096, 1 << 20)] == [4_096, 2 * 4_096, 5 * 4_096]

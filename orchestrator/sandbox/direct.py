@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import ctypes
@@ -17,7 +18,7 @@ from orchestrator.sandbox.cgroup import find_cgroups
 from orchestrator.sandbox.limited import FAILED, limited, means, supervised
 from orchestrator.sandbox.port import Command, Result
 from orchestrator.sandbox.turns import in_turn
-from orchestrator.scratch import scratch
+from orchestrator.scratch import remove, scratch
 from schemas.errors import Unavailable
 
 __all__ = ["Direct"]
@@ -87,15 +88,18 @@ class Direct:
             variables["MILEPOST_REPORT_FD"] = str(write_fd)
         with scratch(0o1777) as folder:
             words = self._words(command, variables, folder)
-            execution, report = await limited(
-                lambda group: group.entering(words) if group else words,
-                command,
-                self._cgroups,
-                scratch=folder,
-                env={},
-                report_fd=report_fd,
-                pass_fds=pass_fds,
-            )
+            try:
+                execution, report = await limited(
+                    lambda group: group.entering(words) if group else words,
+                    command,
+                    self._cgroups,
+                    scratch=folder,
+                    env={},
+                    report_fd=report_fd,
+                    pass_fds=pass_fds,
+                )
+            finally:  # in a thread: who watches another command is not kept from it
+                await asyncio.to_thread(remove, folder)
         if execution.exit_code == 126 and execution.stderr.startswith(FAILED):
             raise Unavailable(f"the sandbox could not be made: {execution.stderr.strip()[-300:]}")
         return Result(execution, report)

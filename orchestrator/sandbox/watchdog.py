@@ -27,16 +27,24 @@ async def watch(
     It writes to ``scratch``, or (None) to a /tmp of its own, whose size the kernel limits, but not how many files it
     holds.
     """
-    while True:
+
+    def passed() -> str | None:
         members = list(_tree(pid))
         if processes is not None and len(members) > processes:
             return f"more than {processes} processes"
         if memory_bytes is not None and sum(map(_memory, members)) > memory_bytes:
             return f"memory limit of {memory_bytes:,} bytes"
-        if scratch is not None and _size(scratch) + sum(map(_unlinked, members)) > scratch_bytes:
+        if scratch is not None and _size(scratch, scratch_bytes) + sum(map(_unlinked, members)) > scratch_bytes:
             return f"more than {scratch_bytes:,} bytes of files"
         if scratch is None and max(map(_files, members), default=0) > scratch_bytes // _BLOCK:
             return f"more than {scratch_bytes // _BLOCK:,} files"
+        return None
+
+    while True:
+        # In a thread: however much there is to look at here, who watches another tree is not kept from it.
+        found = await asyncio.to_thread(passed)
+        if found is not None:
+            return found
         await asyncio.sleep(INTERVAL)
 
 
@@ -79,8 +87,9 @@ def _memory(pid: int) -> int:
     return 0
 
 
-def _size(folder: Path) -> int:
-    """Return the bytes that what is below ``folder`` takes on the disk; no entry takes less than a block.
+def _size(folder: Path, enough: int) -> int:
+    """Return the bytes that what is below ``folder`` takes on the disk, or those of a part that takes more than
+    ``enough``; no entry takes less than a block.
 
     What is nested too deep to be looked at counts as more than any limit: no honest program does that.
     """
@@ -90,6 +99,8 @@ def _size(folder: Path) -> int:
             for name in [*folders, *names]:
                 with contextlib.suppress(OSError):
                     total += max(_BLOCK, os.lstat(f"{place}/{name}").st_blocks * 512)
+                if total > enough:
+                    return total
     except RecursionError:
         return _UNCOUNTABLE
     return total
