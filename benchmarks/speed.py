@@ -163,7 +163,7 @@ def page(measured: dict[str, Any]) -> str:
         "",
         "Made by `python -m benchmarks.speed`. Each measure without and with it, in turns, in one process; medians of",
         f"{measured['rounds']} rounds. {where['processor']}, {where['cores']} cores, Python {where['python']},",
-        f"xllamacpp {where['packages'].get('xllamacpp', '?')}, {where['at'][:10]}.",
+        f"xllamacpp {where['packages'].get('xllamacpp', '?')}, {where['at'][:10]}, commit {where.get('commit', '?')}.",
         "",
         "| Measure | Without: s | tokens/s | With: s | tokens/s | Times as fast | in single rounds |",
         "|---|---:|---:|---:|---:|---:|---|",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-__all__ = ["chance_text", "mcnemar", "sign", "wilson"]
+__all__ = ["chance_text", "gain", "mcnemar", "sign", "wilson"]
 
 Z = 1.959964
 """Two-sided 95 %."""
@@ -28,6 +28,14 @@ def mcnemar(first: Mapping[str, bool], second: Mapping[str, bool]) -> tuple[int,
     only_first = sum(first[task] and not second[task] for task in both)
     only_second = sum(second[task] and not first[task] for task in both)
     return only_first, only_second, _uneven(only_first, only_second)
+
+
+def gain(only_first: int, only_second: int, tasks: int) -> tuple[float, float]:
+    """Return the 95 % interval of how much larger the second rate of so many ``tasks`` is than the first, where so many
+    were solved by one alone (Bonett and Price 2012, J. Educ. Behav. Stat. 37, 479: Wald's, with one more of each)."""
+    more, fewer = (only_second + 1) / (tasks + 2), (only_first + 1) / (tasks + 2)
+    half = Z * math.sqrt((more + fewer - (more - fewer) ** 2) / (tasks + 2))
+    return max(-1.0, more - fewer - half), min(1.0, more - fewer + half)
 
 
 def sign(first: Mapping[str, float], second: Mapping[str, float]) -> tuple[int, int, float]:

@@ -1,6 +1,6 @@
 """Run each of the three systems once, alone, on the embedded model (or on another, by the usual settings).
 
-    python benchmarks/systems.py [FOLDER]
+    python -m benchmarks.systems [FOLDER]
 
 Prints for each its command, its exit code, its last line and how long it took. Takes a quarter of an hour on 2 cores.
 """

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +17,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.models.scripted import ScriptedModel, ScriptedReply
-from agents.ports import ModelError
+from agents.ports import ModelError, Progress
 from benchmarks import speed
+from benchmarks.__main__ import RESULTS
 from benchmarks.humaneval import __main__ as humaneval
+from benchmarks.humaneval.__main__ import _folder_and_arm
+from benchmarks.humaneval.arms import ARMS, Bench, Solution
 from benchmarks.humaneval.problems import Problem, cleaned, remaining, sampled, verdict
 from benchmarks.humaneval.report import MEANS, page, summary
 from benchmarks.humaneval.transcripts import Recorded, known_calls
-from benchmarks.machine import append_row, kept_outcomes, note_run, runs
+from benchmarks.ideas import report as ideas
+from benchmarks.ideas.arms import ARMS as IDEA_ARMS
+from benchmarks.machine import ROOT, append_row, kept_outcomes, note_run, runs
+from benchmarks.overhead import report as overhead
 from benchmarks.pieces import after, ceiling, reference
+from benchmarks.pieces import report as pieces
 from benchmarks.pieces.__main__ import CLASSES, Piece, classes, figures
-from benchmarks.statistics import chance_text, mcnemar, wilson
+from benchmarks.statistics import chance_text, gain, mcnemar, wilson
+from benchmarks.tokens import report as tokens
+from orchestrator.config import Settings
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.bubblewrap import Bubblewrap
-from schemas.call import Message, ModelRequest
+from schemas.call import Message, ModelReply, ModelRequest, Usage
+from tests.replies import SMALL, arch, judgement, spec
 
 PROBLEMS = [Problem(f"P/{n}", "x" * (7 * n % 41), f"f{n}", "") for n in range(40)]
 
@@ -146,7 +159,32 @@ def test_a_run_of_several_models_goes_on_with_any_of_them(tmp_path: Path) -> Non
 def test_the_page_names_each_arm_and_pair() -> None:
     text = page(summary({"single": rows(True, False), "refine": rows(True, True)}))
     assert "| single | 2 | 50.0% |" in text
-    assert "| single | refine | 2 | 0 | 1 | 1.000 † |" in text
+    assert "| single | refine | 2 | 0 | 1 | -56 to +100 | 1.000 † |" in text
+
+
+def _read(name: str) -> Any:
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _kept(name: str, arms: Iterable[str], key: str) -> dict[str, Any]:
+    found = {arm: kept_outcomes(RESULTS / name / f"{arm}.jsonl", key) for arm in arms}
+    return {arm: outcomes for arm, outcomes in found.items() if outcomes}
+
+
+PAGES: dict[str, Callable[[list[str]], str]] = {
+    "humaneval": lambda plots: page(summary(_kept("humaneval", ARMS, "task")), plots),
+    "ideas": lambda plots: ideas.page(ideas.summary(_kept("ideas", IDEA_ARMS, "idea"), _read("ideas/refusing")), plots),
+    "overhead": lambda _: overhead.page(_read("overhead")),
+    "pieces": lambda _: pieces.page(RESULTS / "pieces"),
+    "speed": lambda _: speed.page(_read("speed")),
+    "tokens": lambda _: tokens.page(_read("tokens")),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_what_the_committed_rows_make(name: str) -> None:
+    committed = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    assert PAGES[name](re.findall(r"\(plots/([\w-]+\.svg)\)", committed)) == committed
 
 
 def test_arms_are_set_side_by_side_on_the_problems_that_all_of_them_have() -> None:
@@ -176,7 +214,7 @@ def test_an_arms_own_verdict_is_held_against_the_tests() -> None:
         f"P/{n}": {"passed": passed, "accepted": accepted, "model": "m", "at": "", **dict.fromkeys(MEANS, 1)}
         for n, (accepted, passed) in enumerate(verdicts)
     }
-    assert "| refine | its own | 2 of 3 | 1 | 50% | 50% |" in page(summary({"refine": outcomes}))
+    assert "| refine | its own | 2 of 3 | 1 | 50% (9–91) | 50% (9–91) |" in page(summary({"refine": outcomes}))
 
 
 def test_kept_programs_are_scored_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
@@ -213,7 +251,7 @@ def test_what_a_transcript_holds_is_not_asked_again(tmp_path: Path) -> None:
     said = asyncio.run(first.reply(question, lambda _: None))
     (tmp_path / "transcripts").mkdir()
     (tmp_path / "transcripts" / "single.jsonl").write_text(json.dumps(first.transcript("P/0")) + "\n")
-    later = Recorded(ScriptedModel([], name="m"), known_calls([tmp_path], "single", "scripted/m")["P/0"])
+    later = Recorded(ScriptedModel([], name="m"), known_calls([(tmp_path, "single")], "scripted/m")["P/0"])
     again = asyncio.run(later.reply(question, lambda _: None))
     assert (again.text, again.alternatives, again.usage) == (said.text, said.alternatives, said.usage)
     for other in ({"sample": 2}, {"max_tokens": 10}):
@@ -229,7 +267,7 @@ def test_a_call_noted_without_its_seconds_has_its_part_of_the_outcomes(tmp_path:
     (tmp_path / "transcripts").mkdir()
     line = {"task": "P/0", "brief": "A brief.", "calls": [call]}
     (tmp_path / "transcripts" / "single.jsonl").write_text(json.dumps(line) + "\n")
-    known = known_calls([tmp_path], "single", "m")["P/0"].values()
+    known = known_calls([(tmp_path, "single")], "m")["P/0"].values()
     assert [(call.seconds, call.estimated) for call in known] == [(10.0, True)]
 
 
@@ -237,7 +275,7 @@ def test_replies_of_another_model_or_none_at_all_are_not_used_again(tmp_path: Pa
     (tmp_path / "single.jsonl").write_text(json.dumps({"task": "P/0", "model": "m"}) + "\n")
     for model, words in (("other", "holds outcomes of m"), ("m", "transcripts/single.jsonl is not there")):
         with pytest.raises(SystemExit, match=words):
-            known_calls([tmp_path], "single", model)
+            known_calls([(tmp_path, "single")], model)
 
 
 def test_the_page_on_speed_gives_the_ratio_of_medians() -> None:
@@ -275,6 +313,102 @@ def test_a_class_can_pass_all_of_its_checks(piece: Piece) -> None:
     shown = yaml.safe_load(CLASSES.read_text(encoding="utf-8"))[piece.name]["shown"]
     for check in (shown, *piece.checks):
         exec(check, {piece.symbol: getattr(reference, piece.symbol), "pytest": pytest})  # noqa: S102
+
+
+def test_few_hidden_checks_hold_for_a_class_that_does_nothing_or_refuses_everything() -> None:
+    """They are named on the page; a check that holds for nothing at all would say nothing."""
+
+    class Idle:
+        def __init__(self, *given: object) -> None: ...
+
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            return lambda *given: None
+
+    class Refusing(Idle):
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            raise ValueError(name)
+
+    def passes(check: str, given: dict[str, object]) -> bool:
+        try:
+            exec(check, {**given, "pytest": pytest})  # noqa: S102
+        except (Exception, pytest.fail.Exception):
+            return False
+        return True
+
+    found = [
+        (piece.name, number, kind.__name__)
+        for piece in classes()
+        for number, check in enumerate(piece.checks, 1)
+        for kind in (Idle, Refusing)
+        if passes(check, {piece.symbol: kind})
+    ]
+    assert len(found) <= 4, found
+
+
+class Listens:
+    """Answers all agents in the way of a small model, and notes what each is sent."""
+
+    name = "listens/model"
+    traits = SMALL
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def close(self) -> None: ...
+
+    async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
+        self.sent += [request.system, request.prefill or "", *(message.content for message in request.messages)]
+        code = "```python\ndef double(n: int) -> int:\n    return 2 * n\n```"
+        plan = arch("solution.py") if request.output_schema else code
+        test = "```python\ndef test_double():\n    assert double(3) == 6\n```"
+        known = {"spec": spec("double"), "evaluator": judgement(), "arch": plan, "tester": test}
+        said = known.get(request.agent, code)
+        others = [said] * (request.choices - 1)
+        usage = Usage(output_tokens=400)
+        return ModelReply(text=said, alternatives=others, stop_reason="end", usage=usage, model=self.name)
+
+
+PROBLEM = Problem(
+    "P/0",
+    'def double(n: int) -> int:\n    """Return twice n.\n    >>> double(2)\n    4\n    """\n',
+    "double",
+    "def check(candidate):\n    assert candidate(711) == 1422",
+)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_no_arm_is_sent_the_tests_of_the_data_set(arm: str, tmp_path: Path) -> None:
+    environment = ensure_environment(Path(os.environ["MILEPOST_CACHE"]), [])
+    model = Listens()
+    bench = Bench(
+        model=Recorded(model),
+        settings=Settings(),
+        sandbox=Bubblewrap(),
+        environment=environment,
+        laboratory=Laboratory(Bubblewrap(), environment, RecordStore(tmp_path / "facts"), mutants=0),
+        workspace=tmp_path,
+        budget=1_000,
+        budgets={},
+        known={},
+        commit="",
+    )
+
+    async def solved() -> Solution:
+        return await ARMS[arm](bench, PROBLEM)
+
+    assert "return 2 * n" in asyncio.run(solved()).code
+    assert [text for text in model.sent if "711" in text or "1422" in text] == []
+
+
+def test_replies_are_taken_from_the_arm_that_is_named_or_from_the_same_one() -> None:
+    found = [_folder_and_arm(text) for text in ("results:router", "results", "a:b")]
+    assert found == [(Path("results"), "router"), (Path("results"), ""), (Path("a:b"), "")]
+
+
+def test_the_interval_of_a_gain_holds_nothing_where_two_rates_may_be_equal() -> None:
+    assert [round(100 * end, 1) for end in gain(2, 7, 60)] == [-2.2, 18.4]
+    assert gain(0, 0, 10)[0] < 0 < gain(0, 0, 10)[1]
+    assert gain(5, 26, 164)[0] > 0
 
 
 def test_further_versions_solve_a_draft_if_one_of_them_is_right() -> None:

@@ -5,6 +5,7 @@ Ideas with dependencies of their own are verified by ``python -m benchmarks.idea
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import os
@@ -18,10 +19,11 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from agents.models.scripted import ScriptedReply
+from agents.models.scripted import ScriptedModel, ScriptedReply
+from agents.ports import Progress
 from benchmarks.ideas import task as tasks_module
 from benchmarks.ideas.__main__ import main, row
-from benchmarks.ideas.arms import ASK, RUN, Delivery, project_from
+from benchmarks.ideas.arms import RUN, Delivery, _asked, project_from
 from benchmarks.ideas.report import LOOKED_AT, page, summary
 from benchmarks.ideas.task import Task, emptied, load, outcomes, refusing
 from benchmarks.statistics import sign
@@ -30,6 +32,7 @@ from orchestrator.evidence.environment import Environment, ensure_environment
 from orchestrator.journal.events import read_events
 from orchestrator.sandbox.bubblewrap import Bubblewrap
 from orchestrator.workspace.layout import RunFiles
+from schemas.call import ModelReply, ModelRequest
 from schemas.report import FinalReport
 from tests.helpers import GREETER
 from tests.replies import BAD_CORE, CORE, GOOD, files
@@ -108,10 +111,23 @@ def test_an_idea_is_valid_and_hides_nothing_in_itself(task: Task) -> None:
     assert all(check.check and not check.holdout for check in task.idea.acceptance)
 
 
+def seen_in(text: str, task: Task) -> list[str]:
+    """Return the held-out checks all of whose statements stand in ``text``."""
+
+    def one_line(source: str) -> str:
+        return " ".join(source.split())
+
+    tests = [n for n in ast.parse(task.held_out).body if isinstance(n, ast.FunctionDef) and n.name in task.tests]
+    said = {test.name: [one_line(ast.unparse(statement)) for statement in test.body] for test in tests}
+    return [name for name, statements in said.items() if all(part in one_line(text) for part in statements)]
+
+
 @each
 def test_held_out_checks_are_few_named_once_and_in_no_idea(task: Task) -> None:
     assert 5 <= len(set(task.tests)) == len(task.tests) <= 12
-    assert not [name for name in task.tests if name in task.text]
+    visible = ast.unparse(ast.parse("\n".join(check.check or "" for check in task.idea.acceptance)))
+    assert seen_in(ast.unparse(ast.parse(task.held_out)), task) == list(task.tests)
+    assert seen_in(visible, task) == seen_in(task.text, task) == []
 
 
 @each_alone
@@ -175,11 +191,19 @@ def test_a_path_outside_the_project_is_no_path() -> None:
     assert project_from("```python path=../../etc/x.py\nA = 1\n```", "c.py") == {"c.py": "A = 1\n"}
 
 
-def test_one_reply_is_asked_for_by_the_idea_alone() -> None:
+def test_one_reply_is_asked_for_by_the_idea_alone(tmp_path: Path) -> None:
+    sent: list[ModelRequest] = []
+
+    class Listens(ScriptedModel):
+        async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
+            sent.append(request)
+            return await super().reply(request, progress)
+
     task = TASKS[0]
-    prompt = ASK.format(idea=task.text)
-    assert task.text in prompt
-    assert not [name for name in task.tests if name in prompt]
+    asyncio.run(_asked(Listens([ScriptedReply(agent="impl", reply="No.")]), task, 0))
+    texts = [sent[0].system, *(message.content for message in sent[0].messages)]
+    assert (len(sent), sum(task.text.strip() in text for text in texts)) == (1, 1)
+    assert [seen_in(text, task) for text in texts] == [[], []]
 
 
 def test_all_arms_end_in_a_row_and_are_not_asked_again(

@@ -79,10 +79,8 @@ def test_a_conversation_reads_the_turn_before_and_writes_its_own() -> None:
     assert breakpoints(run, len, last=True) == (1024 + 6, 1024 + 6 + 6)
 
 
-def test_every_arm_has_the_same_calls_and_the_naive_ones_hold_all_code(calls: Sequence[Call]) -> None:
+def test_the_naive_arms_hold_all_code(calls: Sequence[Call]) -> None:
     arms: dict[str, list[Prompt]] = {name: arm(calls) for name, arm in ARMS.items()}
-    assert {len(prompts) for prompts in arms.values()} == {len(calls)}
-    assert [p[1][1] for p in arms["Milepost"]] == [call.request.messages[0].content for call in calls]
     assert all(
         source in arms["whole project"][-1][1][1]
         for source in calls[-1].asked.files.values()

@@ -3,9 +3,10 @@
 Each problem's outcome is appended to RESULTS/<arm>.jsonl as soon as it is there, with every call in
 RESULTS/transcripts/<arm>.jsonl, and not asked again: a run that was stopped goes on where it was.
 `python -m benchmarks.humaneval.report` makes the figures. ``--again`` asks no model: it runs the kept programs once
-more, and says which verdicts come out otherwise. ``--reuse RESULTS`` gives an arm the replies in the transcripts there:
-so anyone can follow from the replies how a verdict came about, the same replies show what a changed rule makes of them,
-and only what they do not hold is asked of a model. A ``milepost.toml`` in the folder it is started from gives settings.
+more, and says which verdicts come out otherwise. ``--reuse RESULTS`` gives an arm the replies in its transcripts there,
+``--reuse RESULTS:ARM`` those of another arm, which may have asked the same: so anyone can follow from the replies how a
+verdict came about, the same replies show what a changed rule makes of them, and only what they do not hold is asked
+of a model. A ``milepost.toml`` in the folder it is started from gives settings.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--budget", type=int, default=1_500, help="output tokens a problem for resampling")
     parser.add_argument("--budget-of", metavar="ARM", help="instead, what this arm has used on the same problem")
     parser.add_argument("--minutes", type=float, help="stop after so long; the next run goes on")
-    parser.add_argument("--reuse", type=Path, action="append", default=[], metavar="RESULTS")
+    parser.add_argument("--reuse", type=_folder_and_arm, action="append", default=[], metavar="RESULTS[:ARM]")
     parser.add_argument("--again", action="store_true", help="only run the kept programs once more")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--workspace", type=Path, default=Path("humaneval-runs"))
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         workspace=options.workspace.absolute(),
         budget=options.budget,
         budgets={task: row["output_tokens"] for task, row in compared.items() if "output_tokens" in row},
-        known={arm: known_calls(options.reuse, arm, model.name) for arm in arms},
+        known={arm: known_calls([(folder, of or arm) for folder, of in options.reuse], model.name) for arm in arms},
         commit=commit(),
     )
     until = time.monotonic() + 60 * options.minutes if options.minutes else None
@@ -108,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings={name: value for name, value in settings.public().items() if value != defaults[name]},
         budget=options.budget_of or options.budget,
         model=bench.model.name,
-        reuse=[folder.name for folder in options.reuse],
+        reuse=[":".join(filter(None, (folder.resolve().name, of))) for folder, of in options.reuse],
     )
     asyncio.run(_all(bench, arms, problems, options.results, until))
 
@@ -118,6 +119,11 @@ def _count_and_seed(text: str) -> tuple[int, int]:
     if not (count.isdecimal() and seed.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is not N:SEED, such as 60:1")
     return int(count), int(seed)
+
+
+def _folder_and_arm(text: str) -> tuple[Path, str]:
+    folder, _, arm = text.rpartition(":")
+    return (Path(folder), arm) if folder and arm in ARMS else (Path(text), "")
 
 
 async def _all(bench: Bench, arms: list[str], problems: list[Problem], results: Path, until: float | None) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.humaneval.__main__ import RESULTS
 from benchmarks.humaneval.arms import ARMS
 from benchmarks.machine import NOT_NOTED, ROOT, kept_outcomes, runs, states
-from benchmarks.statistics import chance_text, mcnemar, wilson
+from benchmarks.statistics import chance_text, gain, mcnemar, wilson
 
 Rows = Mapping[str, Mapping[str, Any]]
 """Problem → its outcome."""
@@ -37,15 +37,14 @@ HEAD = (
 
 def summary(rows: Mapping[str, Rows]) -> dict[str, Any]:
     """Return the figures: of each arm by itself, of the finished arms on the problems that all of them have, and of the
-    arms in pairs on the problems that both have."""
+    arms in pairs, on these problems and, where both have others, on all that both have."""
     finished = {arm: outcomes for arm, outcomes in rows.items() if len(outcomes) >= ENOUGH} or rows
     common = set.intersection(*(set(outcomes) for outcomes in finished.values()))
     pairs = []
     for first, second in combinations(rows, 2):
-        more, fewer, chance = mcnemar(_passed(rows[first]), _passed(rows[second]))
-        shared = len(set(rows[first]) & set(rows[second]))
-        split = {"only_first": more, "only_second": fewer, "p": round(chance, 6)}
-        pairs.append({"first": first, "second": second, "problems": shared, **split})
+        both = set(rows[first]) & set(rows[second])
+        for tasks in (both & common, both) if common and not both <= common else (both,):
+            pairs.append(_pair(first, second, rows, tasks))
     return {
         "arms": {arm: _arm(outcomes) for arm, outcomes in rows.items()},
         "common": {arm: _arm({task: outcomes[task] for task in common}) for arm, outcomes in finished.items()}
@@ -53,6 +52,15 @@ def summary(rows: Mapping[str, Rows]) -> dict[str, Any]:
         else {},
         "pairs": pairs,
     }
+
+
+def _pair(first: str, second: str, rows: Mapping[str, Rows], tasks: set[str]) -> dict[str, Any]:
+    passed = ({task: bool(rows[arm][task]["passed"]) for task in tasks} for arm in (first, second))
+    only_first, only_second, chance = mcnemar(*passed)
+    low, high = gain(only_first, only_second, len(tasks))
+    split = {"only_first": only_first, "only_second": only_second, "p": round(chance, 6)}
+    found = {"first": first, "second": second, "problems": len(tasks), **split}
+    return {**found, "gain": [round(low, 4), round(high, 4)]}
 
 
 def _arm(outcomes: Rows) -> dict[str, Any]:
@@ -92,6 +100,8 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
         "Made by `python -m benchmarks.humaneval.report` from `benchmarks/results/humaneval/` (programs, figures and",
         "every call), which `python -m benchmarks.humaneval` fills. pass@1 with its 95 % interval (Wilson); tokens,",
         "calls and seconds are means of one problem. Seconds are of a shared machine and say little by themselves.",
+        "*Cycles* are samples (`resample`), rounds (`refine`) or attempts (`pipeline`, `router`). *Tokens in* were",
+        "read anew; those *from cache* come on top of them.",
         f"Model: {', '.join(sorted({model for f in figures['arms'].values() for model in f['model']}))}.",
         "",
     ]
@@ -102,21 +112,32 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
     if common:
         lines += [f"On the {problems} problems that every finished arm has:", "", *HEAD, *_table(common), ""]
     if more := {arm: f for arm, f in figures["arms"].items() if f["problems"] != problems}:
-        lines += ["Arms that have another number of problems, on all that they have:", "", *HEAD, *_table(more), ""]
-    lines += ["Pairs, on the problems that both arms have (McNemar, exact, two-sided):", ""]
-    lines += ["| First | Second | Problems | Only first | Only second | p |", "|---|---|---:|---:|---:|---:|"]
+        lines += ["Arms that have another number of problems, on all that they have ‡:", "", *HEAD, *_table(more), ""]
+    lines += [
+        "Pairs (McNemar, exact, two-sided; the gain of the second in points of pass@1, 95 % of Bonett and Price). They",
+        "are not corrected for being many. Where the interval holds 0 no difference was seen, which is not to say that",
+        "there is none.",
+        "",
+    ]
+    lines += [
+        "| First | Second | Problems | Only first | Only second | Gain | p |",
+        "|---|---|---:|---:|---:|---|---:|",
+    ]
     of = {arm: f["commits"] for arm, f in figures["arms"].items()}
     for pair in figures["pairs"]:
         cells = [pair[key] for key in ("first", "second", "problems", "only_first", "only_second")]
         both = {*of[pair["first"]], *of[pair["second"]]}
         mark = " †" if len(both) > 1 or NOT_NOTED in both else ""
-        lines.append(f"| {' | '.join(map(str, cells))} | {chance_text(pair['p'])}{mark} |")
-    lines += ["", "†: not of one commit. What was changed between the two is part of the difference."]
+        mark += " ‡" if pair["problems"] != problems else ""
+        low, high = (f"{100 * end:+.0f}" for end in pair["gain"])
+        lines.append(f"| {' | '.join(map(str, cells))} | {low} to {high} | {chance_text(pair['p'])}{mark} |")
+    lines += ["", "†: not of one commit. What was changed between the two is part of the difference.  "]
+    lines += ["‡: holds the problems that rules were chosen on (below)."]
     sets = [*common.items(), *((f"{arm}, all {f['problems']}", f) for arm, f in more.items())]
     verdicts = [_verdicts(arm, key, f) for arm, f in sets for key in VERDICTS if f["verdicts"][key]["judged"]]
     if verdicts:
-        lines += ["", "What a verdict is worth that knows nothing of the data set's tests:", ""]
-        lines += ["| Arm | Verdict | Good | of these right | Precision | Recall |", "|---|---|---:|---:|---:|---:|"]
+        lines += ["", "What a verdict is worth that knows nothing of the data set's tests (with 95 %, Wilson):", ""]
+        lines += ["| Arm | Verdict | Accepted | of these right | Precision | Recall |", "|---|---|---:|---:|---:|---:|"]
         lines += verdicts
     for name in plots:
         lines += ["", f"![{name.removesuffix('.svg').replace('-', ' ')}](plots/{name})"]
@@ -136,13 +157,13 @@ def _table(arms: Mapping[str, Any]) -> list[str]:
 def _verdicts(arm: str, key: str, f: Mapping[str, Any]) -> str:
     v = f["verdicts"][key]
     right, passed = v["good_passed"], v["good_passed"] + v["bad_passed"]
-    precision = f"{right / v['good']:.0%}" if v["good"] else "–"
-    recall = f"{right / passed:.0%}" if passed else "–"
+    precision, recall = (_rate(right, of) for of in (v["good"], passed))
     return f"| {arm} | {VERDICTS[key]} | {v['good']} of {v['judged']} | {right} | {precision} | {recall} |"
 
 
-def _passed(rows: Rows) -> dict[str, bool]:
-    return {task: bool(row["passed"]) for task, row in rows.items()}
+def _rate(part: int, whole: int) -> str:
+    low, high = wilson(part, whole)
+    return f"{part / whole:.0%} ({100 * low:.0f}–{100 * high:.0f})" if whole else "–"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -123,8 +123,9 @@ class Recorded:
         """Leave the model open: the next problem needs it."""
 
 
-def known_calls(results: Sequence[Path], arm: str, model: str) -> dict[str, dict[str, Call]]:
-    """Return problem → digest of what was asked → the call, of all calls of ``arm`` in the transcripts of ``results``.
+def known_calls(sources: Sequence[tuple[Path, str]], model: str) -> dict[str, dict[str, Call]]:
+    """Return problem → digest of what was asked → the call, of all calls in the transcripts of ``sources``: folders of
+    results, and an arm in each.
 
     Of a call that was noted without its seconds, its part of the outcome's seconds is taken, by tokens written: rather
     too much, as the sandbox has its part in them.
@@ -133,7 +134,7 @@ def known_calls(results: Sequence[Path], arm: str, model: str) -> dict[str, dict
         SystemExit: there are none, or they are of another model than ``model``.
     """
     known: dict[str, dict[str, Call]] = {}
-    for folder in results:
+    for folder, arm in sources:
         outcomes = kept_outcomes(folder / f"{arm}.jsonl", "task", model)
         path = folder / "transcripts" / f"{arm}.jsonl"
         if not path.exists():

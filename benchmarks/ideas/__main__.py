@@ -71,6 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit(str(problem)) from problem
     for arm in arms:
         kept_outcomes(options.results / f"{arm}.jsonl", "idea", model)  # of another model: nothing is noted
+    done = {arm: kept_outcomes(options.results / f"{arm}.jsonl", "idea").keys() for arm in arms}
+    if all(task.name in names for task in tasks for names in done.values()):
+        print(f"{options.results} holds all of that already: python -m benchmarks.ideas.report makes the page")
+        return 0
     note_run(options.results, PACKAGES, arms=options.arms, idea_minutes=options.idea_minutes, model=model)
     worst, began_with = 0, commit()
     for task in tasks:  # idea by idea through all arms, so that a run that is cut short has compared what it has

@@ -37,7 +37,7 @@ from orchestrator.rubric import sure
 from orchestrator.scratch import scratch
 from schemas.test_report import Failure
 
-__all__ = ["cases", "more", "second"]
+__all__ = ["cases", "failing", "more", "second"]
 
 WAYS = ("untold", "told", "thinking", "comment")
 RESAMPLE = 0.7
@@ -82,21 +82,30 @@ async def _case(problem: Problem, first: str, other: str | None, laboratory: Lab
     return holds, "agrees" if shares.shares[0] >= sure(2) else "differs"
 
 
+async def failing(
+    pieces: Sequence[Piece], drafts: Mapping[str, Any], laboratory: Laboratory
+) -> list[tuple[Piece, list[Failure]]]:
+    """Return the pieces whose draft fails an example, each with what failed."""
+    found = []
+    for piece in pieces:
+        draft = drafts[f"{piece.name} stub"]["code"]
+        evidence = await examined(piece.problem, draft, laboratory) if draft and piece.problem else None
+        if evidence and evidence.acceptance and evidence.acceptance.failures:
+            found.append((piece, evidence.acceptance.failures))
+    return found
+
+
 async def more(
     model: Model,
-    pieces: Sequence[Piece],
-    drafts: Mapping[str, Any],
+    pieces: Sequence[tuple[Piece, Sequence[Failure]]],
     laboratory: Laboratory,
     ways: Sequence[str],
     to: Path,
 ) -> None:
-    """Ask for four more versions of each draft that fails an example, in each way that is not in ``to`` already."""
+    """Ask for four more versions of each draft that is `failing`, in each way that is not in ``to`` already."""
     done, began_with = kept_outcomes(to, "key", model.name), commit()
-    for piece in pieces:
-        draft = drafts[f"{piece.name} stub"]["code"]
-        evidence = await examined(piece.problem, draft, laboratory) if draft and piece.problem else None
-        failures = evidence.acceptance.failures if evidence and evidence.acceptance else []
-        for way in (way for way in ways if failures and f"{piece.name} {way}" not in done):
+    for piece, failures in pieces:
+        for way in (way for way in ways if f"{piece.name} {way}" not in done):
             assert piece.problem is not None  # it has failures
             row = await _versions(model, piece, piece.problem, way, failures, laboratory)
             append_row(to, {"key": f"{piece.name} {way}", "way": way, **row, "model": model.name, "commit": began_with})
@@ -170,9 +179,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             asyncio.run(second(pieces, drafts, laboratory, options.results / "second.jsonl"))
             print(*cases(list(kept_outcomes(options.results / "second.jsonl", "key").values())), sep="\n")
         if ways:
-            note_run(options.results, PACKAGES, more=options.more, count=options.count, seed=options.seed)
             models, to = build_models(settings, lambda *_: None), options.results / "more.jsonl"
-            asyncio.run(more(models.by_agent["impl"], pieces, drafts, laboratory, ways, to))
+            wanted = asyncio.run(failing(pieces, drafts, laboratory))
+            if not {f"{piece.name} {way}" for piece, _ in wanted for way in ways} <= kept_outcomes(to, "key").keys():
+                note_run(options.results, PACKAGES, more=options.more, count=options.count, seed=options.seed)
+                asyncio.run(more(models.by_agent["impl"], wanted, laboratory, ways, to))
             asyncio.run(models.close())
             print(*figures(list(kept_outcomes(to, "key").values())), sep="\n")
 

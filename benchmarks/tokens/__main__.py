@@ -1,7 +1,8 @@
 """Count what prompts take with and without the selection of context: python -m benchmarks.tokens [--log FOLDER]
 
 Writes ``benchmarks/results/tokens.json``, and from that ``docs/tokens.md`` with its plots, which need matplotlib
-(``pip install 'milepost[benchmarks]'``). Takes some two minutes of one processor.
+(``pip install 'milepost[benchmarks]'``). Takes some two minutes of one processor. The embedded model's file has to be
+there, for its vocabulary: ``milepost fetch`` brings it. No model is asked.
 """
 
 from __future__ import annotations
@@ -42,7 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--model", type=Path, default=cache_folder(Settings()) / "models" / CODER_1_5B.name)
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--estimate", action="store_true", help="without that file: a token for three characters")
     options = parser.parse_args(arguments)
+    if not options.model.is_file() and not options.estimate:
+        parser.error(
+            f"{options.model} is not there: milepost fetch brings it; or take --estimate and another --results"
+        )
     by_text, named = counter(options.model)
     tokens = lru_cache(4096)(by_text)
     rows = [row(kind, number, tokens) for kind in get_args(Kind) for number in MARKS]
