@@ -416,6 +416,12 @@ def test_further_versions_solve_a_draft_if_one_of_them_is_right() -> None:
     assert after.figures(rows)[2] == "| told | 3 | 2 | 3 of 12 | 100 |"
 
 
+def test_ways_to_ask_for_four_more_are_compared_on_the_drafts_that_both_have() -> None:
+    right = {"a told": 2, "a thinking": 1, "b told": 0, "b thinking": 3, "c told": 4}
+    rows = [{"key": key, "way": key.split()[1], "right": number} for key, number in right.items()]
+    assert pieces.more_pairs(rows)[2:] == ["| told | thinking | 1 | 1 | 1.000 | 0 | 1 | 1.000 |"]
+
+
 def test_ways_to_ask_are_compared_on_the_pieces_that_all_of_them_have() -> None:
     row = {"total": 2, "output_tokens": 10}
     rows = [

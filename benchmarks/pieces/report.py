@@ -6,6 +6,7 @@ Reads what `python -m benchmarks.pieces`, ``.after`` and ``.ceiling`` have left 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -14,11 +15,11 @@ from typing import Any
 from benchmarks.machine import ROOT, kept_outcomes, runs
 from benchmarks.pieces import after, ceiling
 from benchmarks.pieces.__main__ import RESULTS, figures
-from benchmarks.statistics import chance_text, mcnemar
+from benchmarks.statistics import chance_text, mcnemar, sign
 from benchmarks.tables import table
 from orchestrator.files import write_text
 
-__all__ = ["page", "pairs"]
+__all__ = ["more_pairs", "page", "pairs"]
 
 ABOUT = Path(__file__).with_name("about.md")
 PAGE = ROOT / "docs" / "pieces.md"
@@ -26,16 +27,35 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def pairs(rows: Rows) -> list[str]:
-    """Return a table of the ways in pairs, on the pieces that both have: how many only one gets wholly right."""
+    """Return a table of the ways in pairs, on the pieces that both have: how many only one gets wholly right, and how
+    many one of the two."""
     right: dict[str, dict[str, bool]] = {}
     for row in rows:
         right.setdefault(row["way"], {})[row["task"]] = row["passed"] == row["total"]
     lines = []
     for first, second in combinations(right, 2):
         more, fewer, chance = mcnemar(right[first], right[second])
-        together = sum(right[first][task] or right[second][task] for task in right[first].keys() & right[second].keys())
-        lines.append((first, second, more, fewer, together, chance_text(chance)))
-    return table(["First", "Second", "Only first right", "Only second", "Together", "p"], lines, texts=2)
+        both = right[first].keys() & right[second].keys()
+        together = sum(right[first][task] or right[second][task] for task in both)
+        lines.append((first, second, len(both), more, fewer, together, chance_text(chance)))
+    return table(["First", "Second", "Pieces", "Only first right", "Only second", "Together", "p"], lines, texts=2)
+
+
+def more_pairs(rows: Rows) -> list[str]:
+    """Return a table of the ways to ask for four more versions in pairs, on the drafts that both have: for how many one
+    of the two brings more right versions, and how many only one solves."""
+    right: dict[str, dict[str, float]] = {}
+    for row in rows:
+        right.setdefault(row["way"], {})[row["key"].rpartition(" ")[0]] = row["right"]
+    lines = []
+    for first, second in combinations(right, 2):
+        more, fewer, chance = sign(right[first], right[second])
+        solved = ({task: number > 0 for task, number in right[way].items()} for way in (first, second))
+        only_first, only_second, by_chance = mcnemar(*solved)
+        cells = more, fewer, chance_text(chance), only_first, only_second, chance_text(by_chance)
+        lines.append((first, second, *cells))
+    head = ["First", "Second", "First has more right", "Second", "p", "Only first solves", "Only second", "p"]
+    return table(head, lines, texts=2)
 
 
 def page(results: Path) -> str:
@@ -60,17 +80,26 @@ def page(results: Path) -> str:
     for name in ("functions", "classes"):
         if rows[name]:
             lines += [f"## {name.capitalize()}", "", *figures(rows[name]), ""]
+            if (most := _of_most(rows[name])) and len(most) < len(rows[name]):
+                lines += ["Of those ways that were asked of more pieces, on all of these:", "", *figures(most), ""]
             lines += [*pairs(rows[name]), ""] if name == "functions" else []  # hardly a class passes all of its checks
     if rows["second"]:
         lines += ["## A second version, begun with a comment (`benchmarks.pieces.after --second`)", ""]
         lines += ["*Agrees*: comes to the same on nearly all of further inputs.", "", *after.cases(rows["second"]), ""]
     if rows["more"]:
         lines += ["## Four more for each draft that fails an example (`benchmarks.pieces.after --more`)", ""]
-        lines += ["*Solved*: one of the four is right.", "", *after.figures(rows["more"]), ""]
+        lines += ["*Solved*: one of the four is right. p: the sign test, and McNemar's.", ""]
+        lines += [*after.figures(rows["more"]), "", *more_pairs(rows["more"]), ""]
     if rows["ceiling"]:
         lines += ["## Choosing among thirteen versions of a class (`benchmarks.pieces.ceiling`)", ""]
         lines += [*ceiling.figures(rows["ceiling"]), ""]
     return "\n".join([*lines, ABOUT.read_text(encoding="utf-8")])
+
+
+def _of_most(rows: Rows) -> Rows:
+    """Return the rows of those ways that were asked of most pieces."""
+    asked = Counter(row["way"] for row in rows)
+    return [row for row in rows if asked[row["way"]] == max(asked.values())]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
