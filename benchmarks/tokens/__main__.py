@@ -25,8 +25,10 @@ from benchmarks.tokens.report import RESULTS, write
 from benchmarks.tokens.tokenizer import Tokens, counter
 from orchestrator.compose import cache_folder
 from orchestrator.config import Settings
+from orchestrator.idea_file import parse_idea
 from orchestrator.journal.events import read_events
 from orchestrator.journal.store import RecordStore
+from orchestrator.workspace.layout import RunInfo
 from schemas.call import CallRecord, ModelRequest
 
 MARKS = (2, 4, 8, 16, 32)
@@ -112,7 +114,9 @@ def logged(folder: Path, tokens: Tokens) -> dict[str, Any]:
     records = [record for event in events if (record := store.find(event["call"])) is not None]
     run = [_sent(record.request, _prompt(record), record.reply.text, record.request.model) for record in records]
     usages = [record.reply.usage for record in records]
+    info = RunInfo.model_validate_json((folder / "run.json").read_text(encoding="utf-8"))
     return {
+        "idea": parse_idea(info.idea_text, info.idea_path).name,
         "at": events[0]["timestamp"],
         "model": records[0].request.model,
         "calls": len(run),

@@ -186,12 +186,15 @@ def _log(log: Mapping[str, Any] | None) -> str:
     if log is None:
         return ""
     read, counted = log["tokens"], log["counted"]
+    served, slots = log["served"] / read, log["slots"] / counted
     return (
-        f"## What was really served\n\nIn a recorded run of another, smaller project on `{log['model']}` "
-        f"({log['calls']} calls, {log['at'][:10]}) the model read {read:,} prompt tokens, of which its cache served "
-        f"{log['served'] / read:.1%}. For the same "
-        f"prompts the way above counts {counted:,} tokens, of which four slots would serve "
-        f"{log['slots'] / counted:.1%}, and all earlier prompts {log['prefixes'] / counted:.1%}."
+        "## What was really served\n\n"
+        f"In a recorded run of another, smaller project ({log['idea']}) on `{log['model']}` ({log['calls']} calls, "
+        f"{log['at'][:10]}) the model read {read:,} prompt tokens, of which its cache served "
+        f"{served:.1%}. For the same prompts the way above counts {counted:,} tokens, of which four slots would serve "
+        f"{slots:.1%}, and all earlier prompts {log['prefixes'] / counted:.1%}. So what is computed for four slots is "
+        f"{100 * abs(slots - served):.0f} points too {'high' if slots > served else 'low'} in this run: the shares of "
+        "that column are near the truth, and no more."
     )
 
 
