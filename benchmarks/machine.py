@@ -126,7 +126,10 @@ def _version(package: str) -> str:
 
 
 def commit() -> str:
-    """Return the commit of the project, with ``-dirty`` where files differ from it."""
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=7", "--exclude=*"]
-    done = subprocess.run(git, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    """Return the commit of the project, with ``-dirty`` where files differ from it: other than results and pages, which
+    benchmarks themselves write."""
+    git = ["git", "-C", str(ROOT)]
+    named = subprocess.run([*git, "rev-parse", "--short=7", "HEAD"], capture_output=True, text=True, check=False)
+    paths = ["--", ".", ":!benchmarks/results", ":!docs"]
+    same = subprocess.run([*git, "diff", "--quiet", "HEAD", *paths], capture_output=True, check=False)
+    return named.stdout.strip() + ("-dirty" if same.returncode == 1 else "")
