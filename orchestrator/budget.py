@@ -58,16 +58,18 @@ class RunBudget:
         dollars = worst_cost(request, traits)
         limits = self.limits
         if limits.minutes is not None and self.seconds >= limits.minutes * 60:
-            raise LimitReached("minutes", f"the limit of {limits.minutes:g} minutes is reached")
+            raise LimitReached(
+                "minutes", f"the limit of {limits.minutes:g} minutes is reached; raise it with --max-minutes"
+            )
         calls = self.calls + len(self._reserved)
         if limits.calls is not None and calls + 1 > limits.calls:
-            raise LimitReached("calls", f"the limit of {limits.calls} calls is reached")
+            raise LimitReached("calls", f"the limit of {limits.calls} calls is reached; raise it with --max-calls")
         used = self.usage.total + sum(t for t, _ in self._reserved.values())
         if limits.tokens is not None and used + tokens > limits.tokens:
             raise LimitReached(
                 "tokens",
-                f"the next call ({request.agent}) may take {tokens:,} tokens; "
-                f"{used:,} of the limit of {limits.tokens:,} are used or reserved",
+                f"the next call ({request.agent}) may take {tokens:,} tokens, but {used:,} of the limit of "
+                f"{limits.tokens:,} are used or reserved; raise it with --max-tokens",
             )
         if limits.usd is not None and not traits.local:
             if dollars is None:
@@ -78,8 +80,8 @@ class RunBudget:
             if spent + dollars > limits.usd:
                 raise LimitReached(
                     "usd",
-                    f"the next call ({request.agent}) may cost ${dollars:.2f}; "
-                    f"${spent:.2f} of the limit of ${limits.usd:.2f} are spent or reserved",
+                    f"the next call ({request.agent}) may cost ${dollars:.2f}, but ${spent:.2f} of the limit of "
+                    f"${limits.usd:.2f} are spent or reserved; raise it with --max-usd",
                 )
         self._reserved[request.digest] = (tokens, dollars or 0.0)
 

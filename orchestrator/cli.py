@@ -14,7 +14,8 @@ from pathlib import Path
 __all__ = ["main"]
 
 _EXIT = (
-    "exit codes: 0 all accepted · 1 some not · 2 bad input · 3 a limit · 4 model or sandbox missing · 130 interrupted"
+    "exit codes: 0 all accepted · 1 not all accepted · 2 bad input · 3 stopped by a limit · "
+    "4 model or sandbox missing · 130 interrupted"
 )
 
 _HOMES = {"resume": "run", "report": "runs", "fetch": "doctor"}
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             traceback.print_exc()
         where = f"{error.filename}: " if error.filename else ""
-        print(f"milepost: {where}{error.strerror or error}. What was written before is whole.", file=sys.stderr)
+        print(f"milepost: {where}{error.strerror or error}. What was written before is intact.", file=sys.stderr)
         return int(ExitCode.BAD_INPUT)
 
 
@@ -64,10 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=_version() if "--version" in sys.argv else "")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="show tracebacks and, of a run, every call")
+    common.add_argument("--debug", action="store_true", help="show tracebacks and, during a run, every agent call")
     settings = argparse.ArgumentParser(add_help=False)
     settings.add_argument(
-        "--config", type=Path, metavar="FILE", help="settings (default: milepost.toml, where there is one)"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings file (default: milepost.toml in the current folder, if there is one)",
     )
     quiet = argparse.ArgumentParser(add_help=False)
     quiet.add_argument("--quiet", action="store_true", help="no progress: print the result only")
@@ -77,23 +81,31 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path(),
         metavar="DIR",
-        help="where milestones/, generated_projects/ and logs/ are (default: here)",
+        help="folder of milestones/, generated_projects/ and logs/ (default: the current folder)",
     )
     running = argparse.ArgumentParser(add_help=False, parents=[settings])
-    running.add_argument("--backend", choices=("auto", "anthropic", "embedded", "openai", "scripted"))
+    running.add_argument(
+        "--backend",
+        choices=("auto", "anthropic", "embedded", "openai", "scripted"),
+        help="which model to use (default auto: Claude if ANTHROPIC_API_KEY is set, else the local model)",
+    )
     running.add_argument(
         "--unsafe-no-sandbox",
         action="store_true",
-        help="run generated code unconfined, with all your rights; written into the run's record and the report",
+        help="run generated code without a sandbox, with all your permissions; the record and the report say so",
     )
     routed = argparse.ArgumentParser(add_help=False)
     routed.add_argument("--attempts", type=int, metavar="N", help="attempts per milestone (default 3)")
-    routed.add_argument("--routing", choices=("fixed", "planner"), help="who says which agent is next (default fixed)")
+    routed.add_argument(
+        "--routing",
+        choices=("fixed", "planner"),
+        help="how the next agent is chosen: in a fixed order (default), or by a router agent ('planner')",
+    )
     for name, kind, how, what in (
-        ("usd", float, "stop before more than", "US dollars"),
-        ("tokens", int, "stop before more than", "tokens"),
-        ("minutes", float, "begin no call after", "minutes"),
-        ("calls", int, "stop before more than", "agent calls"),
+        ("usd", float, "stop before spending more than", "US dollars"),
+        ("tokens", int, "stop before using more than", "tokens"),
+        ("minutes", float, "start no call after", "minutes"),
+        ("calls", int, "stop before making more than", "agent calls"),
     ):
         running.add_argument(f"--max-{name}", type=kind, metavar="N", help=f"{how} N {what}")
 
@@ -108,45 +120,49 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--reuse", metavar="RUN", help="use the replies of an earlier run again where nothing has changed"
     )
-    command = add(
-        "resume", "take up a run where it stopped; nothing paid for is asked again", quiet, place, running, routed
-    )
+    what = "continue a run where it stopped; calls already paid for are not repeated"
+    command = add("resume", what, quiet, place, running, routed)
     command.add_argument("run", metavar="RUN", help="a run's name, or 'last'")
     command = add("refine", "write one program, score it and refine it until it is good enough", quiet, place, running)
-    command.add_argument("prompt", metavar="PROMPT_OR_FILE", help="what the program shall do, or a file that says it")
+    command.add_argument("prompt", metavar="PROMPT_OR_FILE", help="what the program should do, or a file that says so")
     command.add_argument("--min-score", type=float, metavar="N", help="the bar, 0 to 10 (default 9.6)")
     command.add_argument(
         "--max-refinements",
         type=int,
         metavar="N",
-        help="after the first version (default 3; for a local model 8 while examples fail)",
+        help="attempts after the first version (default 3; for a local model 8 while examples fail)",
     )
     command.add_argument(
-        "--run", action=argparse.BooleanOptionalAction, default=None, help="run the program (in the sandbox), or never"
+        "--run",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether to run the program, in the sandbox (default: yes)",
     )
     command.add_argument("--run-name", metavar="NAME", help="default: program-<date>-<n>")
     command = add("report", "print a run's final report", place)
-    command.add_argument("run", metavar="RUN", nargs="?", default="last")
+    command.add_argument("run", metavar="RUN", nargs="?", default="last", help="a run's name (default: last)")
     command.add_argument("--json", action="store_true", help="as JSON")
-    command = add("logs", "list the agent calls of a run, show one whole, or verify the log", place)
-    command.add_argument("run", metavar="RUN", nargs="?", default="last")
-    command.add_argument("--agent")
-    command.add_argument("--milestone")
-    command.add_argument("--attempt", type=int)
-    command.add_argument("--outcome")
-    command.add_argument("--call", metavar="DIGEST", help="show the call with this digest (or its beginning) whole")
+    command = add("logs", "list the agent calls of a run, show one in full, or verify the log", place)
+    command.add_argument("run", metavar="RUN", nargs="?", default="last", help="a run's name (default: last)")
+    command.add_argument("--agent", help="only calls of this agent")
+    command.add_argument("--milestone", help="only calls of this milestone")
+    command.add_argument("--attempt", type=int, help="only calls of this attempt")
+    command.add_argument("--outcome", help="only calls with this outcome")
     command.add_argument(
-        "--verify", action="store_true", help="check the chain of lines and that each call's record is there"
+        "--call", metavar="DIGEST", help="show this call in full; the beginning of its digest is enough"
+    )
+    command.add_argument(
+        "--verify", action="store_true", help="check that no line and no call's record is missing or changed"
     )
     command.add_argument("--json", action="store_true", help="as JSON lines")
     add("runs", "list the runs of the workspace", place)
     command = add("init", "write a commented idea file")
     command.add_argument("file", type=Path, metavar="FILE", nargs="?", default=Path("idea.yaml"))
-    command = add("doctor", "say what is in force and whether a run could start", running, routed)
+    command = add("doctor", "show the settings in force and check whether a run could start", running, routed)
     command.add_argument(
         "--judge",
         action="store_true",
-        help="try the judge on known-good and known-bad projects; asks the model",
+        help="try the judge on known-good and known-bad projects (makes model calls)",
     )
     command = add("fetch", "download the embedded model, if it is not there yet", quiet, settings)
     return parser

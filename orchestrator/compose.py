@@ -171,7 +171,7 @@ def _embedded(settings: Settings, progress: Progress) -> Models:
         path, threads=threads, context_tokens=settings.embedded.context_tokens, parallel=settings.embedded.parallel
     )
     why = "No key is set: using" if settings.backend == "auto" else "Using"
-    roles = " It plays every role: [roles] is for other backends." if settings.roles else ""
+    roles = " It plays every role; [roles] is ignored." if settings.roles else ""
     return Models(dict.fromkeys(agent_names(settings), model), f"{why} the embedded local model {path.stem}.{roles}")
 
 
@@ -216,9 +216,9 @@ def build_sandbox(
             problems.append(str(problem))
             continue
         if problems:
-            say(f"Generated code is confined by {sandbox.name}, since {'; '.join(problems)}")
+            say(f"Sandbox: {sandbox.name}. Not usable: {'; '.join(problems)}")
         if "no seccomp" in sandbox.name:
-            say("System calls are not filtered: the filter is not known for this processor.")
+            say("System calls are not filtered: Milepost has no filter for this processor.")
         return sandbox
     raise Unavailable("\n".join(problems))
 

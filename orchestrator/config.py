@@ -56,7 +56,7 @@ def _header_safe(key: SecretStr) -> SecretStr:
 def _address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("is no address such as http://127.0.0.1:11434/v1")
+        raise ValueError("is not an address such as http://127.0.0.1:11434/v1")
     _ = parts.port  # raises ValueError for what is no port
     return url
 
@@ -279,7 +279,9 @@ def load_settings(
         raise InputError(*problems) from None
     known = agent_names(settings)
     problems += [
-        f"roles.{agent}: no such agent; known: {', '.join(known)}" for agent in settings.roles if agent not in known
+        f"{sources.get(f'roles.{agent}', file)}: roles.{agent}: no such agent; known: {', '.join(known)}"
+        for agent in settings.roles
+        if agent not in known
     ]
     if settings.limits.attempts is not None:  # an idea's limit, which the setting of that name beats
         problems.append(f"{sources['limits.attempts']}: limits.attempts: the setting is called attempts")
@@ -369,4 +371,4 @@ def _said(kind: str, message: str, dotted: str) -> str:
         names = [name for name in {*_names().values(), "roles", "prices"}]
         near = difflib.get_close_matches(dotted, names, n=1)
         return "unknown setting" + (f"; did you mean {near[0]!r}?" if near else "")
-    return message
+    return message.removeprefix("Value error, ")

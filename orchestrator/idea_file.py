@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import platform
+import re
 import types
 import typing
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.planning import pinned_problems
 from schemas.errors import InputError
-from schemas.idea import Idea
+from schemas.idea import PATTERNS, Idea
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "load_idea", "parse_idea"]
 
@@ -184,7 +185,9 @@ def _problem(root: yaml.Node, error: dict[str, Any]) -> tuple[int, str]:
             return line, f"{where}: needs at least one entry; found none"
         case "value_error":
             return line, f"{where or 'idea'}: {error['ctx']['error']}" if path else f"{error['ctx']['error']}"
-    message = error["msg"].removeprefix("Input should be ").removeprefix("String should ").removeprefix("Value error, ")
+    if error["type"] == "string_pattern_mismatch":
+        return line, f"{where}: expected {PATTERNS[error['ctx']['pattern']]}{shown}"
+    message = re.sub(r"^(Input should be|(String|List) should have|Value error,) ", "", error["msg"])
     return line, f"{where}: expected {message}{shown}"
 
 

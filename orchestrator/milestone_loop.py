@@ -28,7 +28,9 @@ async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Call
     for number in range(1, team.attempts + 1):
         move = next_move(milestone.attempts, team.rules, higher=higher)
         if move is None:
-            team.watcher.note(f"{milestone.id}: {team.rules.patience} attempts in a row brought nothing better")
+            team.watcher.note(
+                f"{milestone.id}: no more attempts; {team.rules.patience} in a row brought no improvement"
+            )
             break
         runner = team.runner.escalated() if move == "escalate" else runner
         files = work.begin(afresh=move == "resample")

@@ -74,7 +74,7 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
             break
         move = next_move(rounds.tried, rules, higher=team.runner.can_escalate("generator", "refiner"))
         if move is None:
-            team.watcher.note(f"Stopped: {rules.patience} attempts in a row brought nothing better.")
+            team.watcher.note(f"Stopped: {rules.patience} attempts in a row brought no improvement.")
             break
         if move == "escalate":
             team = replace(team, runner=team.runner.escalated())

@@ -13,13 +13,27 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 
 from schemas.base import Line, Schema, Text, digest_of
 
-__all__ = ["MAX_MILESTONES", "AcceptanceCheck", "Constraints", "Idea", "Limits", "PinnedMilestone", "started"]
-
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
-Requirement = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]+\])?([<>=!~]=?[A-Za-z0-9.*,<>=!~ ]+)?$"),
+__all__ = [
+    "MAX_MILESTONES",
+    "PATTERNS",
+    "AcceptanceCheck",
+    "Constraints",
+    "Idea",
+    "Limits",
+    "PinnedMilestone",
+    "started",
 ]
+
+_IDENTIFIER = r"^[A-Za-z][A-Za-z0-9_-]{0,39}$"
+_REQUIREMENT = r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]+\])?([<>=!~]=?[A-Za-z0-9.*,<>=!~ ]+)?$"
+PATTERNS = {
+    _IDENTIFIER: "a letter, then at most 39 letters, digits, '_' or '-'",
+    _REQUIREMENT: "a package's name, with a version if need be, such as httpx>=0.27",
+}
+"""What each pattern wants, in words."""
+
+Identifier = Annotated[str, StringConstraints(pattern=_IDENTIFIER)]
+Requirement = Annotated[str, StringConstraints(pattern=_REQUIREMENT)]
 
 
 MAX_MILESTONES = 40

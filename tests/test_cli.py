@@ -65,7 +65,7 @@ def test_one_whole_run_of_the_program_then_report_logs_and_verification(workspac
     assert "─── system" in whole
     assert "<<<<<<< REMOVE" in whole
     assert "the chain is whole" in milepost("logs", "one", "--verify").stdout
-    assert milepost("logs", "one", "--outcome", "refused").stdout == "No call fits.\n"
+    assert milepost("logs", "one", "--outcome", "refused").stdout == "No call matches.\n"
     assert milepost("runs").stdout.split()[:2] == ["one", "accepted"]
 
 

@@ -84,8 +84,8 @@ def test_holdout_checks_are_in_no_prompt(good: Done) -> None:
 
 
 def test_a_criterion_that_no_sealed_check_proves_is_a_risk(good: Done) -> None:
-    evidence = [r.evidence for r in good.report.risks if "no sealed check proves it" in r.title]
-    assert "M1: a greeting holds the name" in evidence
+    titles = [r.title for r in good.report.risks if r.evidence == "no sealed check proves it"]
+    assert "M1, perhaps missing or incomplete: a greeting holds the name" in titles
 
 
 def test_milestone_records_are_readable_yaml(good: Done) -> None:

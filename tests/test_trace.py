@@ -26,7 +26,7 @@ def test_a_requirement_leads_to_its_code_its_tests_and_its_evidence(done: Done) 
 def test_what_no_sealed_check_proves_stands_under_not_proven(done: Done) -> None:
     text = (done.files.generated / "report.md").read_text()
     section = text.partition("### NOT PROVEN")[2].partition("###")[0]
-    assert "- greet a person by name (M1): no sealed check says when it holds" in section
+    assert "- greet a person by name (M1): no sealed check covers it" in section
     assert "AC1" not in section
 
 

@@ -141,7 +141,8 @@ class AnthropicModel:
                 said = f"the key was refused (HTTP {error.status_code}): check ANTHROPIC_API_KEY"
                 return ModelError(said, permanent=True), True
             case anthropic.NotFoundError():
-                return ModelError(f"the model {self._model!r} does not exist (HTTP 404)", permanent=True), True
+                said = f"the model {self._model!r} does not exist (HTTP 404); check [models] and [roles]"
+                return ModelError(said, permanent=True), True
             case anthropic.APIStatusError():
                 # An error in the middle of a stream arrives with the stream's own status, 200.
                 said = f"HTTP {error.status_code}: {error.api_message or error.message}"

@@ -108,7 +108,8 @@ class EmbeddedModel:
         try:
             return xllamacpp.Server(self._params(xllamacpp))
         except Exception as error:  # the binding raises bare RuntimeError
-            raise ModelError(f"{self._path} can't be loaded: {error}", permanent=True) from error
+            said = f"{self._path} can't be loaded: {error}; is it a GGUF file? (embedded.path)"
+            raise ModelError(said, permanent=True) from error
 
     def _params(self, xllamacpp: Any) -> Any:
         params = xllamacpp.CommonParams()

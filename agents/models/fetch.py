@@ -91,7 +91,9 @@ def ensure(file: ModelFile, folder: Path, given: Path | None, report: Report) ->
         finally:
             os.close(lock)
     except OSError as error:
-        raise Unavailable(f"the model can't be stored in {folder}: {error}") from error
+        raise Unavailable(
+            f"the model can't be stored in {folder}: {error}; MILEPOST_CACHE names another folder"
+        ) from error
 
 
 def _fetched(file: ModelFile, folder: Path, report: Report) -> Path:

@@ -86,7 +86,8 @@ class OpenAIServerModel:
                     raise PromptTooLong(f"HTTP {status}: {said}", permanent=True)
                 failure = ModelError(f"HTTP {status}: {said}", permanent=status not in _RETRY_STATUS)
             except httpx.HTTPError as error:
-                failure = ModelError(f"no reply from {self._client.base_url}: {type(error).__name__}: {error}")
+                said = f"{type(error).__name__}: {error}; is the server running? (openai.base_url)"
+                failure = ModelError(f"no reply from {self._client.base_url}: {said}")
             except ModelError as error:
                 failure = error
             if failure.permanent or attempt == self._retries:

@@ -35,20 +35,20 @@ features:
 #   non_functional:
 #     - answers within a second
 
-# How the finished program is started and shown; it must end and print something, or listen on a port:
+# The command that starts the finished program. It must print something and exit with 0, or listen on a port:
 # run: "python -m my_tool"
 
 # Acceptance checks say what is right. They are sealed before the first call: no agent can change them.
 # acceptance:
 #   - id: AC1
 #     statement: what must be true
+#     # milestone: MVP          # only if you plan the milestones yourself, below; else the planner decides
 #     check: |                  # Python; run as a test
 #       from my_tool import answer
 #       assert answer("question") == 42
 #   - id: AC2
-#     statement: the same, but never shown to an agent; used for the final verdict only
-#     holdout: true
-#     milestone: MVP            # where it must hold first; without it the planner decides
+#     statement: what must be true too
+#     holdout: true             # never shown to an agent; used for the final verdict only
 #     check: |
 #       from my_tool import answer
 #       assert answer("") is None
@@ -57,9 +57,10 @@ features:
 # milestones:
 #   - id: MVP
 #     title: The core
-#     description: What it does. (With | and lines below it may end in a function that you have begun.)
+#     description: What it does. (Written with | it may end with a function that you have begun.)
 #     acceptance_criteria: [a statement that a test can check]
 #     dependencies: []
 
+# Limits of the whole run; leave out any that you don't want. attempts is per milestone (default 3):
 # limits: {usd: 5, tokens: 400000, minutes: 60, calls: 500, attempts: 3}
 """

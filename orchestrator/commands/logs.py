@@ -43,7 +43,7 @@ def logs_command(options: argparse.Namespace) -> ExitCode:
             continue
         console.print(_line(event), markup=False, highlight=False, soft_wrap=True)
     if not shown and not options.json:
-        console.print("No call fits." if wanted else "No calls yet.")
+        console.print("No call matches." if wanted else "No calls yet.")
     return ExitCode.OK
 
 
@@ -65,7 +65,8 @@ def _show(files: RunFiles, store: RecordStore, digest: str, *, as_json: bool) ->
     found = [name for name in names if name.startswith(digest)]
     if len(found) != 1:
         raise InputError(
-            f"--call {digest}: {len(found)} calls of {files.name} begin so; `milepost logs {files.name}` lists them"
+            f"--call {digest}: {len(found)} calls of {files.name} begin with that, not one; "
+            f"`milepost logs {files.name}` lists them"
         )
     record = store.find(found[0])
     if record is None:

@@ -18,7 +18,7 @@ def report_command(options: argparse.Namespace) -> ExitCode:
     path = files.generated / ("report.json" if options.json else "report.md")
     if not path.exists():
         raise InputError(
-            f"{path}: there is no report yet; the run has not ended. `milepost resume {files.name}` goes on."
+            f"{path}: there is no report yet; the run goes on, or was killed: then `milepost resume {files.name}`"
         )
     sys.stdout.write(path.read_text(encoding="utf-8"))
     return ExitCode.OK

@@ -10,6 +10,7 @@ from orchestrator.report.totals import cost_of, totals
 from orchestrator.report.trace import trace
 from orchestrator.team import Team
 from schemas.call import Usage
+from schemas.evaluation import Dimension, Evaluation
 from schemas.evidence import Evidence
 from schemas.milestone import Milestone, Status
 from schemas.report import Acceptance, FinalReport, Item, ProjectFile, RoadmapItem
@@ -17,8 +18,8 @@ from schemas.test_report import TestReport
 
 __all__ = ["compile_report"]
 
-_UNCHECKED = "it has no check"
-_DISPUTED = "too few of the versions that the model wrote of it at first came to the same on further inputs"
+_UNCHECKED = "the idea file has no check for it"
+_DISPUTED = "too few of the model's first versions of it gave the same results on further inputs"
 
 
 def compile_report(
@@ -36,9 +37,8 @@ def compile_report(
     elif _proven(team, milestones, evidence, acceptance):
         verdict = "accepted"
     agents = totals(team)
-    next_step = (
-        f"Go on: milepost resume {team.files.name}" if resumable else "Begin anew, with another model or settings"
-    )
+    again = "Start a new run with another model or settings"
+    next_step = f"Continue: milepost resume {team.files.name}" if resumable else again
     planned = [file for m in milestones if m.architecture for file in m.architecture.files]
     purposes = {file.path: file.purpose for file in planned}
     return FinalReport(
@@ -100,7 +100,7 @@ def _acceptance(team: Team, milestones: list[Milestone], evidence: Evidence | No
             when = (
                 ""
                 if evidence
-                else f"when {home.id if home else 'its milestone'} was accepted, and not once more at the end"
+                else f"when {home.id if home else 'its milestone'} was accepted; not checked again at the end"
             )
             detail = when if proof == "passed" else (errors.get(check.id) or outcome).split("\n")[0][:200]
         found.append(
@@ -125,11 +125,11 @@ def _sealed(milestones: Iterable[Milestone]) -> list[TestReport]:
 def _unproven(milestone: Milestone | None, check: str) -> str:
     """Say why a check has no proof."""
     if milestone is None or not milestone.attempts or milestone.status is Status.ACCEPTED:
-        return "it was not reached"
+        return "the run ended before it was checked"
     last = milestone.attempts[-1]
     if last.evaluation and last.evaluation.judge_alone and last.acceptance and check in last.acceptance.passing:
         return f"it passed at attempt {last.number} (commit {last.commit}), but the judge did not accept {milestone.id}"
-    return f"{milestone.id} was not accepted, so nothing of it counts"
+    return f"{milestone.id} was not accepted, so its checks do not count"
 
 
 def _risks(
@@ -147,7 +147,7 @@ def _risks(
         if a.proof != "passed"
     ]
     risks += [
-        Item(title="May be missing or incomplete: no sealed check proves it", evidence=f"{m.id}: {c.statement}")
+        Item(title=f"{m.id}, perhaps missing or incomplete: {c.statement}", evidence="no sealed check proves it")
         for m in milestones
         if m.status is Status.ACCEPTED
         for c in m.acceptance_criteria
@@ -169,24 +169,39 @@ def _risks(
         last = m.attempts[-1].evaluation if m.attempts else None
         if last is not None and m.status is Status.ACCEPTED:
             risks += [
-                Item(title=f"{m.id}: {d.value.replace('_', ' ')} is rated {n} of 5", evidence=last.reasons[d])
+                Item(title=f"{m.id}: {d.value.replace('_', ' ')} is rated {n} of 5", evidence=_rated(last, d))
                 for d, n in last.breakdown.items()
                 if n <= 3
             ]
     if evidence is not None:
         weak = {p: c for p, c in evidence.generated.coverage_by_file.items() if c < 80}
-        risks += [Item(title=f"{p} is hardly tested", evidence=f"line coverage {c:g} %") for p, c in weak.items()]
+        risks += [
+            Item(title=f"{p} is not fully tested", evidence=f"line coverage {c:g} %, under 80 %")
+            for p, c in weak.items()
+        ]
     if not any(c.check for c in team.idea.acceptance):
         risks.append(
             Item(
-                title="Nobody but the agents has said what is right",
-                evidence="the idea has no acceptance checks; all tests were written by the Test agent",
+                title="Only the agents have said what is right",
+                evidence="the idea has no acceptance checks, so every test was written by the Test agent",
             )
         )
     for name in _sandboxes(team):
         if name.startswith("none"):
             risks.append(Item(title="The code ran without a sandbox", evidence=name))
     return risks
+
+
+def _rated(verdict: Evaluation, dimension: Dimension) -> str:
+    """Say why ``dimension`` has its number: the fact that capped it last, else the judge's reason."""
+    facts = [clamp.fact for clamp in verdict.clamps if clamp.dimension is dimension]
+    return facts[-1] if facts else verdict.reasons[dimension]
+
+
+def _remarks(verdict: Evaluation) -> list[str]:
+    """Return what the judge wants changed, without its reasons for numbers that it gave as good ones itself."""
+    praise = {f"{d.value}: {verdict.reasons[d]}"[:600] for d, n in verdict.raw.items() if n >= 4}
+    return [line[:300] for line in verdict.feedback if line not in praise]
 
 
 def _sandboxes(team: Team) -> list[str]:
@@ -211,14 +226,14 @@ def _debt(evidence: Evidence | None, milestones: list[Milestone], files: Mapping
     debt = []
     if evidence is not None:
         debt += [
-            Item(title="Quarantined test", evidence=f"{t} was ruled wrong and does not count")
+            Item(title="Test set aside", evidence=f"{t} was ruled wrong, so it does not count")
             for t in evidence.quarantined
         ]
-        debt += [Item(title=f"Finding {f.rule}", evidence=str(f)) for f in evidence.findings]
+        debt += [Item(title=f"{f.tool}: {f.rule}", evidence=str(f)) for f in evidence.findings]
     for m in milestones:
         last = m.attempts[-1].evaluation if m.attempts else None
         if last is not None and m.status is Status.ACCEPTED:
-            debt += [Item(title=f"{m.id}: the judge's advice", evidence=line[:300]) for line in last.feedback[:4]]
+            debt += [Item(title=f"{m.id}: the judge's remark", evidence=line) for line in _remarks(last)[:4]]
         if m.status is Status.ACCEPTED:
             debt += [
                 Item(title=f"{m.id}: the Critic's finding", evidence=str(finding))
@@ -243,14 +258,14 @@ def _roadmap(
     if stopped is not None:
         steps.append((stopped[0], stopped[1].split("\n")[0]))
     steps += [(f"Get {m.id} {m.title} accepted", _why(m)) for m in milestones if m.status is Status.FAILED]
-    steps += [(f"Mend {a.id}: {a.statement}", a.detail) for a in acceptance if a.proof == "failed"]
+    steps += [(f"Make {a.id} pass: {a.statement}", a.detail) for a in acceptance if a.proof == "failed"]
     steps += [
         (f"Build {m.id} {m.title}", _why(m))
         for m in milestones
         if m.status in (Status.BLOCKED, Status.STOPPED, Status.PENDING)
     ]
     steps += [(f"Write a check for {a.id}: {a.statement}", a.detail) for a in acceptance if a.detail == _UNCHECKED]
-    steps += [(f"{item.title}: pay it off", item.evidence) for item in debt[:6]]
+    steps += [(f"Follow up: {item.title}", item.evidence) for item in debt[:6]]
     if not steps:
         steps.append(("Try it with real users, and write their wishes as the next idea", "every check passes"))
     return [RoadmapItem(priority=n, step=s, because=b) for n, (s, b) in enumerate(steps, 1)]

@@ -52,7 +52,7 @@ def trace(
             code=[],
             tests=[],
             proven=False,
-            evidence="no sealed check says when it holds",
+            evidence="no sealed check covers it",
         )
         for milestone in milestones
         for criterion in milestone.acceptance_criteria

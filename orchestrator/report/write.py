@@ -13,6 +13,9 @@ from schemas.report import FinalReport
 
 __all__ = ["markdown", "template", "write_report"]
 
+CELL = 160
+"""Characters that a cell of a table shows."""
+
 
 def write_report(files: RunFiles, report: FinalReport) -> None:
     """Write both forms beside the project."""
@@ -58,7 +61,8 @@ def _code(text: object) -> str:
 
 
 def _cell(text: object) -> str:
-    return _line(text)[:160]
+    flat = _flat(text)
+    return _line(flat if len(flat) <= CELL else f"{flat[: CELL - 1]}…")
 
 
 def _block(text: str) -> str:

@@ -29,7 +29,7 @@ __all__ = ["NOBODY", "Bubblewrap", "find_bwrap", "fresh_user"]
 NOBODY = 65534
 """How the user inside is called where Milepost itself is no root user."""
 _MISSING = (
-    "generated code runs only in a sandbox, and {what}. Install it with `apt install {package}`{pip}, "
+    "{what}, and generated code runs only in a sandbox. Install it with `apt install {package}`{pip}, "
     "then check with `milepost doctor`."
 )
 # So that servers find themselves.

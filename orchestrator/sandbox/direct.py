@@ -52,7 +52,7 @@ class Direct:
             if not landlockpy.supported():
                 raise Unavailable("landlock is not in this kernel, or not switched on (Linux 5.13, lsm=landlock)")
             if self._filter is None:
-                raise Unavailable("landlock needs the filter of system calls, which is not known for this processor")
+                raise Unavailable("landlock needs the filter of system calls, and Milepost has none for this processor")
         if kind == "container" and not any(Path(mark).exists() for mark in _MARKS):
             raise Unavailable(
                 "sandbox.kind = container is for disposable containers only, and this is none "

@@ -123,7 +123,7 @@ class RunFiles:
             return RunInfo.model_validate_json(self.info.read_bytes())
         except ValueError as error:
             problem = str(error).splitlines()[0]
-            raise InputError(f"{self.info}: is damaged ({problem}), so this run can't be taken up again") from None
+            raise InputError(f"{self.info}: is damaged ({problem}), so this run can't be resumed") from None
 
 
 def new_run(workspace: Path, slug: str, name: str | None) -> RunFiles:
@@ -147,7 +147,9 @@ def new_run(workspace: Path, slug: str, name: str | None) -> RunFiles:
 def check_name(workspace: Path, name: str) -> None:
     """Raise InputError if a new run can't be called ``name``: it is taken, or can't be a folder's."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
-        raise InputError(f"--run-name {name!r}: use letters, digits, '.', '_' and '-' (at most 80)")
+        raise InputError(
+            f"--run-name {name!r}: use letters, digits, '.', '_' and '-' (at most 80); begin with a letter or digit"
+        )
     if any((workspace / top / name).exists() for top in ("logs", "generated_projects", "milestones")):
         raise InputError(f"the run {name!r} exists already; use `milepost resume {name}`, or another --run-name")
 
@@ -178,8 +180,8 @@ def open_run(workspace: Path, name: str) -> RunFiles:
         return runs[0]
     found = next((r for r in runs if r.name == name), None)
     if found is None:
-        known = ", ".join(r.name for r in runs[:5]) or "none yet"
-        raise InputError(f"there is no run {name!r} in {workspace}; runs: {known}")
+        known = f"; runs: {', '.join(r.name for r in runs[:5])}" if runs else ": it has none yet"
+        raise InputError(f"there is no run {name!r} in {workspace}{known}; --workspace names another folder")
     return found
 
 

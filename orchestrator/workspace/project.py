@@ -147,5 +147,6 @@ class Project:
             command, env=environment, capture_output=True, text=True, check=False, start_new_session=True
         )
         if done.returncode:
-            raise OSError(f"git {arguments[0]} failed in {self.path}: {done.stderr.strip()[-400:]}")
+            said = (done.stderr.strip() or done.stdout.strip())[-400:]
+            raise OSError(f"git {arguments[0]} failed in {self.path}: {said}")
         return done.stdout
