@@ -186,7 +186,7 @@ def _problem(root: yaml.Node, error: dict[str, Any]) -> tuple[int, str]:
         case "value_error":
             return line, f"{where or 'idea'}: {error['ctx']['error']}" if path else f"{error['ctx']['error']}"
     if error["type"] == "string_pattern_mismatch":
-        return line, f"{where}: expected {PATTERNS[error['ctx']['pattern']]}{shown}"
+        return line, f"{where}: expected {PATTERNS.get(error['ctx']['pattern'], error['msg'])}{shown}"
     message = re.sub(r"^(Input should be|(String|List) should have|Value error,) ", "", error["msg"])
     return line, f"{where}: expected {message}{shown}"
 

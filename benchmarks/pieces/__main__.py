@@ -233,6 +233,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"there is no kind {', '.join(sorted(unknown))}; there are {', '.join(WAYS)}")
     if unknown := set(ways or ()) - {way for kind in kinds for way in WAYS[kind]}:
         parser.error(f"there is no way {', '.join(sorted(unknown))}; there are {', '.join(WAYS['classes'])}")
+    if options.count < 1:
+        parser.error("--count: at least one function")
     settings = load_settings(Path("milepost.toml"), {}, {}).settings
     lots = {k: functions(settings, options.count, options.seed) if k == "functions" else classes() for k in kinds}
     wanted = {kind: [way for way in WAYS[kind] if ways is None or way in ways] for kind in kinds}

@@ -5,9 +5,8 @@ Both take the drafts that `python -m benchmarks.pieces --kinds functions` has le
 ``--second`` asks no model: it holds each draft (``stub``) against the version that is begun with a comment
 (``comment``), as the pipeline does (`agents.choice`), and notes in RESULTS/second.jsonl whether the two agree, and
 which of them is right. ``--more`` asks for four more versions of each draft that fails an example: ``untold``; ``told``
-what failed, in the prompt; told and ``thinking``, begun with a comment on what it will do, as in the pipeline; or with
-what failed in a ``comment`` that the body begins with. Each outcome is appended to RESULTS/more.jsonl as soon as it is
-there, and not asked again.
+what failed, in the prompt; or told and ``thinking``, begun with a comment on what it will do, as in the pipeline. Each
+outcome is appended to RESULTS/more.jsonl as soon as it is there, and not asked again.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from orchestrator.config import load_settings
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.comparison import FEWEST_CALLS
 from orchestrator.evidence.environment import ensure_environment
-from orchestrator.evidence.examples import calls_in, checks_in
+from orchestrator.evidence.examples import calls_in
 from orchestrator.journal.store import RecordStore
 from orchestrator.rubric import sure
 from orchestrator.scratch import scratch
@@ -39,7 +38,7 @@ from schemas.test_report import Failure
 
 __all__ = ["cases", "failing", "more", "second"]
 
-WAYS = ("untold", "told", "thinking", "comment")
+WAYS = ("untold", "told", "thinking")
 RESAMPLE = 0.7
 """Temperature of the further versions, as in the pipeline."""
 
@@ -117,14 +116,10 @@ async def _versions(
 ) -> dict[str, object]:
     context, symbol = placed(piece, piece.module)
     facts = [f"{f.source}\n{f.error.partition(chr(10) * 2)[0]}" for f in failures[:3]]
-    told = facts if way in ("told", "thinking") else ()
+    told = () if way == "untold" else facts
     task = write(context, symbol, lambda *_: [], 1, told, thinking=way == "thinking")
-    begun = task.prefill or ""
-    if way == "comment":
-        shown = {check.id: check.statement for check in checks_in(problem.prompt, "solution")}
-        begun += "".join(f"    # {shown[f.test]}\n" for f in failures[:3])
     others = {"temperature": RESAMPLE, "sample": 1, "choices": CHOICES}
-    request = request_for(model, piece, task, begun).model_copy(update=others)
+    request = request_for(model, piece, task, task.prefill or "").model_copy(update=others)
     reply = await model.reply(request, lambda _: None)
     right = holding = 0
     versions = []
@@ -163,6 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ways = options.more.split(",") if options.more else []
     if unknown := set(ways) - set(WAYS):
         parser.error(f"there is no way {', '.join(sorted(unknown))}; there are {', '.join(WAYS)}")
+    if options.count < 1:
+        parser.error("--count: at least one function")
     settings = load_settings(Path("milepost.toml"), {}, {}).settings
     drafts = kept_outcomes(options.results / "functions.jsonl", "key")
     pieces = [
