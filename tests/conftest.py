@@ -24,7 +24,7 @@ class _InOneProcess(LoadScopeScheduling):  # type: ignore[misc]  # xdist's sched
     """Keeps tests that share something costly in one process; the others run wherever there is room."""
 
     shared = ("context_bound", "extension", "finishing", "hostile_judge", "ideas_benchmark", "run", "trace")
-    """Modules with a fixture for all of their tests."""
+    """Modules whose tests share a fixture, or what is measured of the same code."""
 
     def _split_scope(self, nodeid: str) -> str:
         module, _, test = nodeid.partition("::")

@@ -47,20 +47,10 @@ REPLIES = {
 }
 
 
-@pytest.fixture(scope="module")
-def measured_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
-    """The logs of a run on the same code: what it measured holds whatever the judge says of it."""
-    return (
-        go(tmp_path_factory.mktemp("injected"), [*CODE, *script(("evaluator", judgement()))], attempts=1).files.logs,
-    )
-
-
 @pytest.mark.parametrize("reply", REPLIES)
-def test_no_reply_of_the_judge_passes_code_that_fails_a_sealed_check(
-    reply: str, workspace: Path, measured_once: tuple[Path, ...]
-) -> None:
+def test_no_reply_of_the_judge_passes_code_that_fails_a_sealed_check(reply: str, workspace: Path) -> None:
     judge = ScriptedModel([*CODE, *[ScriptedReply(agent="evaluator", reply=REPLIES[reply])] * 3], name="hostile")
-    done = go(workspace, judge, attempts=1, reuse=measured_once)
+    done = go(workspace, judge, attempts=1)
     assert (done.code, done.report.milestones[0].status) == (ExitCode.NOT_ACCEPTED, Status.FAILED)
 
 
