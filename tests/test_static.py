@@ -82,6 +82,25 @@ def test_what_was_tidied_once_is_not_given_to_the_tools_again() -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        '"""What users import."""\n\nfrom core import count_words\n',
+        "from app import routes\nfrom flask import Flask\n\napp = Flask(__name__)\n",
+        "from tests.test_m1_helpers import client\n\n\ndef test_it(client):\n    assert client\n",
+        "import os\n\nfrom . import plugins\nfrom .core import count_words\n",
+    ],
+    ids=["for others", "for its effects", "a fixture", "a relative one"],
+)
+def test_tidying_removes_no_import_that_may_be_there_for_more_than_its_name(source: str) -> None:
+    assert tidy("pkg/main.py", source) == source
+
+
+def test_tidying_removes_imports_that_can_only_be_left_over() -> None:
+    source = "import json\nimport os.path\nimport pytest\nfrom typing import Any, Final\nfrom pkg.core import f\n"
+    assert tidy("pkg/core.py", f"{source}\nN: Final = 1\n") == "from typing import Final\n\nN: Final = 1\n"
+
+
+@pytest.mark.parametrize(
     ("script", "error", "said"),
     [
         ("kill -TERM $$", Unavailable, "bandit was ended by signal 15"),

@@ -194,11 +194,32 @@ def certain_errors(path: str, source: str) -> list[str]:
 
 @lru_cache(maxsize=4096)  # a project is tidied whole, time and again, and hardly any of its files has changed
 def tidy(path: str, source: str) -> str:
-    """Return ``source`` formatted, its imports sorted and unused ones removed."""
+    """Return ``source`` formatted, its imports sorted and those of Python's own modules that nothing uses removed.
+
+    What else is imported may be there for others to import, for what it does, or as a fixture.
+    """
     if not path.endswith(".py"):
         return source
-    fixed = _run(("check", "--fix-only", "--select=I,F401", "--exit-zero", "--quiet"), path, source)
+    own = path.removesuffix(".py").replace("/", ".")
+    others = {name for name in _imported(path, source) if name.partition(".")[0] not in _REMOVABLE} - {own}
+    # What is relative can't be named to ruff, so nothing of such a file is removed.
+    rules = "I" if "" in others else "I,F401"
+    kept = f"--config=lint.pyflakes.allowed-unused-imports={json.dumps(sorted(others))}"
+    fixed = _run(("check", "--fix-only", f"--select={rules}", kept, "--exit-zero", "--quiet"), path, source)
     return _run(("format", "--quiet", "--line-length=100"), path, fixed or source) or fixed or source
+
+
+_REMOVABLE = sys.stdlib_module_names | {"pytest"}
+
+
+def _imported(path: str, source: str) -> set[str]:
+    """Return the names of the modules that ``source`` imports; an empty one where an import is relative."""
+    try:
+        nodes = list(ast.walk(parse_file(source, path)))
+    except ValueError:
+        return set()
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return names | {"" if n.level else n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)}
 
 
 def _ruff(path: str, source: str, rules: str) -> list[dict[str, Any]]:
