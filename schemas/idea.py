@@ -133,9 +133,28 @@ class AcceptanceCheck(Schema):
             raise ValueError(f"is not valid Python: {said}") from None
         if stars:
             raise ValueError("'from … import *' can't be used in a check; name what it imports")
-        if not any(isinstance(node, ast.Assert | ast.With | ast.Raise) for node in ast.walk(tree)):
+        if not _asserts(tree):
             raise ValueError("asserts nothing, so it could never fail; add an assert")
+        if idle := _never_called(tree):
+            raise ValueError(f"never calls {idle}, so what that asserts is not run: write its lines without the def")
         return value
+
+
+def _asserts(tree: ast.AST) -> bool:
+    return any(isinstance(node, ast.Assert | ast.With | ast.Raise) for node in ast.walk(tree))
+
+
+def _never_called(tree: ast.AST) -> str | None:
+    """Return the name of a function or class that asserts something, and that nothing else of the check names."""
+    methods = {inner for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for inner in node.body}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or node in methods:
+            continue
+        inside = set(ast.walk(node))
+        named = any(isinstance(n, ast.Name) and n.id == node.name and n not in inside for n in ast.walk(tree))
+        if _asserts(node) and not node.decorator_list and not named:  # a decorator may well call it
+            return node.name
+    return None
 
 
 class PinnedMilestone(Schema):

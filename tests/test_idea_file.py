@@ -15,6 +15,7 @@ from schemas.errors import InputError
 from schemas.idea import started
 
 MINIMAL = "name: A\nsummary: s\nfeatures: [f]\n"
+CHECK = MINIMAL + "acceptance:\n- id: A\n  statement: s\n  check: |\n      "
 
 
 def problems(text: str) -> list[str]:
@@ -86,6 +87,8 @@ def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
         (MINIMAL.replace("name: A", "name: " + "A" * 81), "name: expected at most 80 characters"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'assert ('}]\n", "is not valid Python"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'print(1)'}]\n", "asserts nothing"),
+        (CHECK + "def test_it():\n        assert 1\n", "never calls test_it, so what that asserts is not run"),
+        (CHECK + "class TestIt:\n        def test_it(self):\n          assert 1\n", "never calls TestIt"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'from x import *\n\n  assert 1'}]\n", "can't be used"),
         (MINIMAL + "acceptance: [{id: A, statement: s}, {id: A, statement: s}]\n", "'A' is used more than once"),
         (MINIMAL + "audience: !!bool maybe\n", "does not fit its !!tag"),
@@ -100,6 +103,14 @@ def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
 )
 def test_nonsense_is_refused_in_plain_words(text: str, words: str) -> None:
     assert words in "\n".join(problems(text))
+
+
+def test_a_check_may_define_what_it_uses() -> None:
+    app = "@app.get('/')\n      def root():\n        raise ValueError\n      "
+    helper = (
+        "def right(x):\n        assert x\n      class Fake:\n        def read(self):\n          raise OSError\n      "
+    )
+    assert parse_idea(f"{CHECK}{app}{helper}right(Fake)\n", "i").acceptance[0].check
 
 
 def test_a_cycle_is_shown_in_full() -> None:

@@ -43,7 +43,7 @@ features:
 #   - id: AC1
 #     statement: what must be true
 #     # milestone: MVP          # only if you plan the milestones yourself, below; else the planner decides
-#     check: |                  # Python; run as a test
+#     check: |                  # Python statements, run one after the other as a test
 #       from my_tool import answer
 #       assert answer("question") == 42
 #   - id: AC2
