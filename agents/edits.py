@@ -28,7 +28,7 @@ from agents.parsing import Fence, fences, parse_file, path_of
 from schemas.architecture import safe_path
 from schemas.code_change import CodeChange, Edit, FileWrite, Move
 
-__all__ = ["Applied", "apply", "blocks_of", "change_from"]
+__all__ = ["Applied", "apply", "blocks_of", "change_from", "holds_edit"]
 
 _BEGIN = re.compile(r"<{5,9} ?REMOVE[ \t]*")
 _END = re.compile(r">{5,9} ?ADD[ \t]*")
@@ -87,6 +87,11 @@ def change_from(text: str, files: Mapping[str, str]) -> CodeChange:
     return change
 
 
+def holds_edit(text: str) -> bool:
+    """Whether a line of ``text`` is the mark that begins a REMOVE/ADD block, rightly placed or indented."""
+    return any(_BEGIN.fullmatch(line.strip()) for line in text.splitlines())
+
+
 def blocks_of(fence: Fence) -> list[tuple[str, str]]:
     """Return the REMOVE and ADD texts that a fence holds, without their last line feeds; none where it holds no block.
 
@@ -95,7 +100,7 @@ def blocks_of(fence: Fence) -> list[tuple[str, str]]:
             text is empty and would stand everywhere.
     """
     lines = fence.content.split("\n")
-    if not any(_BEGIN.fullmatch(line.strip()) for line in lines):
+    if not holds_edit(fence.content):
         return []
     if not any(_BEGIN.fullmatch(line) for line in lines):
         raise ValueError("the marks <<<<<<< REMOVE, ======= and >>>>>>> ADD stand at the beginning of a line")

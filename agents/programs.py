@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from agents.edits import apply, change_from
+from agents.edits import apply, change_from, holds_edit
 from agents.parsing import FIRST_THINK, fences, parse_module, python_from
 from agents.ports import Lint
 from agents.runner import CORRECTIONS, Runner, Task
@@ -108,7 +108,7 @@ async def versions(
 
 def _program(text: str, before: str | None) -> str:
     """Return the whole program that a reply writes, or comes to by its edits of ``before``."""
-    if before is not None and any("REMOVE" in fence.content for fence in fences(text)):
+    if before is not None and any(holds_edit(fence.content) for fence in fences(text)):
         named = re.sub(r"^```edit[ \t]*$", f"```edit path={PROGRAM}", text, flags=re.M)
         return apply(change_from(named, {PROGRAM: before}), {PROGRAM: before}).files[PROGRAM]
     source = python_from(text, statements=True)

@@ -122,6 +122,19 @@ def test_the_scorers_exact_edit_mends_the_program(tmp_path: Path) -> None:
     assert result.delivered.program == GOOD
 
 
+def test_a_whole_program_may_speak_of_removing(tmp_path: Path) -> None:
+    wordy = GOOD.replace("\n\n\ndef", '\n\nCOMMANDS = ("ADD", "REMOVE")\n\n\ndef', 1)
+    lines = [
+        ("generator", python(WRONG)),
+        ("scorer", wish("a - b", "a + b")),
+        ("refiner", python(wordy)),
+        ("scorer", FINE),
+    ]
+    result, _ = run(tmp_path, script(*lines), max_refinements=1)
+    assert result.delivered is not None
+    assert result.delivered.program == wordy
+
+
 def test_a_refinement_that_brings_nothing_is_followed_by_a_fresh_start_and_the_best_is_kept(tmp_path: Path) -> None:
     worse = python(GOOD.replace("return a + b", "return 7"))
     lines = [
