@@ -81,7 +81,7 @@ class Memory:
         seen = {namespace(kind, loop, agent) for agent, kinds in SIGHT.items() for kind in kinds}
         for name in sorted(seen & self._namespaces.keys()):
             space = self._namespaces[name]
-            while self._window and len(space.entries) > 2 and _size(space.entries) > self._window - SUMMARY_TOKENS:
+            while self._window and len(space.entries) > 2 and self._needed(space) > self._window - SUMMARY_TOKENS:
                 count = min(AT_ONCE, (len(space.entries) + 1) // 2)
                 space.summary = await self._summed_up(space.summary, space.entries[:count])
                 del space.entries[:count]
@@ -104,7 +104,7 @@ class Memory:
         parts: list[str] = []
         for number, entry in enumerate(reversed(space.entries)):
             text = f"{entry.title}\n{entry.whole if number == 0 else entry.brief}"
-            text = _cut(text, room)
+            text = _cut(text, room if number else room - min(_older(space), room // 2))
             if not text:
                 break
             parts.insert(0, text)
@@ -112,6 +112,11 @@ class Memory:
         if space.summary and (summary := _cut(f"Before, in short: {space.summary}", room)):
             parts.insert(0, summary)
         return "\n\n".join(parts)
+
+    def _needed(self, space: _Namespace) -> int:
+        """Return the tokens that all of its entries take; the newest may need no more than half of the window."""
+        newest = estimated_tokens(f"{space.entries[-1].title}\n{space.entries[-1].whole}")
+        return _older(space) + min(newest, self._window // 2)
 
     async def _summed_up(self, before: str, gone: Sequence[Entry]) -> str:
         texts = [f"{entry.title}\n{entry.brief}" for entry in gone]
@@ -130,14 +135,15 @@ def _summary(text: str) -> str:
     return _cut(line, SUMMARY_TOKENS)
 
 
-def _size(entries: Sequence[Entry]) -> int:
-    older = sum(estimated_tokens(f"{e.title}\n{e.brief}") for e in entries[:-1])
-    return older + estimated_tokens(f"{entries[-1].title}\n{entries[-1].whole}")
+def _older(space: _Namespace) -> int:
+    """Return the tokens of all but the newest entry."""
+    briefs = sum(estimated_tokens(f"{entry.title}\n{entry.brief}") for entry in space.entries[:-1])
+    return briefs + estimated_tokens(space.summary)
 
 
 def _cut(text: str, tokens: int) -> str:
     """Return ``text``, cut so that it takes at most ``tokens``; empty where hardly anything would be left."""
     if estimated_tokens(text) <= tokens:
         return text
-    kept = text[: max(0, tokens * 3 - 8)]
+    kept = text[: max(0, tokens * 3 - 12)]
     return f"{kept}\n… cut" if len(kept) > 40 else ""

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from agents.memory import Entry, namespace
 from orchestrator.attempt import Attempt, Work
 from orchestrator.team import Team
-from schemas.base import digest_of
 from schemas.milestone import AttemptRecord, Milestone, Status
 from schemas.refinement import Round
 
@@ -101,15 +100,15 @@ def round_entry(done: Round, before: Round | None) -> Entry:
     change = "\n".join(_change({"": before.program}, {"": done.program})) if before else ""
     return Entry(
         title=f"Attempt {done.number} ({done.move}): {said(done)}{rose}",
-        whole=f"{_quoted(done.program)}\n{tail}",
-        brief=f"changed:\n{change}\n{tail}" if before else tail,
+        # Words first: where there is no room for all of it, the end is cut off.
+        whole=f"{tail}\nwrote:\n{_quoted(done.program)}",
+        brief=f"{tail}\nchanged:\n{change}" if before else tail,
     )
 
 
 def _quoted(program: str) -> str:
-    """Return a program between marks that it can't hold, so that no text of it passes for one of ours."""
-    mark = f"PROGRAM-{digest_of(program)[:12]}"
-    return f"<<<<< {mark}\n{program.rstrip()}\n{mark} >>>>>"
+    """Return a program with a mark before each line, so that no text of it, even cut off, passes for one of ours."""
+    return "\n".join(f"| {line}" for line in program.rstrip().splitlines())
 
 
 def said(done: Round) -> str:

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from agents.memory import SIGHT, Entry, Memory, namespace
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from orchestrator.journal.events import read_events
+from orchestrator.memory import round_entry
 from schemas.call import estimated_tokens
+from schemas.code_change import Edit
+from schemas.evidence import Evidence
+from schemas.refinement import PROGRAM, Round, ScoredEdit, Scoring
+from schemas.test_report import TestReport
 from tests.helpers import Done, go
 from tests.model_calls import runner_for
 from tests.replies import RETRY
@@ -80,6 +85,16 @@ def test_what_is_shown_never_exceeds_the_window_and_its_newest_entry_is_there(gi
         assert memory.view("impl", "M2") == ""
 
 
+def test_a_long_newest_entry_leaves_half_of_the_window_to_the_older_ones() -> None:
+    memory = Memory(runner_for(ScriptedModel([])), WINDOW)
+    for name in ("first", "second"):
+        memory.remember(namespace("loop"), Entry(name, "it was said\n" + "x" * 9_000, "y" * 900))
+    view = memory.view("scorer")
+    assert f"first\n{'y' * 900}" in view
+    assert "second\nit was said\n" in view
+    assert estimated_tokens(view) <= WINDOW + 30
+
+
 LONG = [Entry(f"Attempt {number}", "x" * 800, "x" * 800) for number in range(1, 5)]
 
 
@@ -120,3 +135,18 @@ def test_what_was_summed_up_stands_before_what_is_newer() -> None:
 def test_where_no_summary_can_be_had_the_titles_are_kept() -> None:
     memory, _ = settled("")
     assert "Before, in short: Attempt 1; Attempt 2" in memory.view("impl", "M1")
+
+
+def test_what_was_said_of_a_long_program_is_remembered_before_the_program() -> None:
+    wish = ScoredEdit(edit=Edit(path=PROGRAM, remove="x = 0", add="x = 1"), points=2.0)
+    scoring = Scoring(reason="it counts from 0", said=8.0, edits=[wish])
+    report = TestReport(total=0, passed=0, failed=0)
+    evidence = Evidence(generated=report, acceptance=None, program=None)
+    done = Round(
+        number=1, move="generate", program="x = 0\n" * 2_000, evidence=evidence, better=True, scoring=scoring, score=8.0
+    )
+    memory = Memory(runner_for(ScriptedModel([])), WINDOW)
+    memory.remember(namespace("loop"), round_entry(done, None))
+    view = memory.view("refiner")
+    assert view.startswith("Attempt 1 (generate): score 8.0\nsaid: it counts from 0\nasked for (+2):\n- x = 0\n+ x = 1")
+    assert view.endswith("\n… cut")
