@@ -55,6 +55,12 @@ async def judge(runner: Runner, context: Context, evidence: Evidence, repeats: i
 
 
 def _bounded(files: dict[str, str], characters: int) -> dict[str, str]:
-    """Return ``files`` cut so that together they hold at most ``characters``; a cut is marked."""
-    share = characters // max(1, len(files))
-    return {p: s if len(s) <= share else s[:share] + "\n# … cut\n" for p, s in files.items() if s.strip()}
+    """Return ``files`` cut so that together they hold at most ``characters``; a cut is marked. What a short file does
+    not need of its share, the longer ones get."""
+    left = sorted((path for path in files if files[path].strip()), key=lambda path: len(files[path]))
+    room, kept = characters, dict[str, str]()
+    for number, path in enumerate(left):
+        source, share = files[path], room // (len(left) - number)
+        kept[path] = source if len(source) <= share else source[:share] + "\n# … cut\n"
+        room -= min(len(source), share)
+    return {path: kept[path] for path in files if path in kept}

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from agents.parsing import answer_of
-from agents.ports import Budget, Journal, Model, ModelError, Observer, PromptTooLong
+from agents.ports import Budget, Journal, Model, ModelError, Observer, PromptTooLong, Traits
 from agents.prompts.render import render
 from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome
 from schemas.errors import (
@@ -152,7 +152,7 @@ class Runner:
             if correction == task.corrections:
                 raise failure
             messages += [
-                Message(role="assistant", content=record.reply.text[:6000].strip() or "(empty)"),
+                Message(role="assistant", content=_quoted(record.reply.text, model.traits)),
                 Message(role="user", content=render("corrections", "invalid", {"error": errors[0][:1500]})),
             ]
         raise AssertionError("unreachable")
@@ -266,6 +266,13 @@ def _failure(task: Task[T], reply: ModelReply, error: str) -> InvalidOutput | Tr
     if reply.stop_reason in ("max_tokens", "context_exceeded"):
         return Truncated(f"the {task.agent} agent's reply was cut off ({reply.stop_reason}): {error}")
     return InvalidOutput(f"the {task.agent} agent's reply is invalid: {error}")
+
+
+def _quoted(reply: str, traits: Traits) -> str:
+    """Return ``reply`` as the model is shown what it must correct: whole, unless that took a sixth of its context."""
+    most = max(6_000, traits.context_tokens // 2)  # a token has three characters or more
+    text = reply.strip() or "(empty)"
+    return text if len(text) <= most else f"{text[:most].strip()}\n… cut"
 
 
 def _since(started: float) -> int:

@@ -146,6 +146,8 @@ def _server(settings: Settings) -> Models:
             api_key=server.api_key.get_secret_value() if server.api_key else None,
             price=settings.prices[name].price() if name in settings.prices else None,
             step_by_function=server.step == "function",
+            context_tokens=server.context_tokens,
+            max_output_tokens=server.max_output_tokens,
             timeout=server.timeout,
         )
         for name in {*names.values(), *higher.values()}

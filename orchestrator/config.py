@@ -108,7 +108,12 @@ class ServerSettings(Schema):
     """The server's model to escalate to; None: none."""
     api_key: Key | None = None
     step: Literal["function", "project"] = "function"
+    context_tokens: int = Field(default=32_000, ge=2_048)
+    """What prompt and reply may take together; the server's own limit."""
+    max_output_tokens: int | None = Field(default=None, ge=256)
+    """What a server that takes a key is asked for at most; None: 4,000 where ``step`` is ``function``, else 16,000."""
     timeout: float = Field(default=600.0, gt=0)
+    """Seconds for a whole reply."""
 
 
 class SandboxSettings(Schema):

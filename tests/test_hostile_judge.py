@@ -98,6 +98,17 @@ def test_a_small_judge_whose_reply_was_of_no_use_is_asked_for_another_one_in_the
     assert (opinion.score(Dimension.SECURITY), model.requests[-1].sample) == (4, 1)
 
 
+def test_what_short_files_do_not_need_of_the_judges_room_the_long_one_gets() -> None:
+    files = {f"pkg/part_{n}.py": f"PART_{n} = {n}\n" for n in range(8)}
+    files["pkg/core.py"] = "x = 1\n" * 3_000 + "END = 1\n"
+    model = ScriptedModel([ScriptedReply(agent="evaluator", reply=judgement())])
+    context = Context(IDEA, Milestone(id="M1", title="t", description="d"), turn=1, files=files, focus=set(files))
+    evidence = Evidence(generated=TestReport(total=1, passed=1, failed=0), acceptance=None, program=None)
+    asyncio.run(judge(runner_for(model), context, evidence))
+    prompt = model.requests[0].messages[0].content
+    assert [words for words in ("END = 1", "PART_7 = 7") if words not in prompt] == []
+
+
 def test_each_number_is_asked_for_behind_its_reason_and_feedback_last() -> None:
     schema = schema_of(Judgement)
     assert list(schema["properties"]) == [*(d.value for d in Dimension), "feedback"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ import pytest
 from agents.models.faults import estimated_usage, says_too_long
 from agents.models.openai_server import OpenAIServerModel
 from agents.ports import ModelError, PromptTooLong
+from orchestrator.compose import build_models
+from orchestrator.config import Settings
 from tests.model_calls import ask, request
 
 
@@ -126,7 +130,7 @@ def test_where_counts_are_odd_or_missing_the_usage_is_estimated(
 )
 def test_a_request_that_is_too_long_is_told_from_other_mistakes(server: Server, body: bytes) -> None:
     server.answers = [(400, body)]
-    with pytest.raises(PromptTooLong, match="context"):
+    with pytest.raises(PromptTooLong, match=r"context.*\(50 tokens were asked for: openai\.max_output_tokens"):
         ask(local(server), request())
 
 
@@ -162,6 +166,20 @@ def test_an_answer_that_can_not_be_unpacked_is_a_model_error(server: Server) -> 
     server.answers = [(200, b"no gzip")]
     with pytest.raises(ModelError, match="DecodingError"):
         ask(local(server, retries=0), request())
+
+
+def test_a_reply_that_takes_too_long_names_the_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
+        with pytest.raises(ModelError, match=r"longer than 0\.05 s \(openai\.timeout\)"):
+            ask(OpenAIServerModel("qwen", base_url=url, max_retries=0, timeout=0.05), request())
+
+
+def test_how_much_a_server_can_take_is_a_setting(workspace: Path) -> None:
+    server = {"model": "m", "api_key": "k", "step": "project", "context_tokens": 8_192, "max_output_tokens": 2_048}
+    settings = Settings.model_validate({"backend": "openai", "openai": server})
+    traits = build_models(settings, lambda *_: None).by_agent["impl"].traits
+    assert (traits.context_tokens, traits.max_output_tokens) == (8_192, 2_048)
 
 
 def test_no_server_is_a_model_error(server: Server) -> None:

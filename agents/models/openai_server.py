@@ -20,7 +20,8 @@ _MAX_BODY = 8_000_000
 
 
 class OpenAIServerModel:
-    """One model of one server. ``base_url`` ends in ``/v1``."""
+    """One model of one server. ``base_url`` ends in ``/v1``. ``max_output_tokens``: None is 4,000 where it goes by
+    functions, else 16,000."""
 
     def __init__(
         self,
@@ -30,6 +31,8 @@ class OpenAIServerModel:
         api_key: str | None = None,
         price: Price | None = None,
         step_by_function: bool = True,
+        context_tokens: int = 32_000,
+        max_output_tokens: int | None = None,
         max_retries: int = 4,
         timeout: float = 600.0,
         backoff: float = 0.5,
@@ -43,8 +46,8 @@ class OpenAIServerModel:
         )
         self._traits = Traits(
             step="function" if step_by_function else "project",
-            context_tokens=32_000,
-            max_output_tokens=4_000 if step_by_function else 16_000,
+            context_tokens=context_tokens,
+            max_output_tokens=max_output_tokens or (4_000 if step_by_function else 16_000),
             temperature=0.0,
             local=price is None and not api_key,
             price=price,
@@ -83,8 +86,12 @@ class OpenAIServerModel:
                     return reply
                 said = content[:300].decode("utf-8", "replace")
                 if says_too_long(status, said):
-                    raise PromptTooLong(f"HTTP {status}: {said}", permanent=True)
+                    hint = f"{request.max_tokens:,} tokens were asked for: openai.max_output_tokens bounds that"
+                    raise PromptTooLong(f"HTTP {status}: {said} ({hint})", permanent=True)
                 failure = ModelError(f"HTTP {status}: {said}", permanent=status not in _RETRY_STATUS)
+            except httpx.ReadTimeout:
+                said = f"it took longer than {self._client.timeout.read:g} s (openai.timeout)"
+                failure = ModelError(f"no reply from {self._client.base_url}: {said}")
             except httpx.HTTPError as error:
                 said = f"{type(error).__name__}: {error}; is the server running? (openai.base_url)"
                 failure = ModelError(f"no reply from {self._client.base_url}: {said}")
