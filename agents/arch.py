@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
@@ -48,9 +49,10 @@ async def design(
 
     def parse(text: str) -> Architecture:
         reply = read(text)
-        hidden = _hidden({*context.files, *(file.path for file in reply.files)})
-        if hidden:
-            raise ValueError(hidden)
+        paths = [file.path for file in reply.files]
+        unfit = _not_importable(paths) or _hidden({*context.files, *paths})
+        if unfit:
+            raise ValueError(unfit)
         return reply
 
     architecture = await runner.ask(
@@ -182,6 +184,17 @@ def _missing_contracts(files: Mapping[str, str], specification: Specification, *
         for contract in specification.contracts
         if contract.kind in ("function", "class") and contract.name.isidentifier() and contract.name not in names
     ]
+
+
+def _not_importable(paths: Collection[str]) -> str | None:
+    """Say which file can't be imported by the name that its path gives it."""
+    for path in sorted(path for path in paths if path.endswith(".py")):
+        top = path.partition("/")[0].removesuffix(".py")
+        if top == "src":
+            return f"{path}: files are imported from the project's own folder: leave src/ out"
+        if top in sys.stdlib_module_names:
+            return f"{path}: Python has a module {top} of its own, and imports that: choose another name"
+    return None
 
 
 def _hidden(paths: Collection[str]) -> str | None:

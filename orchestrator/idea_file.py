@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import importlib
 import platform
 import re
+import sys
 import types
 import typing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +95,9 @@ def parse_idea(text: str, name: str) -> Idea:
     if idea is not None and not SpecifierSet(idea.constraints.python).contains(platform.python_version()):
         message = f"constraints.python: {idea.constraints.python} leaves out Python {platform.python_version()}, which"
         problems.append((_line(node, ("constraints", "python")), f"{message} Milepost itself runs on"))
+    for number, check in enumerate(idea.acceptance if idea else []):
+        place = _line(node, ("acceptance", number, "check"))
+        problems += [(place, f"acceptance.{number}.check: {message}") for message in _not_python_s(check.check or "")]
     problems += [(_line(node, path), message) for path, message in pinned_problems(*_references(value))]
     if problems or idea is None:
         raise InputError(*(f"{name}:{line}: {message}" for line, message in sorted(set(problems))))
@@ -114,6 +121,33 @@ def _bounded(text: str, name: str) -> None:
             documents += 1
             if documents > 1:
                 raise InputError(f"{name}:{line}: a second document starts here; an idea file holds one")
+
+
+def _not_python_s(check: str) -> list[str]:
+    """Say what ``check`` imports from a module of Python's own that is not there: the project's must have another name.
+
+    Python has many of its own modules loaded before it looks into the project.
+    """
+    imports = [n for n in ast.walk(ast.parse(check)) if isinstance(n, ast.ImportFrom) and not n.level and n.module]
+    return [
+        f"imports {alias.name} from {node.module}, Python's own module, which has none: give yours another name"
+        for node in imports
+        for alias in node.names
+        if node.module in sys.stdlib_module_names - _ACTING and not _offers(str(node.module), alias.name)
+    ]
+
+
+_ACTING = {"antigravity", "this"}
+"""Modules that do something when they are imported."""
+
+
+def _offers(module: str, name: str) -> bool:
+    """Whether ``from module import name`` works, or can't be tried here."""
+    try:
+        own = importlib.import_module(module)
+    except ImportError:
+        return True
+    return hasattr(own, name) or (hasattr(own, "__path__") and find_spec(f"{module}.{name}") is not None)
 
 
 def _duplicates(node: yaml.Node) -> list[tuple[int, str]]:

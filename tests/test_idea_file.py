@@ -87,6 +87,7 @@ def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
         (MINIMAL.replace("name: A", "name: " + "A" * 81), "name: expected at most 80 characters"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'assert ('}]\n", "is not valid Python"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'print(1)'}]\n", "asserts nothing"),
+        (CHECK + "from calendar import enqueue\n      assert enqueue(1)\n", "imports enqueue from calendar"),
         (CHECK + "def test_it():\n        assert 1\n", "never calls test_it, so what that asserts is not run"),
         (CHECK + "class TestIt:\n        def test_it(self):\n          assert 1\n", "never calls TestIt"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'from x import *\n\n  assert 1'}]\n", "can't be used"),
@@ -111,6 +112,11 @@ def test_a_check_may_define_what_it_uses() -> None:
         "def right(x):\n        assert x\n      class Fake:\n        def read(self):\n          raise OSError\n      "
     )
     assert parse_idea(f"{CHECK}{app}{helper}right(Fake)\n", "i").acceptance[0].check
+
+
+def test_a_check_may_import_what_python_has() -> None:
+    imports = "from os import path\n      from xml import etree\n      from string import digits\n      "
+    assert parse_idea(f"{CHECK}{imports}assert path and etree and digits\n", "i").acceptance[0].check
 
 
 def test_a_cycle_is_shown_in_full() -> None:
