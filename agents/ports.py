@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from schemas.call import CallRecord, ModelReply, ModelRequest, Outcome
+from schemas.call import CallRecord, ModelReply, ModelRequest, Outcome, Usage
 from schemas.evidence import Evidence
 
 __all__ = [
@@ -101,11 +101,13 @@ class ModelError(Exception):
 
     Attributes:
         permanent: True where trying again can't help (a wrong key, an unknown model).
+        usage: What the replies took that broke off.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
+    def __init__(self, message: str, *, permanent: bool = False, usage: Usage | None = None) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.usage = usage or Usage()
 
 
 class PromptTooLong(ModelError):
@@ -155,8 +157,13 @@ class Journal(Protocol):
         record: CallRecord | None,
         duration_ms: int,
         error: str | None = None,
+        lost: Usage | None = None,
+        cost_usd: float | None = None,
     ) -> None:
-        """Write the audit line of one call; a call that this run has logged before is not logged again."""
+        """Write the audit line of one call; a call that this run has logged before is not logged again.
+
+        ``lost`` and ``cost_usd``: what a call took of which there is no record.
+        """
 
 
 class Budget(Protocol):
@@ -172,8 +179,11 @@ class Budget(Protocol):
     def settle(self, request: ModelRequest, record: CallRecord | None) -> None:
         """Replace the reservation by what was really used (None: nothing)."""
 
-    def cost(self, reply: ModelReply, traits: Traits) -> float | None:
-        """US dollars of ``reply``; None where the price is unknown."""
+    def lose(self, usage: Usage, cost_usd: float | None) -> None:
+        """Count what a call took of which there is no record; ``cost_usd``: None where the price is unknown."""
+
+    def cost(self, usage: Usage, traits: Traits) -> float | None:
+        """US dollars of ``usage``; None where the price is unknown."""
 
 
 class Observer(Protocol):

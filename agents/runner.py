@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from agents.models.faults import estimated_usage
 from agents.parsing import answer_of
 from agents.ports import Budget, Journal, Model, ModelError, Observer, PromptTooLong, Traits
 from agents.prompts.render import render
-from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome
+from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome, Usage
 from schemas.errors import (
     AgentFailure,
     DoesNotFit,
@@ -81,6 +82,7 @@ class Runner:
         self._journal = journal
         self._budget = budget
         self._observer = observer
+        self._begun: set[str] = set()
         self._brief = brief
         self._packages = packages
         self._advice = ""
@@ -219,17 +221,24 @@ class Runner:
             self._journal.log_call(request, Outcome.BUDGET, record=None, duration_ms=0, error=str(limit))
             raise
         self._observer.call_started(request.agent, request.model)
-        started = time.monotonic()
+        self._begun.add(request.digest)
+        started, came = time.monotonic(), 0
         record: CallRecord | None = None
+
+        def progress(tokens: int) -> None:
+            nonlocal came
+            came = tokens
+            self._observer.call_progress(request.agent, tokens)
+
         try:
-            reply = await model.reply(request, lambda n: self._observer.call_progress(request.agent, n))
+            reply = await model.reply(request, progress)
             record = CallRecord(
                 digest=request.digest,
                 request=request,
                 reply=reply,
                 timestamp=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 duration_ms=_since(started),
-                cost_usd=self._budget.cost(reply, model.traits),
+                cost_usd=self._budget.cost(reply.usage, model.traits),
             )
             self._journal.record(record)  # before the reply is used: what was paid for is never lost
             return record
@@ -238,9 +247,15 @@ class Runner:
             outcome = Outcome.TRANSPORT_ERROR if isinstance(error, Exception) else Outcome.INTERRUPTED
             outcome = Outcome.TRUNCATED if too_long else outcome
             said = str(error) if known else f"{type(error).__name__}: {error}"
+            lost = record.reply.usage if record is not None else _lost(error, request, model.traits, came)
+            cost = self._budget.cost(lost, model.traits) if lost.total else None
             if record is None:
-                self._journal.log_call(request, outcome, record=None, duration_ms=_since(started), error=said)
-                self._observer.call_finished(request.agent, outcome, 0, _since(started))
+                self._budget.lose(lost, cost)
+            took = _since(started)
+            self._journal.log_call(
+                request, outcome, record=None, duration_ms=took, error=said, lost=lost, cost_usd=cost
+            )
+            self._finished(request, outcome, lost.output_tokens, took)
             if too_long:
                 raise DoesNotFit(f"the {request.agent} agent's prompt does not fit the model: {error}") from error
             if known:
@@ -258,7 +273,23 @@ class Runner:
         error = None if failure is None else str(failure)
         self._journal.log_call(request, outcome, record=record, duration_ms=record.duration_ms, error=error)
         tokens = record.reply.usage.output_tokens
-        self._observer.call_finished(request.agent, outcome, tokens, record.duration_ms)
+        self._finished(request, outcome, tokens, record.duration_ms)
+
+    def _finished(self, request: ModelRequest, outcome: Outcome, tokens: int, duration_ms: int) -> None:
+        """Tell the observer, unless the call is one of an earlier sitting."""
+        if request.digest in self._begun:
+            self._begun.remove(request.digest)
+            self._observer.call_finished(request.agent, outcome, tokens, duration_ms)
+
+
+def _lost(error: BaseException, request: ModelRequest, traits: Traits, came: int) -> Usage:
+    """Return what a call without a reply took: as the backend says, else an estimate where ``came`` tokens of it had
+    come. A local model's tokens are no loss."""
+    if isinstance(error, ModelError) and error.usage.total:
+        return error.usage
+    if traits.local or not came:
+        return Usage()
+    return estimated_usage(request, "").model_copy(update={"output_tokens": came})
 
 
 def _failure(task: Task[T], reply: ModelReply, error: str) -> InvalidOutput | Truncated:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from agents.ports import Traits
-from schemas.call import CallRecord, ModelReply, ModelRequest, Usage, estimated_tokens
+from schemas.call import CallRecord, ModelRequest, Usage, estimated_tokens
 from schemas.errors import LimitReached
 from schemas.idea import Limits
 
@@ -46,7 +46,7 @@ class RunBudget:
     @property
     def cost_usd(self) -> float | None:
         """US dollars of the run; None where any call's price is unknown."""
-        return self._spent if self._settled and not self._unpriced else None
+        return self._spent if self._usage.total and not self._unpriced else None
 
     def admit(self, request: ModelRequest, traits: Traits) -> None:
         """Reserve what ``request`` may at most cost.
@@ -94,9 +94,16 @@ class RunBudget:
             self._spent += record.cost_usd or 0.0
             self._unpriced |= record.cost_usd is None
 
-    def cost(self, reply: ModelReply, traits: Traits) -> float | None:
-        """US dollars of ``reply``; None where the price is unknown (a local model has none)."""
-        price, usage = traits.price, reply.usage
+    def lose(self, usage: Usage, cost_usd: float | None) -> None:
+        """Count what a call took of which there is no record: it broke off, or could not be kept."""
+        if usage.total:
+            self._usage += usage
+            self._spent += cost_usd or 0.0
+            self._unpriced |= cost_usd is None
+
+    def cost(self, usage: Usage, traits: Traits) -> float | None:
+        """US dollars of ``usage``; None where the price is unknown (a local model has none)."""
+        price = traits.price
         if price is None:
             return None
         dollars = (

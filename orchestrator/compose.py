@@ -247,12 +247,14 @@ def build_team(
     block of the brief that every agent is given."""
     limits = effective_limits(idea, settings)
     store = RecordStore(files.logs, reuse)
-    budget = RunBudget(limits, seconds_before=seconds_of_sittings(files.events))
     events = EventLog(files.events)
+    budget = RunBudget(limits, seconds_before=seconds_of_sittings(files.events))
     keys = (settings.anthropic.api_key, settings.openai.api_key)
     journal = RunJournal(store, events, tuple(k.get_secret_value() for k in keys if k))
     for record in journal.spent():
         budget.settle(record.request, record)
+    for usage, cost in journal.lost():
+        budget.lose(usage, cost)
     finishing = _finishing(settings, models)
     runner = Runner(
         models.by_agent,

@@ -148,9 +148,9 @@ def _finish(
     reason, code = ending(team, stopped)
     report = compile_report(team, ledger, evidence, reason, resumable=resumable(stopped))
     write_report(team.files, report)
-    changes = {"seconds": team.budget.seconds, "status": report.verdict, "reason": reason}
-    team.files.save(team.info.model_copy(update=changes))
     team.events.write("run_finished", verdict=report.verdict, reason=reason, seconds=round(team.budget.seconds, 1))
+    ended = {"status": report.verdict, "reason": reason, "log_end": team.events.end}
+    team.files.save(team.info.model_copy(update={"seconds": team.budget.seconds, **ended}))
     if code is not None:
         return report, code
     return report, ExitCode.OK if report.verdict == "accepted" else ExitCode.NOT_ACCEPTED

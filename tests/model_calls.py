@@ -10,7 +10,7 @@ from agents.runner import Runner
 from orchestrator.budget import RunBudget
 from orchestrator.config import AGENTS
 from orchestrator.terminal import QuietView
-from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome
+from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome, Usage
 from schemas.idea import Limits
 
 
@@ -50,6 +50,8 @@ class NoJournal:
         record: CallRecord | None,
         duration_ms: int,
         error: str | None = None,
+        lost: Usage | None = None,
+        cost_usd: float | None = None,
     ) -> None: ...
 
 

@@ -64,6 +64,20 @@ def test_a_passing_fault_is_retried(fault: str) -> None:
         assert len(server.requests) == 2
 
 
+def test_what_a_broken_stream_took_is_part_of_the_usage() -> None:
+    with messages_server(HELLO, ["cut"]) as server:
+        twice = ask(server.url).usage
+    with messages_server(HELLO) as server:
+        once = ask(server.url).usage
+    assert (twice.input_tokens, twice.cache_read_tokens) == (2 * once.input_tokens, 2 * once.cache_read_tokens)
+
+
+def test_a_model_error_says_what_the_broken_streams_took() -> None:
+    with messages_server(HELLO, ["cut"] * 9) as server, pytest.raises(ModelError) as caught:
+        ask(server.url, retries=1)
+    assert caught.value.usage.cache_read_tokens == 20
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_lasting_fault_is_a_model_error(fault: str) -> None:
     with messages_server(HELLO, [fault] * 20) as server, pytest.raises(ModelError):

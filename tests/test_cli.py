@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -273,6 +274,23 @@ def test_a_log_whose_last_line_is_cut_off_does_not_verify(workspace: Path) -> No
     done.files.events.write_bytes(text[:-20])
     again = milepost("logs", "c", "--verify")
     assert (again.returncode, "its last line is cut off" in again.stdout) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda path: path.unlink(), "events.jsonl: is missing"),
+        (lambda path: path.write_bytes(b"".join(path.read_bytes().splitlines(True)[:4])), "no line names it"),
+        (lambda path: path.write_bytes(b"".join(path.read_bytes().splitlines(True)[:-1])), "lines are missing at its"),
+    ],
+    ids=["the whole log", "most lines", "the last line"],
+)
+def test_a_log_that_lost_its_end_does_not_verify(workspace: Path, harm: Callable[[Path], object], said: str) -> None:
+    done = go(workspace, list(RETRY), name="c")
+    assert milepost("logs", "c", "--verify").returncode == 0
+    harm(done.files.events)
+    again = milepost("logs", "c", "--verify")
+    assert (again.returncode, said in again.stdout) == (1, True)
 
 
 def test_runs_that_begin_at_once_get_names_of_their_own(workspace: Path) -> None:

@@ -6,14 +6,16 @@ import errno
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.files import write_text
-from orchestrator.journal.events import GENESIS, EventLog, read_events, verify
+from orchestrator.journal.events import GENESIS, EventLog, read_events, seconds_of_sittings, verify
 from orchestrator.journal.journal import RunJournal, summary
 from orchestrator.journal.store import RecordStore
 from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome, Usage
@@ -76,6 +78,69 @@ def test_a_torn_last_line_is_cut_off_and_the_chain_goes_on(cut: int) -> None:
         path.write_bytes(data[: max(1, len(data) - cut)])
         log(Path(name), 1)
         assert verify(path) == []
+
+
+@given(st.integers(1, 60))
+def test_a_line_that_was_cut_off_within_a_letter_is_left_out_by_every_reader(cut: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "events.jsonl"
+        events = EventLog(path)
+        for word in ("один", "два"):
+            events.write("thing", said=word * 20)
+        events.close()
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) - cut])
+        assert len(list(read_events(path))) in (1, 2)
+        assert seconds_of_sittings(path) == 0
+        EventLog(path).close()
+        assert verify(path) == []
+
+
+def test_what_calls_took_that_broke_off_is_counted_again_when_the_log_is_opened(tmp_path: Path) -> None:
+    events = EventLog(tmp_path / "events.jsonl")
+    journal = RunJournal(RecordStore(tmp_path), events)
+    used = Usage(input_tokens=7, output_tokens=2)
+    journal.log_call(
+        request(), Outcome.TRANSPORT_ERROR, record=None, duration_ms=5, error="it broke off", lost=used, cost_usd=0.5
+    )
+    journal.log_call(request(), Outcome.BUDGET, record=None, duration_ms=0, error="a limit")
+    events.close()
+    again = EventLog(tmp_path / "events.jsonl")
+    again.close()
+    assert list(RunJournal(RecordStore(tmp_path), again).lost()) == [(used, 0.5)]
+
+
+def test_a_call_that_another_run_paid_for_is_not_taken_for_an_own_one_where_the_process_dies_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RecordStore(tmp_path / "a").record(record(request()))
+    store = RecordStore(tmp_path / "b", [tmp_path / "a"])
+    for dies in (True, False):
+        events = EventLog(tmp_path / "b" / "events.jsonl")
+        journal = RunJournal(store, events)
+        with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+            if dies:
+                patched.setattr(RecordStore, "record", Mock(side_effect=KeyboardInterrupt))
+            journal.log_call(request(), Outcome.OK, record=record(request()), duration_ms=1)
+        events.close()
+    assert not journal.paid(request().digest)
+    (line,) = read_events(events.path)
+    assert line["record_sha256"] == RecordStore(tmp_path / "b").checksum(request().digest)
+
+
+def test_a_sitting_that_came_to_its_end_says_how_long_it_took_and_a_killed_one_has_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    lines = [
+        ("run_started", "2026-01-01T10:00:00Z", None),
+        ("agent_call", "2026-01-01T10:00:09Z", None),
+        ("run_started", "2026-01-01T11:00:00Z", None),
+        ("run_finished", "2026-01-01T19:00:00Z", 15.5),
+        ("run_started", "2026-01-02T10:00:00Z", None),
+        ("agent_call", "2026-01-02T10:00:04Z", None),
+    ]
+    said = [{"event": event, "timestamp": at, "seconds": seconds} for event, at, seconds in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in said))
+    assert seconds_of_sittings(path) == 19.5
 
 
 def test_a_line_has_what_an_auditor_needs(tmp_path: Path) -> None:

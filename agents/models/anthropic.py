@@ -7,6 +7,7 @@ in the middle of a stream, which the SDK does not retry, is retried here.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import anthropic
@@ -15,7 +16,7 @@ from anthropic import AsyncAnthropic, transform_schema
 
 from agents.models.faults import says_too_long
 from agents.ports import ModelError, Price, Progress, PromptTooLong, Traits
-from schemas.call import ModelReply, ModelRequest, StopReason, Usage
+from schemas.call import ModelReply, ModelRequest, StopReason, Usage, estimated_tokens
 
 if TYPE_CHECKING:
     from anthropic.types import Message, MessageParam
@@ -89,31 +90,40 @@ class AnthropicModel:
             PromptTooLong: the request does not fit into the model's context.
             ModelError: no reply after all retries, or the key or model was refused.
         """
-        text, usage = "", Usage()
+        text, used = "", list[Usage]()
         messages: list[MessageParam] = [_turn(m.role, m.content) for m in request.messages]
         for _ in range(_MAX_PAUSES):
-            message = await self._message(request, messages, progress)
+            message = await self._message(request, messages, progress, used)
             text += "".join(block.text for block in message.content if block.type == "text")
-            usage += _usage(message)
+            used.append(_usage(message))
             if message.stop_reason != "pause_turn":
                 break
             messages.append({"role": "assistant", "content": message.content})
         return ModelReply(
-            text=text, stop_reason=_STOP.get(message.stop_reason, "max_tokens"), usage=usage, model=message.model
+            text=text,
+            stop_reason=_STOP.get(message.stop_reason, "max_tokens"),
+            usage=sum(used, Usage()),
+            model=message.model,
         )
 
-    async def _message(self, request: ModelRequest, messages: list[MessageParam], progress: Progress) -> Message:
+    async def _message(
+        self, request: ModelRequest, messages: list[MessageParam], progress: Progress, used: list[Usage]
+    ) -> Message:
+        """Return the answer; what streams took that broke off is added to ``used``: it was sent, and is billed."""
         for attempt in range(self._retries + 1):
             try:
-                return await self._streamed(request, messages, progress)
+                return await self._streamed(request, messages, progress, used)
             except Exception as error:  # what the SDK makes of a stream that is none is not only its own errors
                 failure, final = self._failure(error)
                 if final or attempt == self._retries:
+                    failure.usage = sum(used, Usage())
                     raise failure from error
             await asyncio.sleep(min(8.0, self._backoff * 2**attempt))
         raise AssertionError("unreachable")
 
-    async def _streamed(self, request: ModelRequest, messages: list[MessageParam], progress: Progress) -> Message:
+    async def _streamed(
+        self, request: ModelRequest, messages: list[MessageParam], progress: Progress, used: list[Usage]
+    ) -> Message:
         options: dict[str, Any] = {}
         if request.output_schema is not None:
             schema = transform_schema(request.output_schema)
@@ -125,13 +135,20 @@ class AnthropicModel:
             messages=messages,
             **options,
         ) as stream:
-            pieces = 0
-            async for _ in stream.text_stream:
-                pieces += 1
-                progress(pieces)
-            message = await stream.get_final_message()
-        if message.stop_reason is None:
-            raise ValueError("it ends without a reason")
+            pieces, text = 0, ""
+            try:
+                async for piece in stream.text_stream:
+                    pieces, text = pieces + 1, text + piece
+                    progress(pieces)
+                message = await stream.get_final_message()
+                if message.stop_reason is None:
+                    raise ValueError("it ends without a reason")
+            except Exception:
+                with suppress(AssertionError):  # nothing at all had come
+                    begun = _usage(stream.current_message_snapshot)
+                    written = max(begun.output_tokens, estimated_tokens(text))
+                    used.append(begun.model_copy(update={"output_tokens": written}))
+                raise
         return message
 
     def _failure(self, error: Exception) -> tuple[ModelError, bool]:

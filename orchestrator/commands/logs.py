@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.journal.events import read_events, verify
+from orchestrator.journal.journal import holds_mask
 from orchestrator.journal.store import RecordStore
 from orchestrator.terminal import Terminal
 from orchestrator.text import harmless
@@ -104,19 +105,23 @@ def _whole(record: CallRecord) -> str:
 
 
 def _verify(files: RunFiles, store: RecordStore) -> ExitCode:
-    problems = verify(files.events)
+    problems = verify(files.events, files.load().log_end)
     events = list(read_events(files.events))
-    for event in events:
-        digest = event.get("call")
-        if event.get("event") != "agent_call" or not digest:
-            continue
+    named = {str(e["call"]): e.get("record_sha256") for e in events if e.get("event") == "agent_call" and e.get("call")}
+    for digest, checksum in named.items():
         record = store.find(digest)
         if record is None:
             problems.append(f"{files.logs}/calls/{digest}.json: is missing or damaged")
-        elif record.request.digest != digest:
+        elif record.request.digest != digest and not holds_mask(record.request):
             problems.append(f"{files.logs}/calls/{digest}.json: its request was changed")
-        elif store.checksum(digest) != event.get("record_sha256"):
+        elif store.checksum(digest) != checksum:
             problems.append(f"{files.logs}/calls/{digest}.json: was changed after the call was logged")
+    problems += [
+        f"{files.logs}/calls/{path.stem}.json: no line names it: lines were removed, or the process was killed "
+        "before it wrote one (then resuming the run adds it)"
+        for path in sorted((files.logs / "calls").glob("*.json"))
+        if path.stem not in named
+    ]
     for problem in problems:
         print(problem)
     if not problems:

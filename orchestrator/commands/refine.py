@@ -183,9 +183,9 @@ async def _refine(team: Team, prompt: str, settings: RefineSettings) -> tuple[Re
         log=str(team.files.events.relative_to(team.files.workspace)),
     )
     write_program(team.files, result)
-    changes = {"seconds": team.budget.seconds, "status": result.verdict, "reason": reason}
-    team.files.save(team.info.model_copy(update=changes))
     team.events.write("run_finished", verdict=result.verdict, reason=reason, seconds=result.seconds)
+    ended = {"status": result.verdict, "reason": reason, "log_end": team.events.end}
+    team.files.save(team.info.model_copy(update={"seconds": team.budget.seconds, **ended}))
     return result, code if code is not None else ExitCode.OK if good and not refusal else ExitCode.NOT_ACCEPTED
 
 

@@ -9,17 +9,27 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
 from structlog.typing import EventDict
 
+from schemas.call import Usage
 from schemas.errors import InputError
 
-__all__ = ["GENESIS", "EventLog", "read_events", "seconds_of_sittings", "verify"]
+__all__ = ["GENESIS", "TOKENS", "EventLog", "lost_in", "read_events", "seconds_of_sittings", "verify"]
+
+TOKENS = {
+    "input_tokens": "gen_ai.usage.input_tokens",
+    "output_tokens": "gen_ai.usage.output_tokens",
+    "cache_read_tokens": "gen_ai.usage.cache_read.input_tokens",
+    "cache_write_tokens": "gen_ai.usage.cache_creation.input_tokens",
+}
+"""Field of `schemas.call.Usage` → its name in a line."""
 
 GENESIS = "0" * 64
 """What the first line names as the one before it."""
@@ -68,13 +78,15 @@ class EventLog:
         self.path = path
         _drop_torn_line(path)
         lines = list(_lines(path))
-        chain = _Chain(_digest(lines[-1]) if lines else GENESIS)
+        self._chain = chain = _Chain(_digest(lines[-1]) if lines else GENESIS)
         self._sink = _Sink(path, chain)
         calls = [e for e in map(_parsed, lines) if e and e.get("event") == "agent_call" and e.get("call")]
         self.calls = {e["call"] for e in calls}
         """Digests of the calls that the log holds already."""
         self.reused = {e["call"] for e in calls if e.get("reused")}
         """Those of them that another run has paid for."""
+        self.lost = [lost for e in map(_parsed, lines) if e and (lost := lost_in(e))]
+        """What calls took of which there is no record."""
         self._log: Any = structlog.wrap_logger(
             self._sink,
             processors=[
@@ -92,6 +104,11 @@ class EventLog:
         """Append one line."""
         getattr(self._log, level)(event, **values)
 
+    @property
+    def end(self) -> str:
+        """Digest of the last line."""
+        return self._chain.previous
+
     def close(self) -> None:
         """Close the file."""
         self._sink.close()
@@ -105,17 +122,36 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
             yield event
 
 
+def lost_in(event: Mapping[str, Any]) -> tuple[Usage, float | None] | None:
+    """Return the tokens and US dollars of a call that broke off, or could not be kept; None for any other event."""
+    if event.get("event") != "agent_call" or event.get("call"):
+        return None
+    try:
+        usage = Usage(**{field: event.get(name, 0) for field, name in TOKENS.items()})
+        cost = event.get("cost_usd")
+        return (usage, None if cost is None else float(cost)) if usage.total else None
+    except (ValidationError, TypeError, ValueError):
+        return None  # not one of ours; `verify` says so
+
+
 def seconds_of_sittings(path: Path) -> float:
-    """Return how long the run was worked on, in seconds, those sittings included that were killed."""
+    """Return how long the run was worked on, in seconds, those sittings included that were killed.
+
+    A sitting that came to its end says itself how long the run had taken by then, on a clock that nobody sets and that
+    stands still while the machine sleeps. Of one that was killed there are only the times of its lines.
+    """
     total, began, last = 0.0, None, None
     for event in read_events(path):
         try:
             at = datetime.fromisoformat(event["timestamp"])
         except (KeyError, TypeError, ValueError):
             continue  # not one of ours; `verify` says so
+        said = event.get("seconds")
         if event.get("event") == "run_started":
             total += _between(began, last)
             began = at
+        elif event.get("event") == "run_finished" and isinstance(said, int | float) and said >= 0:
+            total, began = float(said), None
         last = at
     return total + _between(began, last)
 
@@ -125,9 +161,12 @@ def _between(began: datetime | None, last: datetime | None) -> float:
     return max(0.0, (last - began).total_seconds()) if began and last else 0.0
 
 
-def verify(path: Path) -> list[str]:
-    """Return what is wrong with the chain of a log: nothing, or one message per broken link."""
-    problems, previous = [], GENESIS
+def verify(path: Path, end: str | None = None) -> list[str]:
+    """Return what is wrong with the chain of a log: nothing, or one message per broken link. ``end`` is the digest of a
+    line that must be there: the last one when the run came to an end."""
+    problems, previous, found = [], GENESIS, end is None
+    if not path.exists():
+        problems.append(f"{path}: is missing")
     if _is_torn(path):
         problems.append(f"{path}: its last line is cut off: the process was killed, or the file was shortened")
     for number, line in enumerate(_lines(path), 1):
@@ -137,13 +176,22 @@ def verify(path: Path) -> list[str]:
         elif event.get("previous") != previous:
             problems.append(f"{path}:{number}: does not follow the line before it; one of them was changed or removed")
         previous = _digest(line)
+        found |= previous == end
+    if not found:
+        problems.append(
+            f"{path}: lines are missing at its end, or were changed: the last one that run.json names is gone"
+        )
     return problems
 
 
 def _lines(path: Path) -> Iterator[str]:
     try:
-        with path.open(encoding="utf-8") as stream:
-            yield from (line.rstrip("\n") for line in stream if line.strip())
+        with path.open("rb") as stream:
+            for line in stream:
+                # The last line may be cut off within a letter.
+                text = line.decode("utf-8", "strict" if line.endswith(b"\n") else "replace")
+                if text.strip():
+                    yield text.rstrip("\n")
     except FileNotFoundError:
         return
     except UnicodeDecodeError as error:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.journal.events import EventLog
+from orchestrator.journal.events import TOKENS, EventLog
 from orchestrator.journal.store import RecordStore
-from schemas.call import CallRecord, ModelRequest, Outcome
+from schemas.call import CallRecord, ModelRequest, Outcome, Usage
 
-__all__ = ["RunJournal", "summary"]
+__all__ = ["RunJournal", "holds_mask", "summary"]
 
 SHORTEST_KEY = 16
 """Shorter ones are what servers that need none are given, and may be words that stand in a prompt or a program."""
+
+
+MASK = "[secret]"
+"""What stands for a key in what is kept."""
+
+
+def holds_mask(request: ModelRequest) -> bool:
+    """Whether a key may have been taken out of ``request``, so that it no longer has the digest that it had."""
+    return MASK in request.model_dump_json()
 
 
 class RunJournal:
@@ -37,6 +46,10 @@ class RunJournal:
             if (record := self._store.find(digest)) is not None:
                 yield record
 
+    def lost(self) -> Iterator[tuple[Usage, float | None]]:
+        """Yield the tokens and US dollars of each logged call of which there is no record."""
+        yield from self._events.lost
+
     def record(self, record: CallRecord) -> None:
         """Keep ``record`` before its reply is used."""
         if self._secrets:
@@ -52,17 +65,32 @@ class RunJournal:
         record: CallRecord | None,
         duration_ms: int,
         error: str | None = None,
+        lost: Usage | None = None,
+        cost_usd: float | None = None,
     ) -> None:
-        """Write the audit line of one call, once."""
-        reused = False
-        if record is not None:
-            if record.digest in self._events.calls:
-                return
-            self._events.calls.add(record.digest)
-            if reused := not self._has_own(record.digest):
-                self._events.reused.add(record.digest)
-                self._store.record(record)  # of another run: this run's log must be whole by itself
-        usage = record.reply.usage if record else None
+        """Write the audit line of one call, once; and keep the record of one that another run has paid for: this run's
+        log must be whole by itself. The line stands first, so that nobody takes the record for one of our own."""
+        reused = record is not None and not self._has_own(record.digest)
+        if record is None or record.digest not in self._events.calls:
+            self._write(request, outcome, record, duration_ms, error, reused, lost or Usage(), cost_usd)
+            if record is not None:
+                self._events.calls.add(record.digest)
+                self._events.reused |= {record.digest} if reused else set()
+        if record is not None and reused:
+            self._store.record(record)
+
+    def _write(
+        self,
+        request: ModelRequest,
+        outcome: Outcome,
+        record: CallRecord | None,
+        duration_ms: int,
+        error: str | None,
+        reused: bool,
+        lost: Usage,
+        cost_usd: float | None,
+    ) -> None:
+        usage = record.reply.usage if record else lost
         self._events.write(
             "agent_call",
             level="info" if outcome is Outcome.OK else "warning",
@@ -75,24 +103,24 @@ class RunJournal:
             **{
                 "gen_ai.operation.name": "chat",
                 "gen_ai.provider.name": request.model.partition("/")[0],
-                "gen_ai.usage.input_tokens": usage.input_tokens if usage else 0,
-                "gen_ai.usage.output_tokens": usage.output_tokens if usage else 0,
-                "gen_ai.usage.cache_read.input_tokens": usage.cache_read_tokens if usage else 0,
-                "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens if usage else 0,
+                **{name: getattr(usage, field) for field, name in TOKENS.items()},
             },
-            cost_usd=record.cost_usd if record else None,
+            cost_usd=record.cost_usd if record else cost_usd,
             **({"reused": True} if reused else {}),
             error=self._clean(error[:500]) if error else None,
             call=record.digest if record else None,
-            record_sha256=self._store.checksum(record.digest) if record else None,
+            record_sha256=self._checksum(record, reused) if record else None,
         )
+
+    def _checksum(self, record: CallRecord, reused: bool) -> str | None:
+        return self._store.checksum_of(record) if reused else self._store.checksum(record.digest)
 
     def _has_own(self, digest: str) -> bool:
         return (self._store.folder / "calls" / f"{digest}.json").exists()
 
     def _clean(self, text: str) -> str:
         for secret in self._secrets:
-            text = text.replace(secret, "[secret]")
+            text = text.replace(secret, MASK)
         return text
 
 

@@ -38,7 +38,7 @@ class RecordStore:
 
     def record(self, record: CallRecord) -> None:
         """Keep ``record``; a crash right after can't lose it."""
-        write_text(self.folder / "calls" / f"{record.digest}.json", record.model_dump_json(indent=1) + "\n")
+        write_text(self.folder / "calls" / f"{record.digest}.json", _text(record))
 
     def checksum(self, digest: str) -> str | None:
         """Return the SHA-256 of a call's record as it stands in this run's folder; None where there is none."""
@@ -47,6 +47,10 @@ class RecordStore:
         except OSError:
             return None
         return hashlib.sha256(content).hexdigest()
+
+    def checksum_of(self, record: CallRecord) -> str:
+        """Return the SHA-256 that the record's file will have once `record` has kept it."""
+        return hashlib.sha256(_text(record).encode()).hexdigest()
 
     def fact(self, key: object, kind: type[M]) -> M | None:
         """Return the fact that was measured for ``key``, by this run or one of the others, if it was."""
@@ -60,7 +64,11 @@ class RecordStore:
 
     def keep_fact(self, key: object, value: BaseModel) -> None:
         """Keep a measured fact, so that a resumed run sees the same one."""
-        write_text(self.folder / "facts" / f"{digest_of(key)}.json", value.model_dump_json(indent=1) + "\n")
+        write_text(self.folder / "facts" / f"{digest_of(key)}.json", _text(value))
+
+
+def _text(value: BaseModel) -> str:
+    return value.model_dump_json(indent=1) + "\n"
 
 
 def _read(path: Path, kind: type[M]) -> M | None:

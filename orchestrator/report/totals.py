@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from orchestrator.journal.events import read_events
+from orchestrator.journal.events import lost_in, read_events
 from orchestrator.team import Team
 from schemas.call import CallRecord, Usage
 from schemas.report import AgentTotals
@@ -15,10 +15,16 @@ __all__ = ["cost_of", "totals"]
 
 def totals(team: Team) -> list[AgentTotals]:
     """Add up the run's calls per agent and model, from the records that the audit log names. Tokens, time and cost are
-    those of the calls that this run has paid for, not of those that it took over from another."""
+    those of the calls that this run has paid for, not of those that it took over from another; calls that broke off
+    are among them."""
     groups: dict[tuple[str, str], list[CallRecord]] = {}
     reused: Counter[tuple[str, str]] = Counter()
+    broken: dict[tuple[str, str], list[tuple[Usage, float | None]]] = {}
     for event in read_events(team.files.events):
+        if lost := lost_in(event):
+            key = (str(event.get("agent")), str(event.get("model")))
+            groups.setdefault(key, [])
+            broken.setdefault(key, []).append(lost)
         if event.get("event") == "agent_call" and event.get("call"):
             record = team.laboratory.store.find(event["call"])
             if record is not None:
@@ -34,17 +40,18 @@ def totals(team: Team) -> list[AgentTotals]:
             model=model,
             calls=len(records) + reused[agent, model],
             reused=reused[agent, model],
-            usage=sum((r.reply.usage for r in records), Usage()),
+            usage=sum((r.reply.usage for r in records), sum((u for u, _ in broken.get((agent, model), [])), Usage())),
             duration_ms=sum(r.duration_ms for r in records),
-            cost_usd=_sum(record.cost_usd for record in records),
+            cost_usd=_sum([*(r.cost_usd for r in records), *(cost for _, cost in broken.get((agent, model), []))]),
         )
         for (agent, model), records in groups.items()
     ]
 
 
 def cost_of(agents: Sequence[AgentTotals]) -> float | None:
-    """Return what all ``agents`` cost, in US dollars; None where nobody was asked, or a price is unknown."""
-    return _sum(agent.cost_usd for agent in agents) if agents else None
+    """Return what all ``agents`` cost, in US dollars; None where nobody was asked for money, or a price is unknown."""
+    priced = [agent.cost_usd for agent in agents if not agent.model.startswith("embedded/")]
+    return _sum(priced) if priced else None
 
 
 def _sum(costs: Iterable[float | None]) -> float | None:

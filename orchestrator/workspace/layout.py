@@ -46,6 +46,8 @@ class RunInfo(Schema):
     """Wall-clock time of all sittings."""
     status: str = "running"
     reason: str | None = None
+    log_end: str | None = None
+    """Digest of the audit log's last line when the run last came to an end; None: it never did."""
 
     def begun_anew(self, settings: dict[str, object], models: dict[str, str], sandbox: str) -> RunInfo:
         """Return the record for a sitting with what is in force now: the next one goes on with that."""
