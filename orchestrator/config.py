@@ -58,6 +58,8 @@ def _address(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("is not an address such as http://127.0.0.1:11434/v1")
     _ = parts.port  # raises ValueError for what is no port
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user or password, which would be written down: a key belongs into api_key")
     return url
 
 
@@ -296,11 +298,14 @@ def load_settings(
 
 
 def _from_environment(environment: Mapping[str, str], problems: list[str]) -> list[tuple[str, object, str]]:
-    """Return dotted name, value and source of each variable that is a setting; a misspelt one is a problem."""
+    """Return dotted name, value and source of each variable that is a setting; an empty one is none, a misspelt one a
+    problem."""
     known = _names()
     given: list[tuple[str, object, str]] = []
     for name, text in sorted(environment.items()):
-        if name in _ALIASES and text:
+        if not text:
+            continue
+        if name in _ALIASES:
             given.append((_ALIASES[name], text, f"environment {name}"))
         elif name in known:
             given.append((known[name], text, f"environment {name}"))

@@ -75,10 +75,13 @@ async def run(team: Team) -> tuple[FinalReport, ExitCode]:
 
 
 async def until_stopped(work: Coroutine[Any, Any, T], team: Team, models: Models) -> T:
-    """Do ``work`` of a run, and give back what the run holds; SIGTERM ends it as Ctrl-C does."""
+    """Do ``work`` of a run, and give back what the run holds; SIGTERM, and SIGHUP of a terminal that is closed, end it
+    as Ctrl-C does."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101  (we are in one)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is not signal.SIG_IGN:  # as under nohup
+            asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
     try:
         return await work
     finally:

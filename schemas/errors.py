@@ -8,6 +8,7 @@
     ├── Unavailable           the model or the sandbox is not available  exit code 4
     │   └── Leak              the sandbox is there, but does not hold
     └── AgentFailure          one agent call gave nothing usable; fails the attempt, never the run
+        ├── DoesNotFit        the prompt is too long for the model
         ├── InvalidOutput     still invalid after the corrections
         ├── Refused           the model declined
         └── Truncated         cut off by the token limit

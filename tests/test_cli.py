@@ -16,7 +16,7 @@ import yaml
 from orchestrator.cli import main
 from orchestrator.judge_check import Known
 from orchestrator.rubric import evaluate
-from orchestrator.workspace.layout import new_run
+from orchestrator.workspace.layout import RunFiles, new_run
 from schemas.errors import ExitCode
 from schemas.evaluation import Judgement
 from schemas.evidence import Evidence
@@ -115,6 +115,7 @@ def test_a_changed_reply_is_found(workspace: Path) -> None:
         (["run", "none.yaml"], "there is no such file"),
         (["run", "."], "is a folder"),
         (["run", str(GREETER), "--run-name", "../x"], "use letters, digits"),
+        (["run", str(GREETER), "--run-name", "last"], "that stands for the newest run"),
         (["run", str(GREETER), "--backend", "openai"], "name the server's model"),
         (["run", str(GREETER), "--backend", "anthropic"], "set ANTHROPIC_API_KEY"),
         (["run", str(GREETER), "--backend", "scripted"], "name the script"),
@@ -291,6 +292,21 @@ def test_a_log_that_lost_its_end_does_not_verify(workspace: Path, harm: Callable
     harm(done.files.events)
     again = milepost("logs", "c", "--verify")
     assert (again.returncode, said in again.stdout) == (1, True)
+
+
+def test_a_run_that_was_killed_is_not_listed_as_running(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = RunFiles(workspace, known_run(workspace))
+    files.save(files.load().model_copy(update={"status": "running"}))
+    with files.locked():
+        main(["runs"])
+    main(["runs"])
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["running", "killed"]
+
+
+def test_what_is_left_over_of_a_run_that_never_began_is_named(workspace: Path) -> None:
+    (workspace / "logs" / "x").mkdir(parents=True)
+    done = milepost("run", str(GREETER), "--run-name", "x", **scripted(workspace, []))
+    assert (done.returncode, "no run that could be resumed; move it" in done.stderr) == (2, True)
 
 
 def test_runs_that_begin_at_once_get_names_of_their_own(workspace: Path) -> None:

@@ -78,10 +78,19 @@ def test_mistakes_say_where_and_what(tmp_path: Path, toml: str, environment: dic
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:11434", "http://", "http://localhost:99999/v1", "ftp://localhost/v1"])
+@pytest.mark.parametrize(
+    "url",
+    ["127.0.0.1:11434", "http://", "http://localhost:99999/v1", "ftp://localhost/v1", "http://me:secret@localhost/v1"],
+)
 def test_what_is_no_address_is_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(InputError, match=r"openai\.base_url"):
+    with pytest.raises(InputError, match=r"openai\.base_url") as caught:
         load_settings(tmp_path / "none.toml", {"MILEPOST_OPENAI_BASE_URL": url}, {})
+    assert "secret" not in str(caught.value)
+
+
+def test_an_empty_variable_sets_nothing(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path / "none.toml", {"MILEPOST_CACHE": "", "MILEPOST_ATTEMPTS": ""}, {}).settings
+    assert (settings.cache, settings.attempts) == (None, None)
 
 
 def test_an_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from unittest.mock import Mock
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.contextvars import bound_contextvars
 
 from orchestrator.files import write_text
 from orchestrator.journal.events import GENESIS, EventLog, read_events, seconds_of_sittings, verify
@@ -41,7 +42,7 @@ def log(folder: Path, count: int) -> Path:
     path = folder / "events.jsonl"
     events = EventLog(path)
     for number in range(count):
-        events.write("thing", number=number)
+        events.write("run_started", number=number)
     events.close()
     return path
 
@@ -141,6 +142,18 @@ def test_a_sitting_that_came_to_its_end_says_how_long_it_took_and_a_killed_one_h
     said = [{"event": event, "timestamp": at, "seconds": seconds} for event, at, seconds in lines]
     path.write_text("".join(json.dumps(line) + "\n" for line in said))
     assert seconds_of_sittings(path) == 19.5
+
+
+def test_a_decision_that_a_resumed_run_takes_again_is_logged_once(tmp_path: Path) -> None:
+    for commit in ("a", "b"):
+        events = EventLog(tmp_path / "events.jsonl")
+        with bound_contextvars(milestone="M1"):
+            for number in (1, 1, 2):
+                events.write("evaluated", score=4.5, attempt=number, tests=("t",), commit=commit)
+        events.write("evaluated", score=4.5, attempt=3 if commit == "b" else 1)
+        events.close()
+    said = [(e.get("milestone"), e["attempt"]) for e in read_events(events.path)]
+    assert said == [("M1", 1), ("M1", 1), ("M1", 2), (None, 1), (None, 3)]
 
 
 def test_a_line_has_what_an_auditor_needs(tmp_path: Path) -> None:

@@ -312,6 +312,7 @@ def test_a_bar_that_is_not_reached_is_exit_code_1_and_a_limit_exit_code_3(worksp
         (["refine", "nosuch.yaml"], "there is no such file"),
         (["refine", "/etc"], "is a folder"),
         (["refine", "/bin/sh"], "is not UTF-8 text"),
+        (["refine", "\udcff.txt"], "is not UTF-8 text"),
         (["refine", "x", "--min-score", "11"], "less than or equal to 10"),
         (["refine", "x", "--max-refinements", "-1"], "greater than or equal to 0"),
     ],

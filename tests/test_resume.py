@@ -227,7 +227,7 @@ def test_commits_that_somebody_put_on_main_stay_on_a_branch(workspace: Path) -> 
     assert "my work" in again.git("log", "--format=%s", "--branches=found-by-resume-*")
 
 
-@pytest.mark.parametrize("signal_name", ["INT", "TERM"])
+@pytest.mark.parametrize("signal_name", ["INT", "TERM", "HUP"])
 def test_an_interrupt_while_all_is_verified_once_more_leaves_a_report_with_what_was_proven(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, signal_name: str
 ) -> None:
@@ -243,6 +243,13 @@ def test_an_interrupt_while_all_is_verified_once_more_leaves_a_report_with_what_
     assert [a.proof for a in done.report.acceptance] == ["passed", "passed", "not proven"]
     assert done.files.load().status == "stopped"
     assert "delivered" in done.git("tag")
+
+
+def test_a_resumed_run_logs_no_decision_again_that_an_earlier_sitting_took(workspace: Path) -> None:
+    go(workspace, list(RETRY), limits={"calls": 9})
+    again = go(workspace, list(RETRY)[9:], resume=True, limits={"calls": 99})
+    begun = [(e["milestone"], e["attempt"]) for e in read_events(again.files.events) if e["event"] == "attempt_started"]
+    assert begun == [("M1", 1), ("M1", 2), ("M2", 1)]
 
 
 def test_what_earlier_sittings_spent_counts_although_the_prompts_are_others_now(workspace: Path) -> None:

@@ -55,6 +55,10 @@ def resume_program(options: argparse.Namespace, files: RunFiles, info: RunInfo) 
 
 def _prompt(text: str) -> tuple[str, Path | None]:
     """Return what shall be written, and the file that says it, if it was given as one."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError("the task, or the name of its file, is not UTF-8 text") from None
     path = Path(text) if "\n" not in text and len(text) < 1_000 and "\0" not in text else None
     try:
         if path is not None and path.is_file():
@@ -71,10 +75,6 @@ def _prompt(text: str) -> tuple[str, Path | None]:
         raise InputError(f"{text}: is not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise InputError(f"{text}: can't be read: {error.strerror}") from None
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InputError("the task is not UTF-8 text") from None
     if not text.strip():
         raise InputError("the task is empty: say what the program shall do")
     if len(text) > MAX_PROMPT:

@@ -34,9 +34,8 @@ def runs_command(options: argparse.Namespace) -> ExitCode:
         except InputError as error:
             console.print(f"{files.name:<44} damaged: {error}", markup=False, highlight=False, soft_wrap=True)
             continue
-        line = (
-            f"{files.name:<44} {info.status:<13} {info.created[:19]}Z {info.seconds / 60:6.1f} min  {info.reason or ''}"
-        )
+        status = "killed" if info.status == "running" and not files.under_way else info.status
+        line = f"{files.name:<44} {status:<13} {info.created[:19]}Z {info.seconds / 60:6.1f} min  {info.reason or ''}"
         console.print(line.rstrip(), markup=False, highlight=False, soft_wrap=True)
     if not runs:
         console.print("No runs yet. `milepost run IDEA` starts one; `milepost init` writes an idea file.")

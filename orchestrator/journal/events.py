@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -85,6 +86,7 @@ class EventLog:
         """Digests of the calls that the log holds already."""
         self.reused = {e["call"] for e in calls if e.get("reused")}
         """Those of them that another run has paid for."""
+        self._earlier = Counter(_decision(e) for e in map(_parsed, lines) if e and e.get("event") not in _ANEW)
         self.lost = [lost for e in map(_parsed, lines) if e and (lost := lost_in(e))]
         """What calls took of which there is no record."""
         self._log: Any = structlog.wrap_logger(
@@ -101,7 +103,12 @@ class EventLog:
         )
 
     def write(self, event: str, *, level: str = "info", **values: object) -> None:
-        """Append one line."""
+        """Append one line; none for a decision that an earlier sitting has logged: a resumed run takes it again."""
+        if event not in _ANEW:
+            decision = _decision({**structlog.contextvars.get_contextvars(), "event": event, **values})
+            if self._earlier[decision]:
+                self._earlier[decision] -= 1
+                return
         getattr(self._log, level)(event, **values)
 
     @property
@@ -112,6 +119,16 @@ class EventLog:
     def close(self) -> None:
         """Close the file."""
         self._sink.close()
+
+
+_ANEW = ("run_started", "agent_call", "run_finished")
+"""Events of a sitting itself, and calls, which `orchestrator.journal.journal` logs once."""
+
+
+def _decision(event: Mapping[str, Any]) -> str:
+    """Return what an event says, without when and of which commit."""
+    said = {key: value for key, value in event.items() if key not in ("timestamp", "level", "previous", "commit")}
+    return json.dumps(said, sort_keys=True, default=repr)
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:

@@ -111,6 +111,18 @@ class RunFiles:
                 ) from None
             yield
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a process works on this run now."""
+        try:
+            with (self.logs / "lock").open("r") as stream:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
+
     def save(self, info: RunInfo) -> None:
         """Write the run's record."""
         write_text(self.info, info.model_dump_json(indent=1) + "\n")
@@ -152,8 +164,15 @@ def check_name(workspace: Path, name: str) -> None:
         raise InputError(
             f"--run-name {name!r}: use letters, digits, '.', '_' and '-' (at most 80); begin with a letter or digit"
         )
-    if any((workspace / top / name).exists() for top in ("logs", "generated_projects", "milestones")):
+    if name == "last":
+        raise InputError("--run-name last: that stands for the newest run; choose another name")
+    if RunFiles(workspace, name).info.exists():
         raise InputError(f"the run {name!r} exists already; use `milepost resume {name}`, or another --run-name")
+    for folder in (workspace / top / name for top in ("logs", "generated_projects", "milestones")):
+        if folder.exists():
+            raise InputError(
+                f"{folder} is there already, and no run that could be resumed; move it, or use another --run-name"
+            )
 
 
 def _reserved(workspace: Path, name: str) -> RunFiles:
