@@ -220,7 +220,7 @@ def _place(path: str, source: str, edit: Edit) -> tuple[int, int, str, bool]:
     found = list(_exactly(source, edit.remove))
     lines = [at for at in found if _is_whole_lines(source, at, at + len(edit.remove))]
     near = [] if lines else list(_tolerantly(source, edit))
-    if len(lines) == 1 or (len(found) == 1 and not near):
+    if len(lines) == 1 or (len(found) == 1 and (not near or _lacks_first_indent(edit, found[0], near))):
         at = (lines or found)[0]
         return at, at + len(edit.remove), edit.add, True
     if len(near) == 1:  # before a part of a line: what is added must be indented as the line is
@@ -228,6 +228,11 @@ def _place(path: str, source: str, edit: Edit) -> tuple[int, int, str, bool]:
         return start, end, add, False
     places = lines or [start for start, _, _ in near] or found
     raise ValueError(_ambiguous(path, source, edit, places) if places else _absent(path, source, edit))
+
+
+def _lacks_first_indent(edit: Edit, at: int, near: Sequence[tuple[int, int, str]]) -> bool:
+    """Whether all lines of the text at ``at`` but the first are indented as the file is: so are those to be added."""
+    return "\n" in edit.remove.strip() and any(start <= at < end for start, end, _ in near)
 
 
 def _exactly(source: str, text: str) -> Iterator[int]:

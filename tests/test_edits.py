@@ -122,6 +122,28 @@ def test_an_exact_edit_is_not_said_to_be_tolerated() -> None:
     assert apply(change, FILES).tolerated == []
 
 
+@pytest.mark.parametrize(
+    ("source", "remove", "add"),
+    [
+        ("server:\n  host: localhost\n  port: 80\n", "host: localhost\n  port: 80", "host: 0.0.0.0\n  port: 8080"),
+        ("- a\n  - b\n  - c\n", "- b\n  - c", "- b\n  - d\n  - e"),
+        ("class A:\n    def f(self):\n        a = 1\n        b = 2\n", "a = 1\n        b = 2", "a = 3\n        b = 4"),
+        ("one:\n  x: 1\n  y: 2\ntwo:\n    x: 1\n    y: 2\n", "x: 1\n  y: 2", "x: 3\n  z: 4"),
+    ],
+    ids=["yaml", "list", "python", "also elsewhere, but indented otherwise"],
+)
+def test_a_text_that_has_lost_only_the_indentation_of_its_first_line_is_replaced_as_it_stands(
+    source: str, remove: str, add: str
+) -> None:
+    files = {"a.txt": source}
+    assert changed(edit("a.txt", remove, add), files) == {"a.txt": source.replace(remove, add)}
+
+
+def test_lines_of_their_own_that_are_shifted_alike_count_before_a_part_of_a_line() -> None:
+    files = {"a.txt": "x: a\n  b\ny:\n  a\n    b\n"}
+    assert changed(edit("a.txt", "a\n  b", "c\n  d"), files) == {"a.txt": "x: a\n  b\ny:\n  c\n    d\n"}
+
+
 names = st.sampled_from(["a.txt", "b.txt", "c/d.txt"])
 lines = st.lists(st.sampled_from(["alpha", "beta", "", "  gamma", "====", "delta "]), max_size=6).map("\n".join)
 edits = st.lists(st.tuples(names, lines.filter(str.strip), lines), max_size=4)
