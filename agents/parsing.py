@@ -9,7 +9,7 @@ import ast
 import codeop
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -58,12 +58,52 @@ _COOKIE = re.compile(r"(?:[ \t\f]*(?:#[^\r\n]*)?(?:\r\n?|\n))?[ \t\f]*#[^\r\n]*?
 """What Python takes for the encoding of a file, in its first or second line (PEP 263)."""
 
 
-def answer_of(text: str) -> str:
-    """Return a reply without what is no part of the answer: a byte-order mark, and what a model has thought aloud."""
-    return _THOUGHT.sub("", text.removeprefix("\ufeff"), count=1)
-
-
 _THOUGHT = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>\s*", re.S)
+_BEGUN = re.compile(r"<think(?:ing)?>")
+_ENDED = re.compile(r"</think(?:ing)?>")
+_ENDED_AT_TICKS = re.compile(r"(</think(?:ing)?>)[ \t]*(?=```)")
+
+
+def answer_of(text: str) -> str:
+    """Return a reply without what is no part of the answer: a byte-order mark, and what a model has thought aloud.
+
+    Where the prompt itself ends with ``<think>``, only the end of the thoughts is marked.
+    """
+    text = text.removeprefix("\ufeff")
+    if thought := _THOUGHT.match(text):
+        return text[thought.end() :]
+    return _behind_thoughts(text) if _ENDED.search(text) and len(text) <= MAX_REPLY else text
+
+
+def _behind_thoughts(reply: str) -> str:
+    """Return what stands behind the last ``</think>`` that nothing begins and that is no part of a fenced block, JSON
+    or Python."""
+    text = _ENDED_AT_TICKS.sub(r"\1\n", reply.replace("\r\n", "\n"))
+    lines = text.split("\n")
+    inside = {n for _, start, end in _blocks(lines) for n in range(start, end)}
+    prose = "\n".join(" " * len(line) if n in inside else line for n, line in enumerate(lines))
+    begun, start = _BEGUN.search(prose), 0
+    for mark in list(_ENDED.finditer(prose, 0, begun.start() if begun else len(prose)))[-CUTS:]:
+        if _holds(text[start:], mark.start() - start):
+            break
+        start = mark.end()
+    return text[start:].lstrip() if start else reply
+
+
+def _holds(text: str, at: int) -> bool:
+    """Whether what stands in ``text`` at ``at`` is a part of an answer without a fence: JSON, or Python."""
+    first, last = text.find("{"), text.rfind("}")
+    if 0 <= first < at < last and _can(json.loads, text[first : last + 1]):
+        return True
+    return _can(ast.parse, text)
+
+
+def _can(read: Callable[[str], object], text: str) -> bool:
+    try:
+        read(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -110,20 +150,26 @@ def fences(text: str) -> list[Fence]:
     if len(text) > MAX_REPLY:
         raise ValueError(f"the reply is longer than {MAX_REPLY} characters")
     found: list[Fence] = []
-    lines, at = text.replace("\r\n", "\n").split("\n"), 0
+    lines = text.replace("\r\n", "\n").split("\n")
+    for opened, start, end in _blocks(lines):
+        content = "\n".join(lines[start:end])
+        if end < len(lines):
+            found.append(Fence(opened["info"].strip(), content + "\n"))
+        elif end > start:
+            found.append(Fence(opened["info"].strip(), content.rstrip("`\n ") + "\n"))
+    return found
+
+
+def _blocks(lines: Sequence[str]) -> Iterator[tuple[re.Match[str], int, int]]:
+    """Yield how each fenced block is opened, and the half-open range of the lines of its content."""
+    at = 0
     while at < len(lines):
         opened = _OPEN.match(lines[at])
         at += 1
-        if opened is None:
-            continue
-        info, end = opened["info"].strip(), _end_of(lines, at, opened)
-        content = "\n".join(lines[at:end])
-        if end < len(lines):
-            found.append(Fence(info, content + "\n"))
-        elif end > at:
-            found.append(Fence(info, content.rstrip("`\n ") + "\n"))
-        at = end + (end < len(lines) and lines[end].strip() == opened["tick"])
-    return found
+        if opened is not None:
+            end = _end_of(lines, at, opened)
+            yield opened, at, end
+            at = end + (end < len(lines) and lines[end].strip() == opened["tick"])
 
 
 def _end_of(lines: Sequence[str], start: int, opened: re.Match[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from random import Random
 
@@ -252,6 +253,35 @@ def test_content_of_a_block_that_takes_none_is_not_lost(kind: str) -> None:
 @pytest.mark.parametrize("before", ["\ufeff", "<think>\n```python\nx = 0\n```\n</think>\n", "<thinking>no</thinking>"])
 def test_what_is_no_part_of_the_answer_is_left_out(before: str) -> None:
     assert answer_of(f"{before}```python\nx = 1\n```") == "```python\nx = 1\n```"
+
+
+DRAFT = "I could write:\n```python\nx = 0\n```\nor {x: 0}, as Ada's list has it. So:"
+ANSWERS = {
+    "a block": "```python\nx = '</think>'\n```\nDone.",
+    "a block that is not closed": "```python\ndef f():\n    return '</think>'",
+    "json": '{"reason": "the tag </think> is left", "wrong": "</thinking>"}',
+    "json with words": 'So: {"reason": "the tag </think> is left"}',
+    "python": "a = {1: 2}\nx = '</think>'\nb = {}",
+    "words": "Nothing is to be done.",
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("tag", ["", "</think>", "\n</think>\n\n", "\r\n</thinking>\r\n", "</think>\nNo:</think>"])
+def test_thoughts_whose_beginning_the_prompt_held_are_left_out_and_nothing_else(tag: str, answer: str) -> None:
+    assert answer_of(f"{DRAFT}{tag}{answer}" if tag else answer) == answer
+
+
+@given(st.text("ab`'\" {}\n", max_size=40), st.text("ab'\"{}\\\n</think>", max_size=40))
+def test_no_json_is_cut_whatever_was_thought_before_it(thoughts: str, value: str) -> None:
+    answer = json.dumps({"reason": f"{value}</think>{value}", "more": "</think>"})
+    assert answer_of(answer) == answer
+    if "```" not in thoughts:
+        assert answer_of(f"{thoughts}\n</think>\n{answer}") == answer
+
+
+def test_many_ends_of_thoughts_are_read_in_one_pass() -> None:
+    assert answer_of("</think>" * 40_000 + "x = 1") == "x = 1"
 
 
 @pytest.mark.parametrize("cookie", ["latin-1", "utf-7", "cp1252"])
