@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -44,6 +45,10 @@ CUTS = 20
 
 MAX_REPLY = 400_000
 """A longer reply, in characters, is refused unread."""
+
+MAX_EXAMPLE = 400
+"""So many lines behind the first ticks that may end a block of Python others are looked for, where these stand in a
+string: an example of its use."""
 
 MAX_NESTING = 200
 """So deep may the syntax tree of a module be; the deepest one of Python's own top-level modules has 32."""
@@ -173,7 +178,31 @@ def _blocks(lines: Sequence[str]) -> Iterator[tuple[re.Match[str], int, int]]:
 
 
 def _end_of(lines: Sequence[str], start: int, opened: re.Match[str]) -> int:
-    """Return the number of the line that ends the block which ``opened`` begins: ticks like those that stand no deeper.
+    """Return the number of the line that ends the block which ``opened`` begins.
+
+    Ticks within a string do not end a block of Python, unless it is no Python up to any later ones either.
+    """
+    end = _first_end(lines, start, opened)
+    if not _PYTHON.search(opened["info"]) or not _in_string("\n".join(lines[start:end])):
+        return end
+    near = range(end + 1, min(len(lines), end + MAX_EXAMPLE))
+    later = islice((n for n in near if lines[n].rstrip() == opened["indent"] + opened["tick"]), CUTS)
+    return next((n for n in later if _can(ast.parse, "\n".join(lines[start:n]))), end)
+
+
+def _in_string(source: str) -> bool:
+    """Whether ``source`` is Python that ends within a string of several lines."""
+    try:
+        ast.parse(source)
+    except SyntaxError as error:
+        return error.msg.startswith("unterminated triple-quoted")
+    except (ValueError, RecursionError, MemoryError):
+        pass
+    return False
+
+
+def _first_end(lines: Sequence[str], start: int, opened: re.Match[str]) -> int:
+    """Return the number of the line with ticks like those of ``opened`` that stand no deeper.
 
     Deeper ones come in pairs, in a docstring, say; one that is left over was meant to be the end. In a Markdown file,
     so do those that stand as deep.
@@ -200,6 +229,7 @@ def _end_of(lines: Sequence[str], start: int, opened: re.Match[str]) -> int:
     return len(lines) if left_over is None else left_over
 
 
+_PYTHON = re.compile(r"\b(python3?|py)\b", re.I)
 _MARKDOWN = re.compile(r"\b(markdown|md|rst|txt)\b", re.I)
 
 

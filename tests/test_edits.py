@@ -244,6 +244,21 @@ def test_a_block_ends_where_its_writer_means_it_to(reply: str, contents: list[st
     assert [fence.content for fence in fences(reply)] == contents
 
 
+USAGE = '"""Use it so:\n\n```{lang}\nhi --all\n```\n\nOr so:\n\n```\nhi\n```\n"""\n\nx = 1\n'
+
+
+@pytest.mark.parametrize("lang", ["", "bash"])
+def test_an_example_in_ticks_in_a_string_of_python_does_not_end_its_block(lang: str) -> None:
+    first, second = USAGE.format(lang=lang), "y = 2\n"
+    reply = f"```python path=a.py\n{first}```\nAnd:\n```python path=b.py\n{second}```"
+    assert files_from(reply) == {"a.py": first, "b.py": second}
+
+
+def test_a_string_that_is_never_ended_spoils_its_own_block_only() -> None:
+    reply = '```python path=a.py\n"""Use it.\n```\nAnd:\n```python path=b.py\n"""Two."""\ny = 2\n```'
+    assert [fence.content for fence in fences(reply)] == ['"""Use it.\n', '"""Two."""\ny = 2\n']
+
+
 @pytest.mark.parametrize("kind", ["delete path=a.py", "move path=a.py to=c.py"])
 def test_content_of_a_block_that_takes_none_is_not_lost(kind: str) -> None:
     with pytest.raises(ValueError, match="holds nothing between its ticks"):
