@@ -12,6 +12,7 @@ from agents.entry import called, input_files
 from agents.names import Definition, assigned, top_names, with_imports
 from agents.parsing import files_from, parse_module, python_from
 from agents.ports import Misuses
+from agents.proving import asserts, expects_error, refuse_idle, unmentioned
 from agents.runner import Runner, Task
 from agents.skeleton import Symbol, functions, interface, stubs
 from schemas.architecture import Blueprint
@@ -69,15 +70,15 @@ async def _at_once(runner: Runner, context: Context, specification: Specificatio
 
     def parse(text: str) -> CodeChange:
         files = files_from(text)
-        for path, source in files.items():
+        for path in files:
             if not path.startswith(prefix) or not path.endswith(".py"):
                 raise ValueError(f"{path}: tests belong in files named {prefix}….py")
             if path in context.files:
                 raise ValueError(f"{path} is there already and stays as it is: give the new tests another name")
-            _check(parse_module(source, path), path)
-        everything = "\n".join(files.values())
-        untested = [c.name for c in specification.contracts if c.name.split()[-1] not in everything]
-        if untested:
+        trees = {path: parse_module(source, path) for path, source in files.items()}
+        for path, tree in trees.items():
+            refuse_idle(tree, path, context.third_party)
+        if untested := unmentioned(specification.contracts, list(trees.values())):
             raise ValueError(f"no test mentions the contract {untested[0]}")
         return CodeChange(writes=[FileWrite(path=p, content=s) for p, s in files.items()])
 
@@ -108,7 +109,7 @@ def _for_symbol(context: Context, specification: Specification, symbol: Symbol, 
         kept = parse_module(result, "reply")
         if not any(isinstance(n, ast.Name) and n.id == symbol.name for n in ast.walk(kept)):
             raise ValueError(f"the tests never use {symbol.name} as its signature says. {dropped}")
-        _check(kept, "reply")
+        refuse_idle(kept, "reply", context.third_party)
         return result
 
     variables = {
@@ -170,25 +171,15 @@ def _without_misuses(source: str, problems: list[tuple[int, str]], *, errors: bo
     tree = ast.parse(source)
     for test in [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]:
         test.body = [
-            n
-            for n in test.body
-            if _expects_error(n) or not lines & set(range(n.lineno, (n.end_lineno or n.lineno) + 1))
+            n for n in test.body if expects_error(n) or not lines & set(range(n.lineno, (n.end_lineno or n.lineno) + 1))
         ]
     tree.body = [
         n
         for n in tree.body
         if not (isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name.startswith("test"))
-        or (_asserts(n) and (errors or not any(_expects_error(m) or isinstance(m, ast.Try) for m in ast.walk(n))))
+        or (asserts(n, tree) and (errors or not any(expects_error(m) or isinstance(m, ast.Try) for m in ast.walk(n))))
     ]
     return ast.unparse(tree), "; ".join(message for _, message in problems[:3])
-
-
-def _expects_error(node: ast.AST) -> bool:
-    return isinstance(node, ast.With | ast.AsyncWith) and "pytest.raises" in ast.unparse(node.items[0])
-
-
-def _asserts(test: ast.AST) -> bool:
-    return any(isinstance(node, ast.Assert) or _expects_error(node) for node in ast.walk(test))
 
 
 def _belongs(node: ast.stmt, symbol: Symbol) -> bool:
@@ -206,23 +197,6 @@ def _belongs(node: ast.stmt, symbol: Symbol) -> bool:
 
 def _contract(specification: Specification, name: str) -> Contract | None:
     return next((c for c in specification.contracts if c.name == name), None)
-
-
-def _check(tree: ast.Module, name: str) -> None:
-    """Refuse what would make tests prove nothing."""
-    tests = [
-        n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name.startswith("test")
-    ]
-    in_classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name.startswith("Test")]
-    if not tests and not in_classes:
-        raise ValueError(f"{name}: no function is named test_…")
-    for test in tests:
-        if not _asserts(test):
-            raise ValueError(f"{name}: {test.name} asserts nothing")
-    text = ast.unparse(tree)
-    for forbidden in ("pytest.skip", "mark.skip", "mark.xfail", "importorskip"):
-        if forbidden in text:
-            raise ValueError(f"{name}: {forbidden} is not allowed: a test runs or is not written")
 
 
 def _join(parts: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from agents.context import Context
 from agents.models.scripted import ScriptedModel, ScriptedReply
+from agents.proving import refuse_idle, unmentioned
 from agents.skeleton import placeholder
 from agents.tester import _join, write_tests
 from orchestrator.evidence.static import misuses
@@ -17,7 +19,7 @@ from schemas.code_change import WrittenTests
 from schemas.errors import InvalidOutput
 from schemas.idea import Idea
 from schemas.milestone import Criterion
-from schemas.specification import Specification
+from schemas.specification import Contract, Specification
 from tests.model_calls import runner_for
 from tests.replies import SMALL, python, spec
 from tests.test_by_function import BLUEPRINT, IDEA, MILESTONE, STUB
@@ -143,8 +145,134 @@ def test_a_test_that_reads_the_error_goes_as_a_whole() -> None:
     assert "info" not in made.change.writes[0].content
 
 
-def test_a_test_of_an_error_that_a_feature_names_stays() -> None:
+@pytest.mark.parametrize("begin", ["import pytest", "from pytest import raises"])
+def test_a_test_of_an_error_that_a_feature_names_stays(begin: str) -> None:
     idea = IDEA.model_copy(update={"features": ["double(n) gives 2 * n; a negative n is refused"]})
-    made, model = written(python(f"{TEST}\n\n{INVENTED}"), idea=idea)
+    own = INVENTED.replace("pytest.", "") if "from" in begin else INVENTED
+    made, model = written(python(f"{TEST}\n\n{own.replace('import pytest', begin)}"), idea=idea)
     assert "test_double_refuses" in made.change.writes[0].content
     assert "pytest.raises" in model.requests[0].messages[0].content
+
+
+PROVING = {
+    "an error by a name of its own": "from pytest import raises\ndef test_f():\n    with raises(E):\n        f(1)",
+    "an error behind another context": "def test_f(tmp):\n    with open(tmp) as a, pytest.raises(E):\n        f(a)",
+    "an error in a call": "def test_f():\n    pytest.raises(ValueError, f, 1)",
+    "an error of each case": "@parametrize('e', [pytest.raises(E)])\ndef test_f(e):\n    with e:\n        f(1)",
+    "a warning": "def test_f():\n    with pytest.warns(UserWarning):\n        f(1)",
+    "a mock": "def test_f(mock):\n    f(mock)\n    mock.assert_called_once_with(1)",
+    "a failure": "def test_f():\n    if f(1) != 2:\n        pytest.fail('not 2')",
+    "a helper": "def right(n):\n    both(n)\ndef both(n):\n    assert f(n)\ndef test_f():\n    right(1)",
+    "unittest": "class StatsTests(unittest.TestCase):\n    def test_f(self):\n        self.assertEqual(f(1), 2)",
+    "unittest by another class": "class B(TestCase): ...\nclass F(B):\n    def test_f(self): self.assertTrue(f(1))",
+    "a method that helps": "class TestF:\n    def right(self): assert f(1)\n    def test_f(self): self.right()",
+    "an inherited test": "class Cases:\n    def test_f(self): assert f(1)\nclass TestF(Cases):\n    x = 1",
+    "a class within": "class TestAll:\n    class TestF:\n        def test_f(self): assert f(1)",
+    "data beside it": "class TestData:\n    x = 1\ndef test_f():\n    assert f(TestData.x)",
+    "what is awaited": "class F(IsolatedAsyncioTestCase):\n    async def test_f(self): self.assertTrue(await f())",
+}
+
+
+@pytest.mark.parametrize("source", PROVING.values(), ids=PROVING)
+def test_tests_that_assert_in_whatever_way_are_taken(source: str) -> None:
+    refuse_idle(ast.parse(source), "tests/test_f.py", ())
+
+
+IDLE = {
+    "a method that only calls": ("class TestF:\n    def test_f(self): f(1)", r"TestF\.test_f asserts nothing"),
+    "one function of two": ("def test_f(): assert f(1)\ndef test_g(): f(1)", "test_g asserts nothing"),
+    "a helper that only calls": ("def right(): return f(1)\ndef test_f(): right()", "test_f asserts nothing"),
+    "an error that nothing can raise": ("def test_f():\n    pytest.raises(ValueError)\n    f(1)", "asserts nothing"),
+    "a class without a test": ("class TestData:\n    value = 1", "no function is named test_"),
+    "a class that is not found": ("class F:\n    def test_f(self): assert f(1)", "no function is named test_"),
+    "a class with a constructor": (
+        "class TestF:\n    def __init__(self): ...\n    def test_f(self): assert f(1)",
+        "no function is named test_",
+    ),
+    "a skipped method": (
+        "class F(unittest.TestCase):\n    @unittest.skip('')\n    def test_f(self): self.assertTrue(f(1))",
+        r"unittest\.skip is not allowed",
+    ),
+    "a skip by its own name": ("from pytest import skip\ndef test_f():\n    skip()\n    assert f(1)", "not allowed"),
+}
+
+
+@pytest.mark.parametrize(("source", "words"), IDLE.values(), ids=IDLE)
+def test_tests_that_prove_nothing_are_refused(source: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        refuse_idle(ast.parse(source), "tests/test_f.py", ())
+
+
+ASYNC = "{mark}async def test_f():\n    assert await f()\n"
+
+
+@pytest.mark.parametrize(
+    ("mark", "installed", "words"),
+    [
+        ("", (), "test_f is async and pytest would not run it: use asyncio.run in a def$"),
+        ("@pytest.mark.asyncio\n", (), "async"),
+        ("", ("pytest_asyncio",), r"in a def, or mark it with pytest\.mark\.asyncio$"),
+        ("@pytest.mark.asyncio\n", ("anyio",), "async"),
+    ],
+)
+def test_an_async_test_that_pytest_would_not_run_is_refused(mark: str, installed: tuple[str, ...], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        refuse_idle(ast.parse(ASYNC.format(mark=mark)), "tests/test_f.py", installed)
+
+
+@pytest.mark.parametrize(("mark", "module"), [("asyncio", "pytest_asyncio"), ("anyio", "anyio")])
+def test_an_async_test_that_an_installed_plugin_runs_is_taken(mark: str, module: str) -> None:
+    refuse_idle(ast.parse(ASYNC.format(mark=f"@pytest.mark.{mark}\n")), "tests/test_f.py", (module,))
+
+
+def test_an_async_method_that_nothing_awaits_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"F\.test_f is async"):
+        refuse_idle(ast.parse("class F(TestCase):\n    async def test_f(self): self.assertTrue(await f())"), "t.py", ())
+
+
+def contract(name: str, kind: str) -> Contract:
+    rest = {"request": "r", "response": "r", "behaviour": "does it"}
+    return Contract.model_validate({"kind": kind, "name": name, **rest})
+
+
+MENTIONED = [
+    ("/todos/{todo_id}", "endpoint", "client.get(f\"/todos/{made.json()['id']}\")"),
+    ("GET /todos/{todo_id}", "endpoint", "client.get('/todos/999')"),
+    ("/todos/<int:todo_id>", "endpoint", "client.get('/todos/' + str(todo))"),
+    ("/todos/:id/done", "endpoint", "client.post('/todos/%d/done' % todo)"),
+    ("/todos/{id}/done", "endpoint", "client.post('/todos/{}/done'.format(todo))"),
+    ("/todos/{id}", "endpoint", "BASE = '/todos'\nclient.get(f'{BASE}/{todo}?full=1')"),
+    ("/todos?done={flag}", "endpoint", "client.get('http://x/todos?done=1')"),
+    ("/", "endpoint", "client.get('/')"),
+    ("Store.add", "function", "store.add('x')"),
+    ("slug(title)", "function", "assert slug('A b') == 'a-b'"),
+    ("Stack.__len__", "function", "assert len(Stack()) == 0"),
+    ("python -m stats count FILE", "command", "main(['count', str(path)])"),
+    ("stats <file>", "command", "main([str(path)])"),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "source"), MENTIONED, ids=[f"{n} {s}" for n, _, s in MENTIONED])
+def test_a_contract_is_mentioned_where_it_is_used_with_any_values(name: str, kind: str, source: str) -> None:
+    assert unmentioned([contract(name, kind)], [ast.parse(source)]) == []
+
+
+UNMENTIONED = [
+    ("/todos/{todo_id}", "endpoint", "client.get('/todos')"),
+    ("/todos/{todo_id}", "endpoint", "client.get('/users/' + user)"),
+    ("/todos/{id}/done", "endpoint", "client.get(f'/todos/{todo}')"),
+    ("/todos", "endpoint", "client.get('/todos-old')"),
+    ("Store.add", "function", "assert address == Store"),
+    ("stats count FILE", "command", "main(['sum', str(path)])"),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "source"), UNMENTIONED, ids=[f"{n} {s}" for n, _, s in UNMENTIONED])
+def test_a_contract_that_no_test_uses_is_named(name: str, kind: str, source: str) -> None:
+    assert unmentioned([contract(name, kind)], [ast.parse(source)]) == [name]
+
+
+def test_a_large_model_is_told_which_contract_no_test_mentions() -> None:
+    other = "def test_other():\n    assert 1 + 1 == 2\n"
+    _, model = written(block("tests/test_m1_unit.py", other), block("tests/test_m1_unit.py"), small=False)
+    assert "no test mentions the contract double" in model.requests[1].messages[-1].content
