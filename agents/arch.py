@@ -17,7 +17,7 @@ from agents.parsing import files_from, json_as, parse_module, python_from, schem
 from agents.ports import Misuses
 from agents.runner import Runner, Task
 from agents.selection import interfaces
-from agents.skeleton import interface, missing_names
+from agents.skeleton import interface, missing_names, without_docstring
 from schemas.architecture import Architecture, Blueprint, PlannedFile
 from schemas.errors import InvalidOutput
 from schemas.specification import Specification
@@ -152,7 +152,9 @@ def _checked(
     Raises:
         ValueError: a name that the sealed checks or the contracts need is nowhere, or can't be used as they do.
     """
-    whole = {**context.code, **{p: merge(context.code.get(p, ""), s) for p, s in files.items()}}
+    # A small model is shown what the parts of a module are for; that of the whole would be so much more to read.
+    new = files if large else {path: without_docstring(source) for path, source in files.items()}
+    whole = {**context.code, **{p: merge(context.code.get(p, ""), s) for p, s in new.items()}}
     whole = wire(with_entry(whole, context), context.required)
     gaps = _gaps(whole, context, specification, large=large) or _unfit(whole, context, misuses)
     if gaps:

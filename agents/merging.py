@@ -9,7 +9,18 @@ from collections.abc import Collection, Mapping
 
 from agents.names import Definition, assigned, hoist, names_used, top_names
 from agents.parsing import parse_module
-from agents.skeleton import Symbol, changed, find, is_guard, is_stub, module_path, same_signature, span, text_of
+from agents.skeleton import (
+    Symbol,
+    changed,
+    find,
+    is_guard,
+    is_overload,
+    is_stub,
+    module_path,
+    same_signature,
+    span,
+    text_of,
+)
 from schemas.architecture import own_code
 
 __all__ = ["emptied", "fill", "indented", "merge", "wire"]
@@ -92,31 +103,104 @@ def _named(node: ast.stmt) -> set[str]:
 
 
 def merge(existing: str, skeleton: str) -> str:
-    """Return ``existing`` with what ``skeleton`` adds: imports, constants, new definitions and members of classes.
+    """Return ``existing`` with what ``skeleton`` adds: imports, those under a condition too, constants, new definitions
+    and members of classes. Where nothing exists yet, that is all of it.
 
     A definition that both have keeps its code, unless the skeleton gives it another signature or docstring:
     then it becomes the skeleton's stub.
     """
     old_tree, new_tree = parse_module(existing, "module"), parse_module(skeleton, "skeleton")
+    if not existing.strip() and _is_more_than_parts(new_tree):
+        return skeleton
     result = existing
-    for node in new_tree.body:
-        if not isinstance(node, Definition):
-            continue
-        old = find(parse_module(result, "module"), node.name)
-        if old is None:
-            result = _append(result, parse_module(result, "module"), ast.unparse(node))
-        elif isinstance(old, ast.ClassDef) and isinstance(node, ast.ClassDef):
-            if _members(node).keys() - _members(old).keys() or (is_stub(node) and changed(old, node)):
-                result = _with_class(result, old, node)
-        elif is_stub(node) and changed(old, node):
-            result = _spliced(result, [(*span(old), ast.unparse(node))])
+    for name in dict.fromkeys(node.name for node in new_tree.body if isinstance(node, Definition)):
+        result = _with_definitions(result, name, _named_so(new_tree, name))
     defined = top_names(old_tree)
     constants = [n for n in new_tree.body if isinstance(n, ast.Assign | ast.AnnAssign) and not (assigned(n) & defined)]
     imports = [n for n in new_tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
-    result = hoist(result, imports, constants)
+    result = hoist(_with_conditional_imports(result, new_tree), imports, constants)
     if not any(is_guard(n) for n in old_tree.body):
         result += "".join("\n\n" + ast.unparse(n) + "\n" for n in new_tree.body if is_guard(n))
     return result
+
+
+def _is_more_than_parts(tree: ast.Module) -> bool:
+    """Whether a module is more than definitions of different names, imports, constants and how it is started."""
+    names = Counter(node.name for node in tree.body if isinstance(node, Definition))
+    parts = (*Definition.__args__, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
+    return any(names[name] > 1 for name in names) or any(
+        not isinstance(n, parts) and not is_guard(n) for n in tree.body
+    )
+
+
+def _with_definitions(module: str, name: str, wished: list[Definition]) -> str:
+    """Return ``module`` with all definitions of ``name`` that are ``wished``. Where it has as many, each is the same as
+    the one in its place; else one with a decorator is the one that is decorated and called alike, another the last."""
+    there = _named_so(parse_module(module, "module"), name)
+    overloads, known = ([_called(node) for node in nodes if is_overload(node)] for nodes in (wished, there))
+    if there and overloads and overloads != known:
+        return _with_overloads(module, there, wished)
+    as_many = len(wished) - len(overloads) == len(there) - len(known)
+    for number, node in enumerate(node for node in wished if not there or not is_overload(node)):
+        mine = [n for n in _named_so(parse_module(module, "module"), name) if not is_overload(n)] if there else []
+        alike = [n for n in mine if not node.decorator_list or _called(n) == _called(node)]
+        found = mine[number : number + 1] if as_many else alike[-1:]
+        module = _with_definition(module, found[0] if found else None, node)
+    return module
+
+
+def _named_so(tree: ast.Module, name: str) -> list[Definition]:
+    return [node for node in tree.body if isinstance(node, Definition) and node.name == name]
+
+
+def _called(node: Definition) -> str:
+    """Return what tells a definition from others of its name: decorators and parameters."""
+    arguments = "" if isinstance(node, ast.ClassDef) else ast.unparse(node.args)
+    return "\n".join([*map(ast.unparse, node.decorator_list), arguments])
+
+
+def _with_definition(module: str, old: Definition | None, new: Definition) -> str:
+    """Return ``module`` with ``new`` in it, or what it changes of its definition ``old``."""
+    if old is None:
+        return _append(module, parse_module(module, "module"), ast.unparse(new))
+    if isinstance(old, ast.ClassDef) and isinstance(new, ast.ClassDef):
+        if _members(new).keys() - _members(old).keys() or (is_stub(new) and changed(old, new)):
+            return _with_class(module, old, new)
+    elif is_stub(new) and changed(old, new):
+        return _spliced(module, [(*span(old), ast.unparse(new))])
+    return module
+
+
+def _with_overloads(module: str, there: list[Definition], wished: list[Definition]) -> str:
+    """Return ``module`` with the overloads of ``wished`` in place of those that are ``there``; the code of the function
+    stays unless it is to be another one."""
+    *others, code = there
+    kept = text_of(module, code)
+    stays = [not is_overload(node) and not (is_stub(node) and changed(code, node)) for node in wished]
+    texts = [kept if keep else ast.unparse(node) for node, keep in zip(wished, stays, strict=True)]
+    return _spliced(module, [(*span(code), "\n\n\n".join(texts)), *((*span(node), "") for node in others)])
+
+
+def _with_conditional_imports(module: str, skeleton: ast.Module) -> str:
+    """Return ``module`` with those imports of ``skeleton`` below its own that depend on something, as under
+    ``if TYPE_CHECKING``, and bring a name that it lacks."""
+    tree = parse_module(module, "module")
+    known = top_names(tree).union(*map(_imported, tree.body))
+    texts = [ast.unparse(node) for node in skeleton.body if not is_guard(node) and _imported(node) - known]
+    if not texts:
+        return module
+    imports = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
+    head = imports or (tree.body[:1] if ast.get_docstring(tree) is not None else [])
+    at = max((n.end_lineno or 0 for n in head), default=0)
+    return _spliced(module, [(at, at, "\n".join(texts))])
+
+
+def _imported(node: ast.stmt) -> set[str]:
+    """Return the names that a ``try`` or ``if`` imports."""
+    if not isinstance(node, ast.Try | ast.If):
+        return set()
+    imports = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
+    return {(alias.asname or alias.name).partition(".")[0] for n in imports for alias in n.names}
 
 
 def _with_class(module: str, old: ast.ClassDef, new: ast.ClassDef) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "functions",
     "interface",
     "is_guard",
+    "is_overload",
     "is_stub",
     "missing_names",
     "module_path",
@@ -28,6 +29,7 @@ __all__ = [
     "span",
     "stubs",
     "text_of",
+    "without_docstring",
 ]
 
 _STUB = ast.parse("raise NotImplementedError").body[0]
@@ -61,6 +63,13 @@ def interface(source: str) -> str:
             doc = node.body[:1] if ast.get_docstring(node) is not None else []
             node.body = [*doc, _STUB]
     return with_imports(ast.unparse(ast.fix_missing_locations(tree)) + "\n")
+
+
+def without_docstring(source: str) -> str:
+    """Return the module ``source`` without its own docstring."""
+    tree = parse_module(source, "module")
+    end = 0 if ast.get_docstring(tree) is None else tree.body[0].end_lineno
+    return "\n".join(source.split("\n")[end:])
 
 
 def placeholder(name: str) -> str:
@@ -97,19 +106,26 @@ def functions(path: str, source: str) -> list[Symbol]:
 def signature_gaps(path: str, skeleton: str, source: str) -> list[str]:
     """Say which definitions of ``skeleton`` are missing from ``source``, or are there with another signature."""
     gaps = []
-    tree = parse_module(source, path)
+    definitions = [n for n in reversed(parse_module(source, path).body) if isinstance(n, Definition)]
     for node in parse_module(skeleton, path).body:
-        if not isinstance(node, Definition):
+        if not isinstance(node, Definition) or is_overload(node):
             continue
-        found = find(tree, node.name)
-        if found is None:
+        found = [n for n in definitions if n.name == node.name and not is_overload(n)]
+        if not found:
             gaps.append(f"{path}: {node.name} is missing")
             continue
-        try:
-            same_signature(node, found)
-        except ValueError as error:
-            gaps.append(f"{path}: {error}")
+        wrong = [error for n in found if (error := _difference(node, n))]
+        if len(wrong) == len(found):
+            gaps.append(f"{path}: {wrong[0]}")
     return gaps
+
+
+def _difference(expected: Definition, found: Definition) -> str:
+    try:
+        same_signature(expected, found)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def module_path(module: str, files: Iterable[str]) -> str | None:
@@ -213,6 +229,11 @@ def _role(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str | None:
     """Return what a decorator makes of a function, where that matters for its body or its name."""
     names = [ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list]
     return next((name for name in names if name in ("abstractmethod", "overload", "setter")), None)
+
+
+def is_overload(node: ast.stmt) -> bool:
+    """Whether ``node`` only says how a function can be called whose code stands below it."""
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _role(node) == "overload"
 
 
 def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[object, ...]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import asyncio
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
+from agents import arch as arch_agent
 from agents.by_contract import by_contract
 from agents.context import Context
 from agents.contracts import in_the_users_words, straightened
@@ -20,10 +22,10 @@ from schemas.architecture import PlannedFile
 from schemas.errors import InvalidOutput
 from schemas.idea import Idea
 from schemas.milestone import Criterion
-from schemas.specification import Contract
+from schemas.specification import Contract, Specification
 from tests.model_calls import runner_for
-from tests.replies import SMALL, spec
-from tests.test_by_function import IDEA, MILESTONE, RIGHT
+from tests.replies import SMALL, arch, files, spec
+from tests.test_by_function import IDEA, MILESTONE, RIGHT, STUB
 
 DOUBLE = Contract(
     kind="function", name="double", request="n: int", response="int", behaviour="Returns twice n", errors=["none"]
@@ -104,6 +106,24 @@ def test_a_class_stands_below_the_one_that_it_is_made_of() -> None:
         names="Dog Animal",
     )
     assert imported(made) == {"Animal", "Dog"}  # a base that is not there yet would raise
+
+
+@pytest.mark.parametrize(
+    ("reply", "step", "begins"),
+    [
+        (files({"calc.py": f'"""Doubles."""\n\n{STUB}'}), "project", '"""Doubles."""\n'),
+        (FITS, "function", "from __future__ import annotations\n"),
+    ],
+)
+def test_a_module_keeps_its_docstring_where_a_large_model_wrote_it(
+    reply: str, step: Literal["project", "function"], begins: str
+) -> None:
+    script = [ScriptedReply(agent="arch", reply=r) for r in (arch("calc.py"), reply)]
+    model = ScriptedModel(script, traits=replace(SMALL, step=step))
+    context = Context(idea=IDEA, milestone=MILESTONE, turn=1)
+    specification = Specification.model_validate_json(spec("double"))
+    blueprint = asyncio.run(arch_agent.design(runner_for(model), context, specification, misuses))
+    assert blueprint.skeletons["calc.py"].startswith(begins)
 
 
 @pytest.mark.parametrize("use", ["def __init__(self, status=Status.OPEN): ...", "status: Status = Status.OPEN"])

@@ -288,6 +288,100 @@ def test_a_class_keeps_its_code_where_a_skeleton_adds_a_method() -> None:
     assert [symbol.name for symbol in stubs("m.py", merged)] == ["Store"]
 
 
+RICH = '''"""Reads settings."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import TYPE_CHECKING, overload
+
+try:
+    import tomllib
+except ImportError:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from app.models import User
+
+LIMIT = 3
+
+
+@overload
+def find(key: int) -> int: ...
+
+
+@overload
+def find(key: str) -> str: ...
+
+
+def find(key: int | str) -> int | str: ...
+
+
+@singledispatch
+def render(value: object) -> str: ...
+
+
+@render.register
+def _(value: int) -> str: ...
+
+
+@render.register
+def _(text: str) -> str: ...
+
+
+load(LIMIT)
+'''
+
+
+def code_of(source: str) -> str:
+    """Return ``source`` as it would be, were it written: each stub with a body."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and "overload" not in map(ast.unparse, node.decorator_list):
+            node.body = [ast.parse("return str(LIMIT)").body[0]]
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def test_a_new_file_has_all_that_its_skeleton_has_in_its_order() -> None:
+    assert ast.unparse(ast.parse(merge("", interface(RICH)))) == ast.unparse(ast.parse(interface(RICH)))
+
+
+def test_code_that_has_all_of_a_skeleton_stays_as_it_is() -> None:
+    code = code_of(RICH)
+    assert ast.unparse(ast.parse(merge(code, interface(RICH)))) == code
+    assert signature_gaps("m.py", interface(RICH), code) == []
+
+
+def test_imports_that_depend_on_something_are_added_once_below_the_others() -> None:
+    merged = merge('"""Old."""\n\nimport os\n\nSIZE = os.sep\n', interface(RICH))
+    order = [ast.unparse(node).split("\n")[0] for node in ast.parse(merged).body]
+    assert (
+        order.index("from typing import TYPE_CHECKING")
+        < order.index("if TYPE_CHECKING:")
+        < order.index("SIZE = os.sep")
+    )
+    assert merge(merged, interface(RICH)) == merged
+
+
+def test_of_several_definitions_with_one_name_only_those_that_are_new_are_added() -> None:
+    code = (
+        "@render.register\ndef _(value: int):\n    return 1\n\n\n@render.register\ndef _(value: str):\n    return 2\n"
+    )
+    merged = merge(code, interface('@render.register\ndef _(value: list):\n    """Lists."""\n'))
+    assert merged.startswith(code.rstrip())
+    assert merged.count("NotImplementedError") == 1
+
+
+@pytest.mark.parametrize("more", ["", "    more: bool = False"], ids=["the same call", "another call"])
+def test_new_overloads_stand_before_the_code_which_stays_while_it_is_called_alike(more: str) -> None:
+    code = "def find(key: object) -> object:\n    return key\n\n\nLAST = 1\n"
+    wish = "@overload\ndef find(key: int) -> int: ...\n@overload\ndef find(key: str) -> str: ...\n"
+    wish += f"def find(key,{more}): ...\n"
+    *overloads, last = [n for n in ast.parse(merge(code, interface(wish))).body if isinstance(n, ast.FunctionDef)]
+    assert [ast.unparse(node.args) for node in overloads] == ["key: int", "key: str"]
+    assert ast.unparse(last.body[0]) == ("raise NotImplementedError" if more else "return key")
+
+
 DATA = """@dataclass
 class P:
     \"\"\"A point.\"\"\"
