@@ -8,7 +8,7 @@ from agents.edits import apply, change_from
 from agents.ports import Comparison, Examine, Lint
 from agents.runner import Runner, Task
 from agents.selection import interfaces, whole
-from agents.skeleton import missing_names, signature_gaps, stubs
+from agents.skeleton import missing_names, signature_gaps, unwritten
 from schemas.architecture import Blueprint, own_code
 from schemas.code_change import CodeChange, FileWrite, Implementation
 
@@ -30,7 +30,7 @@ async def implement(
 
 async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint: Lint) -> Implementation:
     before, shown = dict(context.files), whole(context, code_only=False)
-    unfinished = any(stubs(path, source) for path, source in context.code.items())
+    unfinished = unwritten(context.code)
 
     def parse(text: str) -> Implementation:
         change = change_from(text, before)
@@ -46,11 +46,7 @@ async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint:
         touched = [path for path in change.paths if path.endswith(".py") and path in after]
         problems = [p for path in touched for p in lint(path, after[path])]
         problems += [g for path, s in blueprint.skeletons.items() for g in signature_gaps(path, s, after.get(path, ""))]
-        problems += [
-            f"{path}: {symbol.name} has no body yet"
-            for path, source in own_code(after).items()
-            for symbol in stubs(path, source)
-        ]
+        problems += map(_has_no_body, unwritten(own_code(after)))
         problems += missing_names({p: s for p, s in after.items() if p.endswith(".py")}, context.required)
         if problems:
             raise ValueError("; ".join(problems[:8]))
@@ -69,3 +65,8 @@ async def _at_once(runner: Runner, context: Context, blueprint: Blueprint, lint:
     }
     step = "project" if unfinished else "edits"
     return await runner.ask(Task("impl", step, variables, parse, max_tokens=12000, sample=context.sample))
+
+
+def _has_no_body(part: str) -> str:
+    of_class = "." in part.rpartition(" ")[2]
+    return f"{part} has no body yet" + (": write it, or mark it with abc.abstractmethod" if of_class else "")

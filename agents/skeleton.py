@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agents.names import Definition, assigned, top_names, with_imports
@@ -29,6 +29,7 @@ __all__ = [
     "span",
     "stubs",
     "text_of",
+    "unwritten",
     "without_docstring",
 ]
 
@@ -162,30 +163,75 @@ def find(tree: ast.Module, name: str) -> Definition | None:
 def begun(source: str) -> bool:
     """Whether ``source`` is a class of which some methods have code, and some are stubs."""
     node = parse_module(source, "symbol").body[-1]
-    return isinstance(node, ast.ClassDef) and any(found := _open(node)) and not all(found)
+    return isinstance(node, ast.ClassDef) and 0 < len(_open(node)) < len(_functions(node))
 
 
-def _open(node: ast.ClassDef) -> list[bool]:
-    """Return of each method whether it is a stub. One may well do nothing: that of a stub says that it is one."""
-    methods = [n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return [is_stub(m) and "pass" not in map(ast.unparse, m.body) for m in methods]
+def _functions(node: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def _open(node: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Return the methods that are stubs. One may well do nothing: that of a stub says that it is one."""
+    return [m for m in _functions(node) if is_stub(m) and "pass" not in map(ast.unparse, m.body)]
 
 
 def is_stub(node: ast.stmt) -> bool:
-    """Whether ``node`` is a function without a body yet, or a class with such a method."""
+    """Whether ``node`` is a function without a body yet, or a class with such a method.
+
+    With nothing but a docstring or ``pass`` it does nothing on purpose, where its hint says that nothing is returned;
+    without a hint, where a decorator makes something of it.
+    """
     if isinstance(node, ast.ClassDef):
         if any(ast.unparse(base).split("[")[0].endswith("Protocol") for base in node.bases):
             return False
-        return any(_open(node))
+        return bool(_open(node))
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _role(node) in ("abstractmethod", "overload"):
         return False
     body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-    return all(
-        isinstance(n, ast.Pass)
-        or (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant) and n.value.value is ...)
-        or (isinstance(n, ast.Raise) and "NotImplementedError" in ast.unparse(n))
-        for n in body
-    )
+    marks = [n for n in body if not isinstance(n, ast.Pass)]
+    if marks:
+        return all(map(_is_mark, marks))
+    if node.returns is None:
+        return not node.decorator_list
+    return not isinstance(node.returns, ast.Constant) or node.returns.value not in (None, "None")
+
+
+def _is_mark(node: ast.stmt) -> bool:
+    """Whether a statement says that it stands for code which is not there yet."""
+    if isinstance(node, ast.Raise):
+        return "NotImplementedError" in ast.unparse(node)
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value.value is ...
+
+
+def unwritten(files: Mapping[str, str]) -> list[str]:
+    """Return what has no code yet in the Python ``files`` of a project (path → content), each as "path: name".
+
+    What a class of the project writes that inherits it need not be written where it stands first.
+    """
+    trees = {path: parse_module(source, path) for path, source in files.items()}
+    classes = [node for tree in trees.values() for node in tree.body if isinstance(node, ast.ClassDef)]
+    found = [f"{path}: {name}" for path, source in files.items() for name in open_names(source)]
+    for path, tree in trees.items():
+        for node in filter(is_stub, tree.body):
+            if isinstance(node, ast.ClassDef):
+                left = [m.name for m in _open(node) if not _is_written_below(node.name, m.name, classes)]
+                found += [f"{path}: {node.name}.{name}" for name in left]
+            elif isinstance(node, Definition):
+                found.append(f"{path}: {node.name}")
+    return found
+
+
+def _is_written_below(name: str, method: str, classes: Sequence[ast.ClassDef]) -> bool:
+    """Whether one of ``classes`` that inherits from ``name`` has code for ``method``."""
+    line, below = {name}, list[ast.ClassDef]()
+    while more := [c for c in classes if c not in below and c.name != name and line & set(map(_base, c.bases))]:
+        below += more
+        line |= {c.name for c in more}
+    return any(m.name == method and m not in _open(c) for c in below for m in _functions(c))
+
+
+def _base(node: ast.expr) -> str:
+    return ast.unparse(node).partition("[")[0].rpartition(".")[2]
 
 
 def changed(old: Definition, new: Definition) -> bool:

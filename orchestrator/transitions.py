@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.skeleton import stubs
+from agents.skeleton import unwritten
 from orchestrator.attempt import Attempt
 from schemas.architecture import own_code
 from schemas.evaluation import Evaluation
@@ -78,7 +78,7 @@ def _test_runner(attempt: Attempt) -> str | None:
     if not (attempt.written or attempt.altered):
         return "nothing was changed in this attempt"
     code = own_code(attempt.files)
-    if not attempt.work.prepared or not code or any(stubs(path, source) for path, source in code.items()):
+    if not attempt.work.prepared or not code or unwritten(code):
         return "there is no code yet"
     return None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from agents import impl
 from agents.by_function import by_function
 from agents.context import Context
 from agents.critic import rule
@@ -116,6 +117,25 @@ def implement(
         )
     )
     return made, seen, model
+
+
+SINKS = (
+    f'{RIGHT}\n\nclass Sink:\n    """S."""\n\n    def put(self, n: int) -> int:\n        raise NotImplementedError\n'
+)
+BELOW = "\n\nclass Null(Sink):\n    def put(self, n: int) -> int:\n        return n\n"
+
+
+def test_a_large_model_may_leave_to_subclasses_what_they_write_and_is_told_where_none_does() -> None:
+    replies = [f"```python path=calc.py\n{code}```" for code in (SINKS, SINKS + BELOW)]
+    model = ScriptedModel(
+        [ScriptedReply(agent="impl", reply=r) for r in replies], traits=replace(SMALL, step="project")
+    )
+    context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={"calc.py": STUB}, focus=["calc.py"])
+    examine = examiner([], passing=True)
+    done = impl.implement(runner_for(model), context, BLUEPRINT, certain_errors, examine, Compared())
+    assert asyncio.run(done).change.writes[0].content == SINKS + BELOW
+    told = "calc.py: Sink.put has no body yet: write it, or mark it with abc.abstractmethod"
+    assert told in model.requests[1].messages[-1].content
 
 
 def test_the_version_that_meets_the_sealed_check_is_chosen() -> None:

@@ -336,6 +336,16 @@ def test_an_empty_file_may_be_sent_whole(tmp_path: Path) -> None:
     assert go(tmp_path, model).code is ExitCode.OK
 
 
+def test_code_is_run_though_a_base_class_leaves_a_method_to_others_that_write_it() -> None:
+    attempt = Attempt(Mock(finishing=[]), MILESTONE, Work(files={}, checks=[]), 1, "generate", Mock(), {})
+    attempt.work.prepared = True
+    base = "class Sink:\n    def put(self, n: int) -> int:\n        raise NotImplementedError\n"
+    attempt.changed({"a.py": base})
+    assert possible(attempt)["test_runner"] == "there is no code yet"
+    attempt.changed({"a.py": f"{base}\n\nclass Null(Sink):\n    def put(self, n: int) -> int:\n        return n\n"})
+    assert possible(attempt)["test_runner"] is None
+
+
 @settings(max_examples=300)
 @given(st.randoms(use_true_random=False))
 def test_there_is_always_somebody_who_can_go_on_until_the_end(lot: random.Random) -> None:

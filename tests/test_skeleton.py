@@ -9,7 +9,7 @@ import pytest
 
 from agents.merging import emptied, fill, merge, wire
 from agents.names import imported_names, top_names, unhidden, with_imports
-from agents.skeleton import interface, missing_names, module_path, signature_gaps, stubs
+from agents.skeleton import interface, missing_names, module_path, signature_gaps, stubs, unwritten
 
 MODULE = '''"""A module."""
 
@@ -44,6 +44,49 @@ def test_an_interface_keeps_signatures_and_docstrings_and_no_bodies() -> None:
 def test_stubs_are_found_whatever_stands_for_a_body() -> None:
     assert [s.name for s in stubs("m.py", MODULE)] == ["one", "Box"]
     assert stubs("m.py", "def f():\n    return 1\n") == []
+
+
+SINK = "class Sink:\n    def write(self, text: str) -> int:\n        raise NotImplementedError\n"
+FILE = "class FileSink(Sink):\n    def write(self, text: str) -> int:\n        {body}\n"
+WRITTEN = {
+    "a group of commands": '@click.group()\ndef cli() -> None:\n    """Text statistics."""\n',
+    "a decorated function without hints": '@click.group()\ndef cli():\n    """Text statistics."""\n',
+    "a hook": "def on_exit() -> None:\n    pass\n",
+    "what a subclass writes": SINK + FILE.format(body="return len(text)"),
+    "what a subclass of a subclass writes": SINK
+    + "class A(Sink):\n    x = 1\n"
+    + FILE.format(body="return 1").replace("(Sink", "(A"),
+    "a sink of nothing": 'class NullSink:\n    def write(self, text: str) -> None:\n        """Drop the text."""\n',
+    "an error": 'class Broken(Exception):\n    """It is broken."""\n',
+}
+
+
+@pytest.mark.parametrize("source", WRITTEN.values(), ids=WRITTEN)
+def test_what_does_nothing_on_purpose_or_is_written_by_a_subclass_is_no_stub(source: str) -> None:
+    assert unwritten({"m.py": source}) == []
+
+
+UNWRITTEN = {
+    "a body of dots": ("def f() -> None: ...", "f"),
+    "nothing to return": ('def f() -> int:\n    """One."""', "f"),
+    "nothing to return, passed by": ("def f() -> int:\n    pass", "f"),
+    "a property": ('class A:\n    @property\n    def x(self) -> int:\n        """X."""', "A.x"),
+    "no subclass": (SINK, "Sink.write"),
+    "a class of the same name": (SINK + "class FileSink:\n    def write(self, text): return 1", "Sink.write"),
+    "an object": ("from typing import Any\napp: Any = ...", "app"),
+}
+
+
+@pytest.mark.parametrize(("source", "name"), UNWRITTEN.values(), ids=UNWRITTEN)
+def test_what_is_still_a_stub_is_named(source: str, name: str) -> None:
+    assert unwritten({"m.py": source}) == [f"m.py: {name}"]
+
+
+def test_a_method_is_written_where_a_subclass_in_another_file_writes_it() -> None:
+    files = {"base.py": SINK, "file.py": "import base\n" + FILE.format(body="return 1").replace("(Sink", "(base.Sink")}
+    assert unwritten(files) == []
+    files["file.py"] = files["file.py"].replace("return 1", "raise NotImplementedError")
+    assert unwritten(files) == ["base.py: Sink.write", "file.py: FileSink.write"]
 
 
 def test_filling_replaces_one_definition_and_leaves_the_rest() -> None:
