@@ -15,7 +15,7 @@ __all__ = ["main"]
 
 _EXIT = (
     "exit codes: 0 all accepted · 1 not all accepted · 2 bad input · 3 stopped by a limit · "
-    "4 model or sandbox missing · 130 interrupted"
+    "4 model or sandbox missing, or git failing · 130 interrupted"
 )
 
 _HOMES = {"resume": "run", "report": "runs", "fetch": "doctor"}

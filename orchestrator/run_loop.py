@@ -23,7 +23,7 @@ from orchestrator.report.write import write_report
 from orchestrator.team import Team
 from orchestrator.workspace.deliver import finishing_files
 from orchestrator.workspace.layout import write_milestone
-from schemas.errors import AgentFailure, DoesNotFit, ExitCode, MilepostError
+from schemas.errors import AgentFailure, DoesNotFit, ExitCode, MilepostError, Unavailable
 from schemas.evidence import Evidence
 from schemas.idea import AcceptanceCheck
 from schemas.milestone import Milestone, Plan, Status
@@ -70,8 +70,8 @@ async def run(team: Team) -> tuple[FinalReport, ExitCode]:
             stopped = stopped or error
         try:
             return _finish(team, ledger, evidence, stopped)
-        except OSError as error:  # e.g. a full disk, that leaves no room for a report either
-            raise (stopped if isinstance(stopped, OSError) else error) from None
+        except (OSError, Unavailable) as error:  # e.g. a full disk, that leaves no room for a report either
+            raise (stopped if isinstance(stopped, OSError | Unavailable) else error) from None
 
 
 async def until_stopped(work: Coroutine[Any, Any, T], team: Team, models: Models) -> T:

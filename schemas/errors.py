@@ -5,7 +5,7 @@
     MilepostError
     ├── InputError            bad input or configuration                 exit code 2
     ├── LimitReached          a limit ended the run                      exit code 3
-    ├── Unavailable           the model or the sandbox is not available  exit code 4
+    ├── Unavailable           model, sandbox or git can't be used        exit code 4
     │   └── Leak              the sandbox is there, but does not hold
     └── AgentFailure          one agent call gave nothing usable; fails the attempt, never the run
         ├── DoesNotFit        the prompt is too long for the model
@@ -72,7 +72,7 @@ class LimitReached(MilepostError):
 
 
 class Unavailable(MilepostError):
-    """The model or the sandbox can't be used; the text names what to install or set."""
+    """The model, the sandbox or the project's git can't be used; the text names what to install, set or end."""
 
     exit_code = ExitCode.UNAVAILABLE
 

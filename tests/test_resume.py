@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from orchestrator.config import load_settings
 from orchestrator.journal.events import read_events, seconds_of_sittings, verify
 from orchestrator.sandbox.bubblewrap import Bubblewrap
 from orchestrator.sandbox.port import Command, Result
+from orchestrator.workspace import git
 from orchestrator.workspace.layout import RunFiles
 from orchestrator.workspace.project import Project
 from schemas.call import ModelReply, ModelRequest
@@ -102,7 +104,66 @@ def test_a_repository_that_a_kill_left_half_made_is_taken_up(workspace: Path, ki
         (project.path / ".git").mkdir(parents=True)
     else:
         project.begin()
-        (project.path / ".git" / "index.lock").touch()
+        lock = project.path / ".git" / "index.lock"
+        lock.touch()
+        os.utime(lock, (0, time.time() - 600))
+    project.begin()
+    project.replace({"a.py": "x = 1\n"})
+    project.commit("more")
+    assert project.files() == {"a.py": "x = 1\n"}
+
+
+def begun(workspace: Path) -> Project:
+    project = Project(workspace / "project")
+    project.begin()
+    return project
+
+
+def test_what_another_git_has_locked_for_a_moment_is_waited_for(workspace: Path) -> None:
+    project = begun(workspace)
+    lock = project.path / ".git" / "index.lock"
+    lock.touch()
+    timer = threading.Timer(0.3, lock.unlink)
+    timer.start()
+    project.replace({"a.py": "x = 1\n"})
+    project.commit("more")
+    timer.join()
+    assert project.files() == {"a.py": "x = 1\n"}
+
+
+def test_a_lock_that_stays_is_left_alone_and_said_to_be_in_the_way(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git, "PATIENCE", 0.2)
+    lock = begun(workspace).path / ".git" / "index.lock"
+    lock.touch()
+    project = Project(workspace / "project")
+    with pytest.raises(Unavailable, match=f"another git process is at work there \\({lock} exists\\)"):
+        project.begin()
+        project.commit("more")
+    assert lock.exists()
+
+
+def test_a_disk_that_git_finds_full_is_as_full_as_any_other(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = begun(workspace)
+    stand_in(workspace, monkeypatch, 'echo "error: unable to write file: No space left on device" >&2; exit 128')
+    with pytest.raises(OSError, match="No space left on device"):
+        project.commit("more")
+
+
+def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> None:
+    """Let ``does`` be what git does; ``$REAL`` is the real one."""
+    command = folder / "bin" / "git"
+    command.parent.mkdir()
+    command.write_text(f"#!/bin/sh\nREAL={shutil.which('git')}\n{does}\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+
+
+def test_a_project_of_another_user_is_worked_on(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is where a container and its host share the folder; git has a switch to try that."""
+    stand_in(workspace, monkeypatch, 'GIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec "$REAL" "$@"')
+    project = begun(workspace)
     project.begin()
     project.replace({"a.py": "x = 1\n"})
     project.commit("more")
