@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from agents.ports import Progress
 from orchestrator import run_loop
 from orchestrator.cli import main
 from orchestrator.config import load_settings
+from orchestrator.files import write_text
 from orchestrator.journal.events import read_events, seconds_of_sittings, verify
 from orchestrator.sandbox.bubblewrap import Bubblewrap
 from orchestrator.sandbox.port import Command, Result
@@ -168,6 +170,32 @@ def test_a_project_of_another_user_is_worked_on(workspace: Path, monkeypatch: py
     project.replace({"a.py": "x = 1\n"})
     project.commit("more")
     assert project.files() == {"a.py": "x = 1\n"}
+
+
+def test_what_was_half_written_is_gone_once_the_folder_shall_hold_something_else(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        if path.name == "last.py":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write_text(path, text)
+
+    project = begun(workspace)
+    monkeypatch.setattr("orchestrator.workspace.project.write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        project.replace({"pkg/new.py": "x = 1\n", "last.py": ""})
+    project.replace({"a.py": "x = 1\n"})
+    project.commit("more")
+    assert (project.files(), (project.path / "pkg").exists()) == ({"a.py": "x = 1\n"}, False)
+
+
+def test_what_somebody_puts_into_the_project_during_a_run_stays_there_and_is_not_committed(workspace: Path) -> None:
+    project = begun(workspace)
+    (project.path / "mine.txt").write_text("by hand")
+    for name in ("a.py", "b.py"):
+        project.replace({name: "x = 1\n"})
+        project.commit("more")
+    assert (project.files(), (project.path / "mine.txt").read_text()) == ({"b.py": "x = 1\n"}, "by hand")
 
 
 def test_only_files_that_change_are_written_anew(workspace: Path) -> None:

@@ -17,14 +17,17 @@ MAX_FILES = 400
 MAX_BYTES = 20_000_000
 STALE_SECONDS = 60.0
 """A lock of git's that is older was left behind by a process that was killed."""
+_IGNORED = ".gitignore"
 _GITIGNORE = "__pycache__/\n*.py[cod]\n.coverage\n.pytest_cache/\n.venv/\n"
 
 
 class Project:
-    """The folder ``path``. Everything that stands in it was put there by `replace`."""
+    """The folder ``path``. Everything that is committed there was put there by `replace` or `add`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._written: set[str] = set()
+        """Paths that this sitting has written."""
 
     def begin(self) -> None:
         """Make an empty repository, or set an existing one back to its first commit.
@@ -36,7 +39,7 @@ class Project:
         self.path.mkdir(parents=True, exist_ok=True)
         git(self.path, "init", "--quiet", "--initial-branch=main")  # harmless where it was done before
         if not git(self.path, "for-each-ref", "refs/heads"):
-            write_text(self.path / ".gitignore", _GITIGNORE)
+            write_text(self.path / _IGNORED, _GITIGNORE)
             self.commit("Begin an empty project")
             return
         if git(self.path, "status", "--porcelain").strip():
@@ -58,15 +61,17 @@ class Project:
 
     def files(self) -> dict[str, str]:
         """Return path → content of all files that git tracks, but for ``.gitignore``."""
-        listed = git(self.path, "ls-files", "-z").split("\0")
         return {
             name: (self.path / name).read_text(encoding="utf-8", errors="surrogateescape")
-            for name in sorted(listed)
-            if name and name != ".gitignore" and (self.path / name).is_file()
+            for name in sorted(self._listed("--cached"))
+            if name != _IGNORED and (self.path / name).is_file()
         }
 
+    def _listed(self, *which: str) -> set[str]:
+        return {name for name in git(self.path, "ls-files", "-z", *which).split("\0") if name}
+
     def replace(self, files: Mapping[str, str]) -> None:
-        """Make the folder hold exactly ``files`` (and ``.gitignore``).
+        """Make the folder hold exactly ``files``, ``.gitignore``, and what somebody else put there meanwhile.
 
         Raises:
             ValueError: a path is not inside the project, or there is too much of it.
@@ -75,12 +80,15 @@ class Project:
             raise ValueError(f"the project would have over {MAX_FILES} files or {MAX_BYTES:,} characters")
         for name in files:
             safe_path(name)
-        for name in set(self.files()) - set(files):
+        for name in (self._listed("--cached") | self._written) - set(files) - {_IGNORED}:
             gone = self.path / name
+            if not gone.is_file():
+                continue
             gone.unlink()
             while gone.parent != self.path and not any(gone.parent.iterdir()):
                 gone = gone.parent
                 gone.rmdir()
+        self._written |= set(files)
         for name, content in files.items():
             target = self.path / name
             if target.is_dir():
@@ -94,16 +102,21 @@ class Project:
 
     def add(self, files: Mapping[str, str]) -> None:
         """Write ``files``, which are Milepost's own and may have names that agents must not use."""
+        self._written |= set(files)
         for name, content in files.items():
             write_text(self.path / name, content)
 
     def commit(self, message: str, tag: str | None = None) -> str:
-        """Commit everything and return the commit's abbreviated name."""
-        git(self.path, "add", "--all")
+        """Commit what was written or removed and return the commit's abbreviated name."""
+        new = self._listed("--others", "--exclude-standard") & {*self._written, _IGNORED}
+        git(self.path, "add", "--update")
+        if new:
+            git(self.path, "add", "--", *sorted(new))
         git(self.path, "commit", "--quiet", "--allow-empty", "--message", message)
+        name = git(self.path, "rev-parse", "--short=12", "HEAD").strip()
         if tag:
-            git(self.path, "tag", "--force", tag)
-        return git(self.path, "rev-parse", "--short=12", "HEAD").strip()
+            self.tag(tag, name)
+        return name
 
     def tag(self, name: str, commit: str) -> None:
         """Tag ``commit``."""
