@@ -19,7 +19,7 @@ from orchestrator.memory import remember_milestone
 from orchestrator.milestone_loop import run_milestone
 from orchestrator.planning import make_plan
 from orchestrator.report.compile import compile_report
-from orchestrator.report.write import write_report
+from orchestrator.report.write import read_report, write_report
 from orchestrator.team import Team
 from orchestrator.workspace.deliver import finishing_files
 from orchestrator.workspace.layout import write_milestone
@@ -56,13 +56,17 @@ async def run(team: Team) -> tuple[FinalReport, ExitCode]:
             sandbox=team.laboratory.sandbox.name,
         )
         try:
-            team.project.begin()
+            for note in team.project.begin():
+                team.events.write("note", text=note)
+                team.watcher.note(note)
             plan = await make_plan(team.runner, team.idea)
             await _milestones(team, plan, ledger)
         except (Exception, asyncio.CancelledError) as error:
             stopped = error
         try:
-            if (accepted := _deliver(team, ledger)) and not isinstance(stopped, asyncio.CancelledError):
+            accepted = _deliver(team, ledger)
+            team.project.settle(ended=stopped is None)
+            if accepted and team.project.leads and not isinstance(stopped, asyncio.CancelledError):
                 evidence = await _verify(team, ledger, accepted)
         except asyncio.CancelledError as error:
             stopped = error
@@ -144,19 +148,45 @@ def _due(team: Team, ledger: Ledger, milestone: Milestone) -> list[AcceptanceChe
 def _finish(
     team: Team, ledger: Ledger, evidence: Evidence | None, stopped: BaseException | None
 ) -> tuple[FinalReport, ExitCode]:
-    """Write the report. Nothing is awaited, so an interrupt can't come between."""
+    """Write the report, unless an earlier sitting came further. Nothing is awaited: an interrupt can't come between."""
     for milestone in list(ledger.milestones.values()):
         if milestone.status is Status.RUNNING:
             _note(team, ledger, milestone.model_copy(update={"status": Status.STOPPED}))
     reason, code = ending(team, stopped)
-    report = compile_report(team, ledger, evidence, reason, resumable=resumable(stopped))
-    write_report(team.files, report)
+    earlier = read_report(team.files) if reason is not None else None
+    further = reason is not None and (not team.project.leads or _further(earlier, ledger))
+    if further:
+        reason = f"{str(reason).rstrip('.')}. {_what_stays(team, earlier)}"
+    if further and earlier is not None:
+        report = earlier.model_copy(update={"stopped_by": reason})
+        for milestone in earlier.milestones:
+            write_milestone(team.files, milestone)
+    else:
+        report = compile_report(team, ledger, evidence, reason, resumable=resumable(stopped))
+        write_report(team.files, report)
     team.events.write("run_finished", verdict=report.verdict, reason=reason, seconds=round(team.budget.seconds, 1))
     ended = {"status": report.verdict, "reason": reason, "log_end": team.events.end}
     team.files.save(team.info.model_copy(update={"seconds": team.budget.seconds, **ended}))
     if code is not None:
         return report, code
     return report, ExitCode.OK if report.verdict == "accepted" else ExitCode.NOT_ACCEPTED
+
+
+def _further(earlier: FinalReport | None, ledger: Ledger) -> bool:
+    accepted = [
+        sum(milestone.status is Status.ACCEPTED for milestone in milestones)
+        for milestones in (earlier.milestones if earlier else [], ledger.milestones.values())
+    ]
+    return accepted[0] > accepted[1]
+
+
+def _what_stays(team: Team, earlier: FinalReport | None) -> str:
+    """Say what there still is of an earlier sitting, as this one was stopped before it came as far."""
+    what = [*([] if team.project.leads else ["project"]), *(["report"] if earlier else [])]
+    before, now = set(earlier.models) if earlier else set(), set(team.info.models.values())
+    models = f" with {', '.join(sorted(before))} (this time: {', '.join(sorted(now))})" if before - now else ""
+    stays = f"An earlier session came further; what it left stays: {' and '.join(what)}"
+    return f"{stays}. To go on from there, resume{models}"
 
 
 def resumable(stopped: BaseException | None) -> bool:

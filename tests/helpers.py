@@ -129,7 +129,7 @@ def go(
     models = Models(dict.fromkeys(AGENTS, model), "", higher or {})
     files = RunFiles(workspace, name)
     if resume:
-        info = files.load()
+        info = files.load().model_copy(update={"models": dict.fromkeys(AGENTS, model.name)})
     else:
         info = RunInfo(
             run=name,

@@ -32,8 +32,8 @@ from orchestrator.workspace.project import Project
 from schemas.call import ModelReply, ModelRequest
 from schemas.errors import ExitCode, Unavailable
 from schemas.evidence import Evidence
-from schemas.milestone import Status
-from tests.helpers import GREETER, go, known_run
+from schemas.milestone import Milestone, Status
+from tests.helpers import GREETER, Done, go, known_run
 from tests.replies import GOOD, MAIN, RETRY, files, judgement, script
 from tests.test_cli import scripted
 
@@ -296,6 +296,119 @@ def test_the_time_of_a_killed_sitting_counts(tmp_path: Path) -> None:
     assert seconds_of_sittings(path) == 50
 
 
+class Absent(ScriptedModel):
+    """Can't be reached."""
+
+    def __init__(self) -> None:
+        super().__init__([], name="mistyped")
+
+    async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
+        raise Unavailable("the server has no model 'mistyped'")
+
+
+async def interrupted(*_: object) -> Milestone:
+    raise asyncio.CancelledError
+
+
+async def killed(*_: object) -> Milestone:
+    raise Killed
+
+
+def stopped_in_the_second_milestone(workspace: Path) -> Done:
+    return go(workspace, list(RETRY), limits={"calls": len(RETRY) - 2})
+
+
+def what_is_there(done: Done) -> tuple[object, ...]:
+    """Return all that a user looks at."""
+    folders = (done.files.project, done.files.milestones)
+    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts]
+    paths += [done.files.generated / "report.md", done.files.generated / "report.json"]
+    refs = done.git("for-each-ref"), done.git("status", "--porcelain", "--branch")
+    return *refs, {path: path.read_bytes() for path in paths}
+
+
+def test_a_sitting_that_can_not_ask_its_model_leaves_what_an_earlier_one_delivered(workspace: Path) -> None:
+    first = stopped_in_the_second_milestone(workspace)
+    (first.files.project / "mine.txt").write_text("by hand")
+    before = what_is_there(first)
+    again = go(workspace, Absent(), resume=True)
+    assert (again.code, what_is_there(first)) == (ExitCode.UNAVAILABLE, before)
+    said = (
+        "the server has no model 'mistyped'. An earlier session came further; what it left stays: project and report. "
+        "To go on from there, resume with scripted/script (this time: scripted/mistyped)"
+    )
+    assert (again.report.stopped_by, first.files.load().reason) == (said, said)
+    assert [m.status for m in again.report.milestones] == [Status.ACCEPTED, Status.STOPPED]
+
+
+def test_an_interrupt_of_the_replay_leaves_what_an_earlier_sitting_delivered(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = stopped_in_the_second_milestone(workspace)
+    before = what_is_there(first)
+    monkeypatch.setattr(run_loop, "run_milestone", interrupted)
+    again = go(workspace, [], resume=True)
+    assert (again.code, what_is_there(first)) == (ExitCode.INTERRUPTED, before)
+    assert str(again.report.stopped_by).endswith("To go on from there, resume")
+
+
+def test_a_kill_in_the_replay_leaves_the_project_that_an_earlier_sitting_delivered(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = stopped_in_the_second_milestone(workspace)
+    before = what_is_there(first)
+    with monkeypatch.context() as patched:
+        patched.setattr(run_loop, "run_milestone", killed)
+        patched.setattr(run_loop, "write_milestone", lambda *_: None)  # records are written as it goes on
+        with pytest.raises(Killed):
+            go(workspace, [], resume=True)
+    assert what_is_there(first) == before
+    assert go(workspace, list(RETRY[-2:]), resume=True).code == ExitCode.OK
+    assert sorted(path.name for path in first.files.generated.iterdir()) == ["project", "report.json", "report.md"]
+
+
+def test_what_an_earlier_sitting_accepted_stays_on_a_branch_where_another_model_ends_with_less(workspace: Path) -> None:
+    first = stopped_in_the_second_milestone(workspace)
+    other = ScriptedModel(list(RETRY[:7]), name="another")
+    again = go(workspace, other, resume=True, attempts=1)
+    assert (again.code, again.git("tag"), again.git("status", "--porcelain")) == (ExitCode.NOT_ACCEPTED, "", "")
+    branch = again.git("branch", "--list", "found-by-resume-*", "--format=%(refname:short)").strip()
+    assert again.git("log", "-1", "--format=%s", branch) == "Add what the project needs to stand alone\n"
+    assert first.report.verdict == "stopped"
+
+
+def test_the_folder_follows_a_replay_once_that_has_come_as_far_as_it(workspace: Path) -> None:
+    first, states = begun(workspace), ["a = 1\n", "a = 2\n"]
+    for state in states:
+        first.replace({"a.py": state})
+        first.commit("more")
+    again, seen = begun(workspace), []
+    for state in states:
+        again.replace({"a.py": state.replace("a", "b")})
+        again.commit("more")
+        seen.append((again.leads, (first.path / "a.py").read_text()))
+    assert seen == [(False, "a = 2\n"), (True, "b = 2\n")]
+
+
+def test_files_without_a_repository_are_moved_aside_and_the_project_comes_again(workspace: Path) -> None:
+    first = go(workspace, list(RETRY))
+    shutil.rmtree(first.files.project / ".git")
+    again = go(workspace, [], resume=True)
+    assert (again.code, again.report.files) == (ExitCode.OK, first.report.files)
+    assert (first.files.generated / "project-found-1" / "acceptance" / "test_acceptance.py").exists()
+    assert again.git("ls-tree", "-r", "--name-only", "main~4") == ".gitignore\n"
+    assert "They are in" in first.files.events.read_text()
+
+
+def test_the_report_of_an_earlier_sitting_stays_although_its_repository_is_gone(workspace: Path) -> None:
+    first = stopped_in_the_second_milestone(workspace)
+    shutil.rmtree(first.files.project / ".git")
+    report = (first.files.generated / "report.md").read_bytes()
+    again = go(workspace, Absent(), resume=True)
+    assert ((first.files.generated / "report.md").read_bytes(), again.code) == (report, ExitCode.UNAVAILABLE)
+    assert "what it left stays: report." in str(again.report.stopped_by)
+
+
 def test_branches_and_tags_of_the_user_are_kept(workspace: Path) -> None:
     first = go(workspace, list(RETRY))
     for command in (
@@ -309,9 +422,10 @@ def test_branches_and_tags_of_the_user_are_kept(workspace: Path) -> None:
     assert again.git("branch", "--show-current") == "main\n"
 
 
-def test_commits_that_somebody_put_on_main_stay_on_a_branch(workspace: Path) -> None:
+@pytest.mark.parametrize("how", ["--allow-empty", "--amend"])
+def test_commits_that_somebody_put_on_main_stay_on_a_branch(workspace: Path, how: str) -> None:
     first = go(workspace, list(RETRY))
-    first.git("-c", "user.name=u", "-c", "user.email=u@x", "commit", "-q", "--allow-empty", "-m", "my work")
+    first.git("-c", "user.name=u", "-c", "user.email=u@x", "commit", "-q", how, "-m", "my work")
     again = go(workspace, [], resume=True)
     assert "my work" in again.git("log", "--format=%s", "--branches=found-by-resume-*")
 

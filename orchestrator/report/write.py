@@ -11,7 +11,7 @@ from orchestrator.text import harmless
 from orchestrator.workspace.layout import RunFiles
 from schemas.report import FinalReport
 
-__all__ = ["markdown", "template", "write_report"]
+__all__ = ["markdown", "read_report", "template", "write_report"]
 
 CELL = 160
 """Characters that a cell of a table shows."""
@@ -21,6 +21,14 @@ def write_report(files: RunFiles, report: FinalReport) -> None:
     """Write both forms beside the project."""
     write_text(files.generated / "report.json", report.model_dump_json(indent=1) + "\n")
     write_text(files.generated / "report.md", markdown(report))
+
+
+def read_report(files: RunFiles) -> FinalReport | None:
+    """Return the report that is there; None where there is none, or another version's."""
+    try:
+        return FinalReport.model_validate_json((files.generated / "report.json").read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def markdown(report: FinalReport) -> str:

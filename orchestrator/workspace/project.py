@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 
 from orchestrator.files import write_text
 from orchestrator.workspace.git import EMAIL, find_git, git
 from schemas.architecture import safe_path
+from schemas.errors import Unavailable
 
 __all__ = ["Project", "find_git"]
 
@@ -22,36 +25,64 @@ _GITIGNORE = "__pycache__/\n*.py[cod]\n.coverage\n.pytest_cache/\n.venv/\n"
 
 
 class Project:
-    """The folder ``path``. Everything that is committed there was put there by `replace` or `add`."""
+    """The folder ``path``. Everything that is committed there was put there by `replace` or `add`.
+
+    A resumed run replays its attempts from the journal, so the commits come again. They are made in a work tree beside
+    the folder until they come as far as what the folder holds: until then, its branch ``main``, its tags and its files
+    stay as they are, whatever ends the run. See decision 1.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.leads = True
+        """Whether the folder holds what this sitting has done; false while an earlier one has come further."""
+        self._beside = path.with_name(f"{path.name}-resuming")
+        self._tree = path
+        """Where the files are written: the folder, or the work tree beside it."""
+        self._earlier = ("main", 0, 0)
+        """The branch that earlier sittings left, how many milestones it has accepted, and how many commits."""
+        self._commits = 0
+        self._tags: dict[str, str] = {}
+        """Tag → commit, as this sitting has set them."""
         self._written: set[str] = set()
         """Paths that this sitting has written."""
 
-    def begin(self) -> None:
-        """Make an empty repository, or set an existing one back to its first commit.
+    def begin(self) -> list[str]:
+        """Make an empty repository; beside an existing one, begin with its first commit.
 
-        A resumed run replays its attempts from the journal, so the commits come again. What somebody changed by hand
-        meanwhile is kept: in git's stash, on a branch ``found-by-resume-…``, on branches and under tags of his own.
+        What somebody changed by hand meanwhile is kept once the folder changes: in git's stash, on a branch
+        ``found-by-resume-…``, on branches and under tags of his own. Files without a repository are moved aside.
+
+        Returns:
+            What the user should know, a line each.
         """
-        self._drop_stale_locks()
+        self.leads = not (self.path / ".git").exists()
+        if not self.leads:
+            self._drop_stale_locks()
+            git(self.path, "init", "--quiet", "--initial-branch=main")  # harmless where it was done before
+            branches = git(self.path, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
+            if branches:
+                self._replay_beside("main" if "main" in branches else branches[0])
+                return []
+            self.leads = True
+        notes = self._moved_aside()
         self.path.mkdir(parents=True, exist_ok=True)
-        git(self.path, "init", "--quiet", "--initial-branch=main")  # harmless where it was done before
-        if not git(self.path, "for-each-ref", "refs/heads"):
-            write_text(self.path / _IGNORED, _GITIGNORE)
-            self.commit("Begin an empty project")
-            return
-        if git(self.path, "status", "--porcelain").strip():
-            git(self.path, "stash", "push", "--include-untracked", "--message", "changes found by milepost resume")
-        git(self.path, "checkout", "--quiet", "main")
-        tip, author = git(self.path, "log", "-1", "--format=%h %ae").split()
-        if author != EMAIL:
-            git(self.path, "branch", "--force", f"found-by-resume-{tip}")
-        first = git(self.path, "rev-list", "--max-parents=0", "HEAD").split()[0]
-        git(self.path, "reset", "--hard", "--quiet", first)
-        for tag in git(self.path, "tag", "--list", "accepted-*", "delivered").split():
-            git(self.path, "tag", "--delete", tag)
+        git(self.path, "init", "--quiet", "--initial-branch=main")
+        write_text(self.path / _IGNORED, _GITIGNORE)
+        self.commit("Begin an empty project")
+        return notes
+
+    def _moved_aside(self) -> list[str]:
+        """Move away what lies in the folder although no commit holds it: the project must not begin with that."""
+        if not self.path.is_dir() or all(found.name in (".git", _IGNORED) for found in self.path.iterdir()):
+            return []
+        names = (self.path.with_name(f"{self.path.name}-found-{number}") for number in count(1))
+        aside = next(name for name in names if not name.exists())
+        self.path.rename(aside)
+        return [
+            f"{self.path} held files, but no git repository with commits. They are in {aside} now, and the project is "
+            "built anew from the recorded calls"
+        ]
 
     def _drop_stale_locks(self) -> None:
         for lock in (self.path / ".git").rglob("*.lock"):
@@ -59,16 +90,72 @@ class Project:
                 if time.time() - lock.stat().st_mtime > STALE_SECONDS:
                     lock.unlink()
 
+    def _replay_beside(self, branch: str) -> None:
+        """Begin a work tree beside the folder, at the first commit of ``branch``."""
+        self._remove_beside()
+        commits = git(self.path, "rev-list", "--count", f"--committer={EMAIL}", f"refs/heads/{branch}")
+        self._earlier = branch, len(self._accepted()), int(commits)
+        first = git(self.path, "rev-list", "--max-parents=0", f"refs/heads/{branch}").split()[0]
+        git(self.path, "worktree", "add", "--quiet", "--detach", str(self._beside), first)
+        self._tree, self._commits = self._beside, 1
+
+    def _accepted(self) -> list[str]:
+        return git(self.path, "tag", "--list", "accepted-*").split()
+
+    @property
+    def _behind(self) -> bool:
+        """Whether this sitting has come less far than those before it."""
+        accepted = sum(tag.startswith("accepted-") for tag in self._tags)
+        return (accepted, self._commits) < self._earlier[1:]
+
+    def _take_over(self) -> None:
+        """Let the folder hold what this sitting has done."""
+        if git(self.path, "status", "--porcelain").strip():
+            git(self.path, "stash", "push", "--include-untracked", "--message", "changes found by milepost resume")
+        earlier = f"refs/heads/{self._earlier[0]}"
+        made_by = git(self.path, "log", "--format=%ce", earlier).splitlines()  # who amends a commit stays no author
+        if self._behind or set(made_by) != {EMAIL}:
+            tip = git(self.path, "rev-parse", "--short", earlier).strip()
+            git(self.path, "branch", "--force", f"found-by-resume-{tip}", earlier)
+        git(self.path, "checkout", "--quiet", "--force", "-B", "main", git(self._tree, "rev-parse", "HEAD").strip())
+        self._tree, self.leads = self.path, True
+        for tag in set(self._accepted()) - set(self._tags):
+            git(self.path, "tag", "--delete", tag)
+        for tag, commit in self._tags.items():
+            git(self.path, "tag", "--force", tag, commit)
+        self._remove_beside()
+
+    def _catch_up(self) -> None:
+        if not self.leads and not self._behind:
+            self._take_over()
+
+    def settle(self, *, ended: bool) -> None:
+        """Be done with the folder. Of a run that ``ended`` by itself it holds what came of it; what was stopped before
+        it came as far as an earlier sitting is given up, and the folder stays as that sitting left it."""
+        if ended and not self.leads:
+            self._take_over()
+        elif not self.leads:
+            self._tree = self.path
+            with contextlib.suppress(OSError, Unavailable):  # the next sitting tries again
+                self._remove_beside()
+        if ended and "delivered" not in self._tags and git(self.path, "tag", "--list", "delivered"):
+            git(self.path, "tag", "--delete", "delivered")
+
+    def _remove_beside(self) -> None:
+        if self._beside.exists():
+            shutil.rmtree(self._beside)
+        git(self.path, "worktree", "prune")
+
     def files(self) -> dict[str, str]:
         """Return path → content of all files that git tracks, but for ``.gitignore``."""
         return {
-            name: (self.path / name).read_text(encoding="utf-8", errors="surrogateescape")
+            name: (self._tree / name).read_text(encoding="utf-8", errors="surrogateescape")
             for name in sorted(self._listed("--cached"))
-            if name != _IGNORED and (self.path / name).is_file()
+            if name != _IGNORED and (self._tree / name).is_file()
         }
 
     def _listed(self, *which: str) -> set[str]:
-        return {name for name in git(self.path, "ls-files", "-z", *which).split("\0") if name}
+        return {name for name in git(self._tree, "ls-files", "-z", *which).split("\0") if name}
 
     def replace(self, files: Mapping[str, str]) -> None:
         """Make the folder hold exactly ``files``, ``.gitignore``, and what somebody else put there meanwhile.
@@ -81,16 +168,16 @@ class Project:
         for name in files:
             safe_path(name)
         for name in (self._listed("--cached") | self._written) - set(files) - {_IGNORED}:
-            gone = self.path / name
+            gone = self._tree / name
             if not gone.is_file():
                 continue
             gone.unlink()
-            while gone.parent != self.path and not any(gone.parent.iterdir()):
+            while gone.parent != self._tree and not any(gone.parent.iterdir()):
                 gone = gone.parent
                 gone.rmdir()
         self._written |= set(files)
         for name, content in files.items():
-            target = self.path / name
+            target = self._tree / name
             if target.is_dir():
                 raise ValueError(f"{name} is a folder of the project already")
             if target.is_file() and target.read_bytes() == content.encode("utf-8", "surrogatepass"):
@@ -104,20 +191,25 @@ class Project:
         """Write ``files``, which are Milepost's own and may have names that agents must not use."""
         self._written |= set(files)
         for name, content in files.items():
-            write_text(self.path / name, content)
+            write_text(self._tree / name, content)
 
     def commit(self, message: str, tag: str | None = None) -> str:
         """Commit what was written or removed and return the commit's abbreviated name."""
         new = self._listed("--others", "--exclude-standard") & {*self._written, _IGNORED}
-        git(self.path, "add", "--update")
+        git(self._tree, "add", "--update")
         if new:
-            git(self.path, "add", "--", *sorted(new))
-        git(self.path, "commit", "--quiet", "--allow-empty", "--message", message)
-        name = git(self.path, "rev-parse", "--short=12", "HEAD").strip()
+            git(self._tree, "add", "--", *sorted(new))
+        git(self._tree, "commit", "--quiet", "--allow-empty", "--message", message)
+        name = git(self._tree, "rev-parse", "--short=12", "HEAD").strip()
+        self._commits += 1
         if tag:
             self.tag(tag, name)
+        self._catch_up()
         return name
 
     def tag(self, name: str, commit: str) -> None:
         """Tag ``commit``."""
-        git(self.path, "tag", "--force", name, commit)
+        self._tags[name] = commit
+        if self.leads:
+            git(self.path, "tag", "--force", name, commit)
+        self._catch_up()
