@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from schemas.evidence import Ruling
 from schemas.milestone import Milestone
+from schemas.test_report import TestReport
 
 __all__ = ["Ledger"]
 
@@ -25,3 +26,7 @@ class Ledger:
     """Accepted milestone → paths that it added or changed."""
     files: dict[str, str] = field(default_factory=dict)
     """The project as the last accepted milestone left it."""
+    best: dict[str, str] = field(default_factory=dict)
+    """The best state that was measured of the last milestone that came so far, to be shown where none is accepted."""
+    tests: TestReport | None = None
+    """The generated tests of what there is to show, as they were measured last."""

@@ -40,15 +40,13 @@ async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Call
             attempt = Attempt(
                 team, milestone, work, number, move, runner, dict(files), work.evidence, findings=work.findings
             )
-            record = await _attempt(attempt)
-        milestone = _changed(
-            note,
-            milestone,
-            attempts=[*milestone.attempts, record],
-            feedback=_feedback(record),
-            specification=work.specification,
-            architecture=work.blueprint.architecture if work.blueprint else None,
-        )
+            try:
+                record = await _attempt(attempt)
+            except BaseException:  # what ends the run in an attempt leaves on record what that has come to
+                _keep_measured(attempt)
+                _recorded(note, milestone, work, _record(attempt, _stopped(attempt)))
+                raise
+        milestone = _recorded(note, milestone, work, record)
         if record.evaluation is not None and record.evaluation.passed and record.commit is not None:
             team.project.tag(f"accepted-{milestone.id}", record.commit)
             return _changed(note, milestone, status=Status.ACCEPTED, feedback=None)
@@ -65,6 +63,25 @@ async def _attempt(attempt: Attempt) -> AttemptRecord:
     except (AgentFailure, *UNREADABLE) as error:
         failure = str(error)[:1000]
         attempt.team.events.write("attempt_failed", level="warning", reason=failure[:500])
+    return _record(attempt, None if attempt.evaluation else failure or "it came to no verdict")
+
+
+def _keep_measured(attempt: Attempt) -> None:
+    """Let the state that was measured, and can't be judged any more, be the best one if it is."""
+    work, facts = attempt.work, attempt.facts
+    if facts is not None and attempt.measured and (work.evidence is None or facts.merit > work.evidence.merit):
+        work.files, work.evidence = dict(attempt.files), facts
+
+
+def _stopped(attempt: Attempt) -> str:
+    """Say that the run stopped in this attempt, and what there is of it."""
+    work = attempt.work
+    parts = {"specification": work.specification, "architecture": work.blueprint, "tests": work.tests}
+    there = [name for name, part in {**parts, "code": attempt.commit}.items() if part]
+    return f"the run stopped in attempt {attempt.number}; written so far: {', '.join(there) or 'nothing'}"
+
+
+def _record(attempt: Attempt, failure: str | None) -> AttemptRecord:
     facts = attempt.facts if attempt.measured else None
     return AttemptRecord(
         number=attempt.number,
@@ -80,7 +97,18 @@ async def _attempt(attempt: Attempt) -> AttemptRecord:
         evaluation=attempt.evaluation,
         findings=list(attempt.findings),
         passes=attempt.passes,
-        failure=None if attempt.evaluation else failure or "it came to no verdict",
+        failure=failure,
+    )
+
+
+def _recorded(note: Callable[[Milestone], None], milestone: Milestone, work: Work, record: AttemptRecord) -> Milestone:
+    return _changed(
+        note,
+        milestone,
+        attempts=[*milestone.attempts, record],
+        feedback=_feedback(record),
+        specification=work.specification,
+        architecture=work.blueprint.architecture if work.blueprint else None,
     )
 
 

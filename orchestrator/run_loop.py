@@ -119,13 +119,15 @@ async def _milestones(team: Team, plan: Plan, ledger: Ledger) -> None:
             result = await run_milestone(team, milestone, work, partial(_note, team, ledger))
         finally:
             ledger.rulings += work.rulings
+            if work.evidence is not None and not ledger.files:
+                ledger.best, ledger.tests = work.files, work.evidence.generated
         if result.status is Status.ACCEPTED:
             ledger.files, ledger.quarantined = team.project.files(), work.quarantined
-            ledger.collected = work.collected
+            ledger.collected, ledger.tests = work.collected, result.attempts[-1].tests
             ledger.homes[milestone.id] = sorted(work.blueprint.skeletons) if work.blueprint else []
         else:
             # What was accepted stays clean; where nothing was, the best attempt is what there is to show.
-            team.project.replace(ledger.files or work.files)
+            team.project.replace(ledger.files or ledger.best)
             team.project.commit(f"{milestone.id} was not accepted")
         if work.stopped is not None:
             raise work.stopped
@@ -211,9 +213,12 @@ def ending(team: Team, stopped: BaseException | None) -> tuple[str | None, ExitC
 
 def _deliver(team: Team, ledger: Ledger) -> list[Milestone]:
     """Return the accepted milestones. If there are any, the project becomes what was accepted, without the attempt that
-    may have been cut short, and gets what makes it stand alone."""
+    may have been cut short, and gets what makes it stand alone; if not, it becomes the best that was measured."""
     accepted = [m for m in ledger.milestones.values() if m.status is Status.ACCEPTED]
     if not accepted:
+        if ledger.best and team.project.files() != ledger.best:
+            team.project.replace(ledger.best)
+            team.project.commit("Go back to the best state that was measured")
         return []
     team.project.replace(ledger.files)
     team.project.add(finishing_files(team, accepted, ledger.quarantined))

@@ -66,7 +66,7 @@ class AttemptRecord(Schema):
     passes: list[FinishingPass] = Field(default_factory=list)
     """What became of the passes over it, once it was accepted."""
     failure: str | None = None
-    """Why the attempt has no evaluation, e.g. an agent gave nothing usable."""
+    """Why the attempt has no evaluation, e.g. an agent gave nothing usable; or that the run stopped in it."""
 
 
 class Milestone(Schema):

@@ -102,10 +102,12 @@ def test_a_limit_ends_a_run_with_a_partial_report_and_resume_goes_on(workspace: 
     assert len([c for c in done.calls if c["outcome"] == "ok"]) == len(GOOD)
 
 
-def test_a_stopped_run_reports_the_attempts_that_it_has_finished(workspace: Path) -> None:
+def test_a_stopped_run_reports_the_attempts_that_it_has_finished_and_the_one_that_it_stopped_in(
+    workspace: Path,
+) -> None:
     stopped = go(workspace, list(RETRY), limits={"calls": 7})
     assert stopped.code == ExitCode.LIMIT
-    assert [a.number for a in stopped.report.milestones[0].attempts] == [1]
+    assert [(a.number, a.failure is None) for a in stopped.report.milestones[0].attempts] == [(1, True), (2, False)]
 
 
 def test_what_was_spent_counts_although_the_price_of_other_calls_is_unknown() -> None:

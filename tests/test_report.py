@@ -8,10 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.report.compile import _last_tests
 from orchestrator.report.write import _block, _cell, _code, _line
-from schemas.milestone import AttemptRecord, Milestone, Status
-from schemas.test_report import TestReport
 
 
 @pytest.mark.parametrize(
@@ -48,10 +45,3 @@ def test_nothing_that_steers_a_terminal_or_turns_the_writing_gets_through(show: 
 @given(st.text(max_size=100))
 def test_a_piece_of_code_stays_in_its_cell(text: str) -> None:
     assert not set("\n|") & set(_code(text))
-
-
-def test_where_nothing_was_accepted_the_tests_are_those_of_the_best_attempt() -> None:
-    reports = [TestReport(total=3, passed=passed, failed=3 - passed) for passed in (1, 2, 0)]
-    attempts = [AttemptRecord(number=n, better=n < 3, tests=report, failure="x") for n, report in enumerate(reports, 1)]
-    milestone = Milestone(id="M1", title="t", description="d", status=Status.FAILED, attempts=attempts)
-    assert _last_tests([milestone]) == reports[1]

@@ -16,7 +16,21 @@ from schemas.errors import ExitCode
 from schemas.evaluation import Dimension
 from schemas.milestone import Status
 from tests.helpers import GREETER, Done, go
-from tests.replies import CORE, FIRST, GOOD, PLAN, RETRY, RULED, SMALL, SMALL_STEPS, files, judgement, python, script
+from tests.replies import (
+    BAD_CORE,
+    CORE,
+    FIRST,
+    GOOD,
+    PLAN,
+    RETRY,
+    RULED,
+    SMALL,
+    SMALL_STEPS,
+    files,
+    judgement,
+    python,
+    script,
+)
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +168,36 @@ def test_a_failed_milestone_blocks_its_dependents_and_the_report_says_so(workspa
     assert (first.status, second.status, second.blocked_by) == (Status.FAILED, Status.BLOCKED, "M1")
     assert done.code == ExitCode.NOT_ACCEPTED
     assert "M1, on which it depends, was not accepted" in (done.files.generated / "report.md").read_text()
+
+
+def test_of_an_attempt_in_which_the_run_stopped_the_report_says_what_there_is(workspace: Path) -> None:
+    done = go(workspace, list(RETRY), limits={"calls": 5})
+    record = yaml.safe_load((done.files.milestones / "M1.yaml").read_text())
+    said = "the run stopped in attempt 1; written so far: specification, architecture, tests"
+    assert (done.code, record["status"], record["attempts"][0]["failure"]) == (ExitCode.LIMIT, "stopped", said)
+    assert record["specification"]["prd"][0] == "Greeter greets people whom it knows by name."
+    assert record["architecture"]["files"] == [{"path": "greeter/core.py", "purpose": "a part of the greeter"}]
+    text = (done.files.generated / "report.md").read_text()
+    assert f"**M1 Greeting was not accepted** — {said}\n" in text
+    assert "Specification and architecture: `milestones/test/M1.yaml`" in text
+    assert "not proven: the run ended before it was checked" in text
+
+
+def test_where_a_stop_leaves_nothing_accepted_the_best_state_and_its_own_tests_are_delivered(workspace: Path) -> None:
+    worse = BAD_CORE.replace('f"Hello, {name.strip()}!"', "1 // 0")
+    done = go(workspace, [*RETRY[:8], *script(("impl", files({"greeter/core.py": worse})))], limits={"calls": 9})
+    assert (done.code, [a.better for a in done.report.milestones[0].attempts]) == (ExitCode.LIMIT, [True, False])
+    assert (done.files.project / "greeter" / "core.py").read_text() == BAD_CORE
+    assert done.report.tests is not None
+    assert (done.report.tests.passed, done.report.tests.total) == (1, 2)
+    assert done.git("status", "--porcelain") == ""
+
+
+def test_what_was_measured_and_could_not_be_judged_any_more_is_delivered_if_it_is_the_best(workspace: Path) -> None:
+    done = go(workspace, list(RETRY), limits={"calls": 9})
+    assert "    if not name.strip():\n" in (done.files.project / "greeter" / "core.py").read_text()
+    assert done.report.tests is not None
+    assert (done.report.tests.passed, done.report.tests.total) == (2, 2)
 
 
 def test_of_what_the_judge_alone_refuses_the_report_says_what_held(workspace: Path) -> None:

@@ -52,7 +52,7 @@ def compile_report(
         plan_notes=ledger.notes,
         files=[ProjectFile(path=p, lines=s.count("\n"), purpose=purposes.get(p, "")) for p, s in files.items()],
         project=str(team.files.project.relative_to(team.files.workspace)),
-        tests=evidence.generated if evidence else _last_tests(milestones),
+        tests=evidence.generated if evidence else ledger.tests,
         acceptance=acceptance,
         traces=trace(team.idea, milestones, acceptance, files, evidence),
         program=evidence.program if evidence else None,
@@ -125,6 +125,8 @@ def _sealed(milestones: Iterable[Milestone]) -> list[TestReport]:
 def _unproven(milestone: Milestone | None, check: str) -> str:
     """Say why a check has no proof."""
     if milestone is None or not milestone.attempts or milestone.status is Status.ACCEPTED:
+        return "the run ended before it was checked"
+    if milestone.status is Status.STOPPED and not any(attempt.acceptance for attempt in milestone.attempts):
         return "the run ended before it was checked"
     last = milestone.attempts[-1]
     if last.evaluation and last.evaluation.judge_alone and last.acceptance and check in last.acceptance.passing:
@@ -269,12 +271,3 @@ def _roadmap(
     if not steps:
         steps.append(("Try it with real users, and write their wishes as the next idea", "every check passes"))
     return [RoadmapItem(priority=n, step=s, because=b) for n, (s, b) in enumerate(steps, 1)]
-
-
-def _last_tests(milestones: Iterable[Milestone]) -> TestReport | None:
-    """Return the tests of what is delivered where it was not measured at the end: of the last accepted milestone, else
-    of the best attempt at the last that was tried."""
-    last = list(reversed(list(milestones)))
-    accepted = [m.attempts[-1] for m in last if m.status is Status.ACCEPTED and m.attempts]
-    tried = [a for m in last for better in (True, False) for a in reversed(m.attempts) if a.better is better]
-    return next((a.tests for a in [*accepted, *tried] if a.tests), None)
