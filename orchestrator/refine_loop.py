@@ -38,6 +38,7 @@ DISPUTED = (
     "too few of the model's versions come to the same on further inputs; what speaks for this one is that the task's "
     "examples hold"
 )
+UNSCORED = "the run was stopped before it was scored"
 MAX_REFINEMENTS = 3
 MAX_NEW_STARTS = 8
 """So many attempts may follow the first where nothing is set; while examples fail, and a local model begins anew."""
@@ -185,6 +186,10 @@ async def _round(
             scoring = await score(team.runner, task, program, _facts(evidence, settings))
         except AgentFailure as failure:
             team.events.write("unscored", level="warning", reason=str(failure)[:500])
+        except BaseException:  # what ends the run costs the opinion, not the program
+            last = _scored(number, move, program, evidence, agreement, None, rounds.done, settings)
+            rounds.done.append(last.model_copy(update={"flags": [UNSCORED]}))
+            raise
     done = _scored(number, move, program, evidence, agreement, scoring, rounds.done, settings, split=split)
     if small and settings.run and evidence.acceptance is None:
         done = done.model_copy(update={"flags": [*done.flags, UNTRIED]})

@@ -51,7 +51,7 @@ class Round(Schema):
     better: bool
     """Whether it is better than all before it."""
     scoring: Scoring | None
-    """None where the scorer gave nothing usable: unscored, not zero."""
+    """None where the scorer gave nothing usable, or the run was stopped before: unscored, not zero."""
     score: float | None
     """0–10, after the caps."""
     caps: list[str] = Field(default_factory=list)

@@ -28,7 +28,7 @@ from orchestrator.terminal import QuietView
 from orchestrator.workspace.layout import RunFiles, RunInfo
 from schemas.base import digest_of
 from schemas.call import ModelReply, ModelRequest, Usage
-from schemas.errors import ExitCode, Unavailable
+from schemas.errors import ExitCode, LimitReached, Unavailable
 from schemas.evidence import Execution
 from schemas.refinement import Refinement
 from tests.helpers import pool, share
@@ -568,6 +568,48 @@ def test_what_ends_the_last_run_costs_neither_program_nor_report(
     result, _ = run(tmp_path, script(("generator", python(GOOD)), ("scorer", FINE)))
     assert result.verdict == "stopped"
     assert (tmp_path / "generated_projects" / "p" / "program.py").read_text() == GOOD
+
+
+class Ending(ScriptedModel):
+    """Ends the run where it has no scoring left."""
+
+    def __init__(self, problem: BaseException, *lines: tuple[str, str]) -> None:
+        super().__init__([ScriptedReply(agent=agent, reply=reply) for agent, reply in lines])
+        self.problem, self.scorings = problem, sum(agent == "scorer" for agent, _ in lines)
+
+    async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
+        if request.agent == "scorer":
+            self.scorings -= 1
+            if self.scorings < 0:
+                raise self.problem
+        return await super().reply(request, progress)
+
+
+PROBLEMS = [
+    (LimitReached("calls", "no more calls"), ExitCode.LIMIT),
+    (Unavailable("no such model"), ExitCode.UNAVAILABLE),
+    (asyncio.CancelledError(), ExitCode.INTERRUPTED),
+]
+
+
+@pytest.mark.parametrize(("problem", "expected"), PROBLEMS)
+def test_a_stop_before_the_scoring_costs_no_program(problem: BaseException, expected: ExitCode, tmp_path: Path) -> None:
+    result, code = run(tmp_path, Ending(problem, ("generator", python(GOOD))))
+    assert (code, result.verdict, [r.score for r in result.rounds]) == (expected, "stopped", [None])
+    assert (tmp_path / "generated_projects" / "p" / "program.py").read_text() == GOOD
+    text = (tmp_path / "generated_projects" / "p" / "report.md").read_text()
+    assert "### Round 1 (generate): unscored\n\n- Doubtful: the run was stopped before it was scored\n" in text
+
+
+def test_a_program_that_a_stop_left_unscored_is_delivered_only_if_it_is_the_best(tmp_path: Path) -> None:
+    stop = LimitReached("calls", "no more calls")
+    best: list[tuple[int | None, list[bool]]] = []
+    for first, second in ((WRONG, GOOD), (GOOD, WRONG)):
+        scored = wish("print(add(2, 3))", "print(add(3, 2))", 1, 9)
+        model = Ending(stop, ("generator", python(first)), ("scorer", scored), ("refiner", python(second)))
+        result, _ = run(tmp_path, model, name=f"p{len(best)}")
+        best.append((result.best, [r.score is None for r in result.rounds]))
+    assert best == [(2, [False, True]), (1, [False, True])]
 
 
 def test_a_task_that_is_no_text_is_refused(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
