@@ -14,11 +14,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from agents.models.faults import estimated_usage
 from agents.parsing import answer_of
 from agents.ports import Budget, Journal, Model, ModelError, Observer, PromptTooLong, Traits
 from agents.prompts.render import render
-from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome, Usage
+from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome, Usage, estimated_usage
 from schemas.errors import (
     AgentFailure,
     DoesNotFit,
@@ -289,7 +288,7 @@ def _lost(error: BaseException, request: ModelRequest, traits: Traits, came: int
         return error.usage
     if traits.local or not came:
         return Usage()
-    return estimated_usage(request, "").model_copy(update={"output_tokens": came})
+    return estimated_usage(request, came)
 
 
 def _failure(task: Task[T], reply: ModelReply, error: str) -> InvalidOutput | Truncated:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from agents.ports import Traits
-from schemas.call import CallRecord, ModelRequest, Usage, estimated_tokens
+from schemas.call import CallRecord, ModelRequest, Usage, estimated_usage
 from schemas.errors import LimitReached
 from schemas.idea import Limits
 
@@ -117,8 +117,7 @@ class RunBudget:
 
 def worst_tokens(request: ModelRequest) -> int:
     """Return how many tokens ``request`` may at most take, in and out."""
-    texts = [request.system, *(m.content for m in request.messages)]
-    return sum(map(estimated_tokens, texts)) + request.max_tokens * request.choices
+    return estimated_usage(request, request.max_tokens * request.choices).total
 
 
 def worst_cost(request: ModelRequest, traits: Traits) -> float | None:

@@ -10,7 +10,17 @@ from pydantic import AfterValidator, Field
 
 from schemas.base import Schema, digest_of
 
-__all__ = ["CallRecord", "Message", "ModelReply", "ModelRequest", "Outcome", "StopReason", "Usage", "estimated_tokens"]
+__all__ = [
+    "CallRecord",
+    "Message",
+    "ModelReply",
+    "ModelRequest",
+    "Outcome",
+    "StopReason",
+    "Usage",
+    "estimated_tokens",
+    "estimated_usage",
+]
 
 StopReason = Literal["end", "stop_sequence", "max_tokens", "refusal", "context_exceeded"]
 
@@ -93,6 +103,13 @@ class Usage(Schema):
             cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
             cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
         )
+
+
+def estimated_usage(request: ModelRequest, output_tokens: int) -> Usage:
+    """Return what a reply took of which the backend does not say so, rather too much than too little: nothing is for
+    free."""
+    asked = [request.system, *(message.content for message in request.messages)]
+    return Usage(input_tokens=sum(map(estimated_tokens, asked)), output_tokens=output_tokens)
 
 
 def _encodable(text: str) -> str:

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from agents.models.faults import estimated_usage, says_too_long
+from agents.models.faults import says_too_long
 from agents.models.openai_server import OpenAIServerModel
 from agents.ports import ModelError, PromptTooLong
 from orchestrator.compose import build_models
 from orchestrator.config import Settings
+from schemas.call import estimated_tokens, estimated_usage
 from tests.model_calls import ask, request
 
 
@@ -117,7 +118,7 @@ def test_where_counts_are_odd_or_missing_the_usage_is_estimated(
 ) -> None:
     server.answers = [(200, json.dumps({**COMPLETION, **changes}).encode())]
     reply = ask(local(server), request())
-    assert (reply.text, reply.usage) == (text, estimated_usage(request(), text))
+    assert (reply.text, reply.usage) == (text, estimated_usage(request(), estimated_tokens(text)))
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from agents.models.faults import estimated_usage, says_too_long
+from agents.models.faults import says_too_long
 from agents.ports import ModelError, Price, Progress, PromptTooLong, Traits
-from schemas.call import ModelReply, ModelRequest, StopReason, Usage
+from schemas.call import ModelReply, ModelRequest, StopReason, Usage, estimated_tokens, estimated_usage
 
 __all__ = ["OpenAIServerModel"]
 
@@ -79,7 +79,7 @@ class OpenAIServerModel:
                 status, content = await self._post(request)
                 if status == 200:
                     if len(content) > _MAX_BODY:  # of no use, but an answer: the agent's, not the line's fault
-                        usage = estimated_usage(request, "").model_copy(update={"output_tokens": request.max_tokens})
+                        usage = estimated_usage(request, request.max_tokens)
                         return ModelReply(text="", stop_reason="max_tokens", usage=usage, model=self.name)
                     reply = _read(content, self.name, request)
                     progress(reply.usage.output_tokens)
@@ -145,7 +145,7 @@ def _read(content: bytes, name: str, request: ModelRequest) -> ModelReply:
         return ModelReply(
             text=text,
             stop_reason=_STOP.get(choice.get("finish_reason"), "end"),
-            usage=usage if usage.total else estimated_usage(request, text),
+            usage=usage if usage.total else estimated_usage(request, estimated_tokens(text)),
             model=_text(str(body.get("model") or name))[:200],
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
