@@ -122,6 +122,15 @@ def test_the_scorers_exact_edit_mends_the_program(tmp_path: Path) -> None:
     assert result.delivered.program == GOOD
 
 
+def test_a_sitting_that_is_stopped_before_it_came_as_far_as_an_earlier_one_leaves_its_program_and_report(
+    tmp_path: Path,
+) -> None:
+    first, _ = run(tmp_path, script(("generator", python(WRONG)), ("scorer", FINE)), max_refinements=0)
+    again, code = run(tmp_path, ScriptedModel([], name="mistyped"), max_refinements=0)
+    assert (code, again.rounds, again.delivered) == (ExitCode.UNAVAILABLE, first.rounds, first.delivered)
+    assert "An earlier session came further" in (tmp_path / "generated_projects" / "p" / "report.md").read_text()
+
+
 def test_a_whole_program_may_speak_of_removing(tmp_path: Path) -> None:
     wordy = GOOD.replace("\n\n\ndef", '\n\nCOMMANDS = ("ADD", "REMOVE")\n\n\ndef', 1)
     lines = [

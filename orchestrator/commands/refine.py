@@ -16,7 +16,7 @@ from orchestrator.compose import Models, build_models, build_sandbox, build_team
 from orchestrator.config import Loaded, RefineSettings, Settings
 from orchestrator.evidence.environment import Environment, ensure_environment
 from orchestrator.refine_loop import Rounds, refine_program
-from orchestrator.report.program import write_program
+from orchestrator.report.program import read_program, write_program
 from orchestrator.report.totals import cost_of, totals
 from orchestrator.run_loop import ending, resumable, until_stopped
 from orchestrator.sandbox.port import Sandbox
@@ -182,6 +182,11 @@ async def _refine(team: Team, prompt: str, settings: RefineSettings) -> tuple[Re
         sandbox=", then ".join(dict.fromkeys([*team.info.sandboxes, team.laboratory.sandbox.name])),
         log=str(team.files.events.relative_to(team.files.workspace)),
     )
+    earlier = read_program(team.files) if reason else None
+    if earlier is not None and len(earlier.rounds) > len(rounds.done):
+        before = ", ".join(sorted(earlier.models))
+        said = f"{str(reason).rstrip('.')}. An earlier session came further; its program and report stay"
+        result = earlier.model_copy(update={"stopped_by": f"{said}. To go on from there, resume with {before}"})
     write_program(team.files, result)
     team.events.write("run_finished", verdict=result.verdict, reason=reason, seconds=result.seconds)
     ended = {"status": result.verdict, "reason": reason, "log_end": team.events.end}

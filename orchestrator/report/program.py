@@ -7,7 +7,15 @@ from orchestrator.report.write import template
 from orchestrator.workspace.layout import RunFiles
 from schemas.refinement import PROGRAM, Refinement
 
-__all__ = ["write_program"]
+__all__ = ["read_program", "write_program"]
+
+
+def read_program(files: RunFiles) -> Refinement | None:
+    """Return the report that is there; None where there is none, or another version's."""
+    try:
+        return Refinement.model_validate_json((files.generated / "report.json").read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def write_program(files: RunFiles, result: Refinement) -> None:
