@@ -50,7 +50,7 @@ async def design(
     def parse(text: str) -> Architecture:
         reply = read(text)
         paths = [file.path for file in reply.files]
-        unfit = _not_importable(paths) or _hidden({*context.files, *paths})
+        unfit = _not_importable(paths, context) or _hidden({*context.files, *paths})
         if unfit:
             raise ValueError(unfit)
         return reply
@@ -188,10 +188,14 @@ def _missing_contracts(files: Mapping[str, str], specification: Specification, *
     ]
 
 
-def _not_importable(paths: Collection[str]) -> str | None:
-    """Say which file can't be imported by the name that its path gives it."""
+def _not_importable(paths: Collection[str], context: Context) -> str | None:
+    """Say which file can't be imported by the name that its path gives it, unless the user himself has it there."""
+    starts = [*entry_points(context), *context.files]
+    wanted = {path.partition("/")[0] for path in starts} | {module.partition(".")[0] for module in context.required}
     for path in sorted(path for path in paths if path.endswith(".py")):
         top = path.partition("/")[0].removesuffix(".py")
+        if {top, path.partition("/")[0]} & wanted:
+            continue
         if top == "src":
             return f"{path}: files are imported from the project's own folder: leave src/ out"
         if top in sys.stdlib_module_names:

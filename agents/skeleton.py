@@ -176,24 +176,28 @@ def _open(node: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 
 def is_stub(node: ast.stmt) -> bool:
-    """Whether ``node`` is a function without a body yet, or a class with such a method.
-
-    With nothing but a docstring or ``pass`` it does nothing on purpose, where its hint says that nothing is returned;
-    without a hint, where a decorator makes something of it.
-    """
+    """Whether ``node`` is a function without a body yet, or a class with such a method."""
     if isinstance(node, ast.ClassDef):
         if any(ast.unparse(base).split("[")[0].endswith("Protocol") for base in node.bases):
             return False
         return bool(_open(node))
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _role(node) in ("abstractmethod", "overload"):
         return False
-    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-    marks = [n for n in body if not isinstance(n, ast.Pass)]
-    if marks:
-        return all(map(_is_mark, marks))
+    return all(isinstance(n, ast.Pass) or _is_mark(n) for n in _body(node))
+
+
+def _body(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
+    return node.body[1:] if ast.get_docstring(node) is not None else node.body
+
+
+def _is_idle_on_purpose(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether nothing says that a function without code is to get some: its hint says that it returns nothing, or there
+    is no hint and a decorator makes something of it."""
+    if any(map(_is_mark, _body(node))):
+        return False
     if node.returns is None:
-        return not node.decorator_list
-    return not isinstance(node.returns, ast.Constant) or node.returns.value not in (None, "None")
+        return bool(node.decorator_list)
+    return isinstance(node.returns, ast.Constant) and node.returns.value in (None, "None")
 
 
 def _is_mark(node: ast.stmt) -> bool:
@@ -206,7 +210,8 @@ def _is_mark(node: ast.stmt) -> bool:
 def unwritten(files: Mapping[str, str]) -> list[str]:
     """Return what has no code yet in the Python ``files`` of a project (path → content), each as "path: name".
 
-    What a class of the project writes that inherits it need not be written where it stands first.
+    What a class of the project writes that inherits it need not be written where it stands first, and what returns
+    nothing may do nothing.
     """
     trees = {path: parse_module(source, path) for path, source in files.items()}
     classes = [node for tree in trees.values() for node in tree.body if isinstance(node, ast.ClassDef)]
@@ -214,9 +219,10 @@ def unwritten(files: Mapping[str, str]) -> list[str]:
     for path, tree in trees.items():
         for node in filter(is_stub, tree.body):
             if isinstance(node, ast.ClassDef):
-                left = [m.name for m in _open(node) if not _is_written_below(node.name, m.name, classes)]
-                found += [f"{path}: {node.name}.{name}" for name in left]
-            elif isinstance(node, Definition):
+                left = [m for m in _open(node) if not _is_idle_on_purpose(m)]
+                names = [m.name for m in left if not _is_written_below(node.name, m.name, classes)]
+                found += [f"{path}: {node.name}.{name}" for name in names]
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _is_idle_on_purpose(node):
                 found.append(f"{path}: {node.name}")
     return found
 

@@ -233,10 +233,16 @@ class Attempt:
             return found
         return [*found, *(path for module in modules if (path := module_path(module, self.files)))]
 
+    def tidied(self, files: Mapping[str, str]) -> dict[str, str]:
+        """Return ``files`` tidied. A small model's imports are there for what it uses, and for nothing else."""
+        large = self.runner.model("impl").traits.step == "project"
+        own = frozenset(path.partition("/")[0].removesuffix(".py") for path in files if large)
+        return {path: tidy(path, source, own) for path, source in files.items()}
+
     def subject(self, files: dict[str, str]) -> Subject:
         """Return ``files`` as what the milestone would come to."""
         return Subject(
-            files={path: tidy(path, source) for path, source in files.items()},
+            files=self.tidied(files),
             idea=self.team.idea,
             checks=self.work.checks,
             runs_program=self.milestone.runs_program,

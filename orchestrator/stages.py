@@ -13,7 +13,7 @@ from agents.edits import apply
 from agents.finishing import FinishingAgent
 from orchestrator.attempt import Attempt
 from orchestrator.evidence.comparison import VariedCalls
-from orchestrator.evidence.static import certain_errors, misuses, tidy
+from orchestrator.evidence.static import certain_errors, misuses
 from orchestrator.rubric import evaluate
 from schemas.errors import AgentFailure, LimitReached, MilepostError, Unavailable
 from schemas.evaluation import Dimension, Evaluation
@@ -89,7 +89,7 @@ async def implement(attempt: Attempt) -> None:
     made = await impl.implement(attempt.runner, context, blueprint, certain_errors, examine, comparison)
     for line in made.tolerated:
         team.events.write("edit_tolerated", place=line)
-    files = {path: tidy(path, source) for path, source in apply(made.change, attempt.files).files.items()}
+    files = attempt.tidied(apply(made.change, attempt.files).files)
     team.project.replace(files)
     if files == attempt.files and attempt.measured and attempt.facts:
         attempt.merits.append(attempt.facts.merit)  # it bettered nothing
@@ -185,7 +185,7 @@ def _being_cancelled() -> bool:
 async def _finished(attempt: Attempt, agent: FinishingAgent) -> tuple[bool, str]:
     team, context = attempt.team, attempt.context(agent.name)
     change = await agent.work(attempt.runner, context)
-    files = {path: tidy(path, source) for path, source in apply(change, attempt.files).files.items()}
+    files = attempt.tidied(apply(change, attempt.files).files)
     paths = sorted(path for path in {*files, *attempt.files} if files.get(path) != attempt.files.get(path))
     if not paths:
         return False, "it had nothing to change"

@@ -10,6 +10,7 @@ from agents.arch import design
 from agents.context import Context
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from orchestrator.evidence.static import misuses
+from schemas.milestone import Criterion
 from schemas.specification import Specification
 from tests.model_calls import runner_for
 from tests.replies import arch, files, spec
@@ -32,3 +33,26 @@ def test_a_file_that_can_not_be_imported_is_planned_anew(path: str, said: str) -
     blueprint = asyncio.run(design(runner_for(model), context, specification, misuses))
     assert [file.path for file in blueprint.architecture.files] == ["calc.py", "lib/calendar.py"]
     assert said in model.requests[1].messages[-1].content
+
+
+@pytest.mark.parametrize(
+    ("check", "run", "path"),
+    [
+        ("from src.calc import double\nassert double(2) == 4", None, "src/calc.py"),
+        ("from calc import double\nassert double(2) == 4", "python src/main.py", "src/main.py"),
+        ("from calc import double\nassert double(2) == 4", "python calendar.py", "calendar.py"),
+    ],
+)
+def test_a_file_that_the_user_himself_has_there_is_planned(check: str, run: str | None, path: str) -> None:
+    checks = [{"id": "AC1", "statement": "s", "check": check}]
+    idea = IDEA.model_validate({**IDEA.model_dump(), "run": run, "acceptance": checks})
+    milestone = MILESTONE.model_copy(
+        update={"runs_program": run is not None, "acceptance_criteria": [Criterion(statement="s", check="AC1")]}
+    )
+    calc = "src/calc.py" if path == "src/calc.py" else "calc.py"
+    replies = [arch(*dict.fromkeys([calc, path])), files({calc: STUB, path: STUB})]
+    model = ScriptedModel([ScriptedReply(agent="arch", reply=reply) for reply in replies])
+    context = Context(idea=idea, milestone=milestone, turn=1, files={})
+    specification = Specification.model_validate_json(spec("double"))
+    blueprint = asyncio.run(design(runner_for(model), context, specification, misuses))
+    assert path in blueprint.skeletons

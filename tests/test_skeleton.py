@@ -66,6 +66,14 @@ def test_what_does_nothing_on_purpose_or_is_written_by_a_subclass_is_no_stub(sou
     assert unwritten({"m.py": source}) == []
 
 
+@pytest.mark.parametrize("body", ["pass", '"""Save it."""', "..."])
+def test_a_reply_that_only_repeats_what_it_was_begun_with_is_no_code(body: str) -> None:
+    with pytest.raises(ValueError, match="save has no real body yet"):
+        fill(STUB_OF_SAVE, "save", f"def save(text: str) -> None:\n    {body}\n")
+
+
+STUB_OF_SAVE = 'def save(text: str) -> None:\n    """Save it."""\n    raise NotImplementedError\n'
+
 UNWRITTEN = {
     "a body of dots": ("def f() -> None: ...", "f"),
     "nothing to return": ('def f() -> int:\n    """One."""', "f"),

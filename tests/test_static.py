@@ -55,8 +55,8 @@ def test_ordinary_code_is_clean(source: str) -> None:
 
 
 def test_a_comment_hides_nothing_from_the_linter() -> None:
-    found = analyse({"a.py": '"""A."""\n\nimport json  # noqa\n'})
-    assert [f.rule for f in found] == ["F401"]
+    found = analyse({"a.py": '"""A."""\n\nX = Y  # noqa\n'})
+    assert [f.rule for f in found] == ["F821"]
 
 
 def test_secrets_are_found_in_files_that_are_no_code_too() -> None:
@@ -87,17 +87,26 @@ def test_what_was_tidied_once_is_not_given_to_the_tools_again() -> None:
         '"""What users import."""\n\nfrom core import count_words\n',
         "from app import routes\nfrom flask import Flask\n\napp = Flask(__name__)\n",
         "from tests.test_m1_helpers import client\n\n\ndef test_it(client):\n    assert client\n",
-        "import os\n\nfrom . import plugins\nfrom .core import count_words\n",
+        'from ..up import more\nfrom . import plugins\nfrom .core import f\n\nTEXT = """\nfrom .x import y\n"""\n',
     ],
     ids=["for others", "for its effects", "a fixture", "a relative one"],
 )
-def test_tidying_removes_no_import_that_may_be_there_for_more_than_its_name(source: str) -> None:
-    assert tidy("pkg/main.py", source) == source
+def test_tidying_removes_no_import_of_the_project_that_may_be_there_for_more_than_its_name(source: str) -> None:
+    assert tidy("pkg/main.py", source, frozenset({"core", "app", "tests", "pkg"})) == source
 
 
 def test_tidying_removes_imports_that_can_only_be_left_over() -> None:
-    source = "import json\nimport os.path\nimport pytest\nfrom typing import Any, Final\nfrom pkg.core import f\n"
-    assert tidy("pkg/core.py", f"{source}\nN: Final = 1\n") == "from typing import Final\n\nN: Final = 1\n"
+    source = "import json\nimport numpy\nfrom typing import Any, Final\nfrom pkg.core import f\nfrom . import a\n"
+    made = "from typing import Final\n\nfrom . import a\n\nN: Final = 1\n"
+    assert tidy("pkg/core.py", f"{source}\nN: Final = 1\n", frozenset({"pkg"})) == made
+
+
+def test_without_own_modules_tidying_removes_whatever_nothing_uses() -> None:
+    assert tidy("pkg/core.py", "import json\nfrom pkg.a import f\nfrom . import b\n\nx = 1\n") == "x = 1\n"
+
+
+def test_an_import_that_tidying_has_left_is_no_finding() -> None:
+    assert analyse({"main.py": '"""What users import."""\n\nfrom core import count_words\n'}) == []
 
 
 @pytest.mark.parametrize(

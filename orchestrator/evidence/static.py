@@ -193,37 +193,53 @@ def certain_errors(path: str, source: str) -> list[str]:
 
 
 @lru_cache(maxsize=4096)  # a project is tidied whole, time and again, and hardly any of its files has changed
-def tidy(path: str, source: str) -> str:
-    """Return ``source`` formatted, its imports sorted and those of Python's own modules that nothing uses removed.
+def tidy(path: str, source: str, own: frozenset[str] = frozenset()) -> str:
+    """Return ``source`` formatted, its imports sorted and those that nothing uses removed.
 
-    What else is imported may be there for others to import, for what it does, or as a fixture.
+    Those of the project's ``own`` modules (top-level names), and relative ones, stay where any are given: they may be
+    there for others to import, for what they do, or as a fixture.
     """
     if not path.endswith(".py"):
         return source
-    own = path.removesuffix(".py").replace("/", ".")
-    others = {name for name in _imported(path, source) if name.partition(".")[0] not in _REMOVABLE} - {own}
-    # What is relative can't be named to ruff, so nothing of such a file is removed.
-    rules = "I" if "" in others else "I,F401"
-    kept = f"--config=lint.pyflakes.allowed-unused-imports={json.dumps(sorted(others))}"
-    fixed = _run(("check", "--fix-only", f"--select={rules}", kept, "--exit-zero", "--quiet"), path, source)
-    return _run(("format", "--quiet", "--line-length=100"), path, fixed or source) or fixed or source
+    fixed = _fixed("I,F401", path, source) if not own else _fixed("I", path, _without_unused(path, source, own))
+    return _run(("format", "--quiet", "--line-length=100"), path, fixed) or fixed
 
 
-_REMOVABLE = sys.stdlib_module_names | {"pytest"}
+def _fixed(rules: str, path: str, source: str, *options: str) -> str:
+    return (
+        _run(("check", "--fix-only", f"--select={rules}", *options, "--exit-zero", "--quiet"), path, source) or source
+    )
 
 
-def _imported(path: str, source: str) -> set[str]:
-    """Return the names of the modules that ``source`` imports; an empty one where an import is relative."""
+def _without_unused(path: str, source: str, own: frozenset[str]) -> str:
     try:
         nodes = list(ast.walk(parse_file(source, path)))
     except ValueError:
-        return set()
+        return source
+    if "_relative_" in source:
+        return source
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    return names | {"" if n.level else n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+    kept = {name for name in names if name.partition(".")[0] in own} - {path.removesuffix(".py").replace("/", ".")}
+    # Ruff can't be told of relative modules, so they get names for so long.
+    kept |= {_stand_in(node.level) for node in nodes if isinstance(node, ast.ImportFrom) and node.level}
+    option = f"--config=lint.pyflakes.allowed-unused-imports={json.dumps(sorted(kept))}"
+    named = _RELATIVE.sub(lambda found: found[1] + _stand_in(len(found[2])) + ("." if found[3] else ""), source)
+    return _STAND_IN.sub(lambda found: "." * int(found[1]), _fixed("F401", path, named, option))
+
+
+def _stand_in(level: int) -> str:
+    return f"_relative_{level}_"
+
+
+_RELATIVE = re.compile(r"^([ \t]*from[ \t]+)(\.{1,99})(?=[ \t]*import\b|(\w))", re.M)
+_STAND_IN = re.compile(r"\b_relative_(\d{1,3})_\.?")
 
 
 def _ruff(path: str, source: str, rules: str) -> list[dict[str, Any]]:
-    output = _run(("check", f"--select={rules}", "--output-format=json", "--exit-zero", "--ignore-noqa"), path, source)
+    # What nothing uses is removed where the code is tidied, unless it may be there for more than its name.
+    options = ("--ignore=F401", "--output-format=json", "--exit-zero", "--ignore-noqa")
+    output = _run(("check", f"--select={rules}", *options), path, source)
     found = json.loads(output or "[]")
     return found if isinstance(found, list) else []
 
