@@ -89,10 +89,17 @@ def _behind_thoughts(reply: str) -> str:
     prose = "\n".join(" " * len(line) if n in inside else line for n, line in enumerate(lines))
     begun, start = _BEGUN.search(prose), 0
     for mark in list(_ENDED.finditer(prose, 0, begun.start() if begun else len(prose)))[-CUTS:]:
-        if _holds(text[start:], mark.start() - start):
+        if _holds(text[start:], mark.start() - start) or _is_answered(text[start : mark.start()], text[mark.end() :]):
             break
         start = mark.end()
     return text[start:].lstrip() if start else reply
+
+
+def _is_answered(before: str, behind: str) -> bool:
+    """Whether the answer stands ``before`` a mark, a block or JSON, and words that speak of the mark ``behind`` it."""
+    if before[-1:] not in tuple(" `'\"(") or "```" in behind or "{" in behind or _can(ast.parse, behind):
+        return False
+    return "```" in before or _can(json.loads, before[before.find("{") : before.rfind("}") + 1])
 
 
 def _holds(text: str, at: int) -> bool:

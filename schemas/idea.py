@@ -6,6 +6,7 @@ import ast
 import posixpath
 import re
 import shlex
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -144,17 +145,38 @@ def _asserts(tree: ast.AST) -> bool:
     return any(isinstance(node, ast.Assert | ast.With | ast.Raise) for node in ast.walk(tree))
 
 
-def _never_called(tree: ast.AST) -> str | None:
-    """Return the name of a function or class that asserts something, and that nothing else of the check names."""
-    methods = {inner for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for inner in node.body}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or node in methods:
-            continue
-        inside = set(ast.walk(node))
-        named = any(isinstance(n, ast.Name) and n.id == node.name and n not in inside for n in ast.walk(tree))
-        if _asserts(node) and not node.decorator_list and not named:  # a decorator may well call it
-            return node.name
-    return None
+def _never_called(tree: ast.Module) -> str | None:
+    """Return the name of a function or class that asserts something, and that the check never comes to.
+
+    What is decorated, and classes that inherit, may well be called by somebody else.
+    """
+    nodes = list(ast.walk(tree))
+    methods = {inner for node in nodes if isinstance(node, ast.ClassDef) for inner in node.body}
+    idle = [
+        node
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and node not in methods
+        and not node.decorator_list
+        and not (isinstance(node, ast.ClassDef) and node.bases)
+    ]
+    while named := [node for node in idle if node.name in _names(tree, idle)]:
+        idle = [node for node in idle if node not in named]
+    return next((node.name for node in idle if _claims(node)), None)
+
+
+def _names(node: ast.AST, without: Sequence[ast.AST]) -> set[str]:
+    """Return the names that ``node`` uses, but for those in its parts ``without``."""
+    own = {node.id} if isinstance(node, ast.Name) else set[str]()
+    parts = [part for part in ast.iter_child_nodes(node) if part not in without]
+    return own.union(*(_names(part, without) for part in parts))
+
+
+def _claims(node: ast.AST) -> bool:
+    return any(
+        isinstance(part, ast.Assert) or (isinstance(part, ast.withitem) and "raises" in ast.unparse(part.context_expr))
+        for part in ast.walk(node)
+    )
 
 
 class PinnedMilestone(Schema):

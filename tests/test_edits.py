@@ -287,6 +287,14 @@ def test_thoughts_whose_beginning_the_prompt_held_are_left_out_and_nothing_else(
     assert answer_of(f"{DRAFT}{tag}{answer}" if tag else answer) == answer
 
 
+@pytest.mark.parametrize("answer", ["```python path=a.py\nx = 1\n```", '```json\n{"a": 1}\n```', '{"a": 1}'])
+@pytest.mark.parametrize(
+    "words", ["What stands behind the last `</think>` is kept.", "A missing </think> is no error."]
+)
+def test_an_answer_stays_that_words_about_thoughts_follow(answer: str, words: str) -> None:
+    assert answer_of(f"{answer}\n\n{words}") == f"{answer}\n\n{words}"
+
+
 @given(st.text("ab`'\" {}\n", max_size=40), st.text("ab'\"{}\\\n</think>", max_size=40))
 def test_no_json_is_cut_whatever_was_thought_before_it(thoughts: str, value: str) -> None:
     answer = json.dumps({"reason": f"{value}</think>{value}", "more": "</think>"})

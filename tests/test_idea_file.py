@@ -87,7 +87,9 @@ def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
         (MINIMAL.replace("name: A", "name: " + "A" * 81), "name: expected at most 80 characters"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'assert ('}]\n", "is not valid Python"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'print(1)'}]\n", "asserts nothing"),
-        (CHECK + "from calendar import enqueue\n      assert enqueue(1)\n", "imports enqueue from calendar"),
+        (CHECK + "from calendar import enqueue\n      assert enqueue(1)\n", "takes enqueue from calendar"),
+        (CHECK + "import calendar\n      assert calendar.plan()\n", "takes plan from calendar, Python's own module"),
+        (CHECK + "def check():\n        assert 1\n      def test_it(): check()\n", "never calls check, so what"),
         (CHECK + "def test_it():\n        assert 1\n", "never calls test_it, so what that asserts is not run"),
         (CHECK + "class TestIt:\n        def test_it(self):\n          assert 1\n", "never calls TestIt"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'from x import *\n\n  assert 1'}]\n", "can't be used"),
@@ -111,12 +113,16 @@ def test_a_check_may_define_what_it_uses() -> None:
     helper = (
         "def right(x):\n        assert x\n      class Fake:\n        def read(self):\n          raise OSError\n      "
     )
-    assert parse_idea(f"{CHECK}{app}{helper}right(Fake)\n", "i").acceptance[0].check
+    plugin = "class Bad(Plugin):\n        def run(self):\n          assert self\n      "
+    outer = "def outer():\n        def inner():\n          assert 1\n        inner()\n      "
+    assert parse_idea(f"{CHECK}{app}{helper}{plugin}{outer}outer()\n      right(Fake)\n", "i").acceptance[0].check
 
 
 def test_a_check_may_import_what_python_has() -> None:
-    imports = "from os import path\n      from xml import etree\n      from string import digits\n      "
-    assert parse_idea(f"{CHECK}{imports}assert path and etree and digits\n", "i").acceptance[0].check
+    imports = "from os import path\n      from xml import etree\n      import xml.dom\n      import string\n      "
+    tried = "try:\n        from typing import NoSuch\n      except ImportError:\n        NoSuch = None\n      "
+    check = f"{CHECK}{imports}{tried}assert path and etree and string.digits and xml.dom\n"
+    assert parse_idea(check, "i").acceptance[0].check
 
 
 def test_a_cycle_is_shown_in_full() -> None:

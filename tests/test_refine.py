@@ -128,7 +128,9 @@ def test_a_sitting_that_is_stopped_before_it_came_as_far_as_an_earlier_one_leave
     first, _ = run(tmp_path, script(("generator", python(WRONG)), ("scorer", FINE)), max_refinements=0)
     again, code = run(tmp_path, ScriptedModel([], name="mistyped"), max_refinements=0)
     assert (code, again.rounds, again.delivered) == (ExitCode.UNAVAILABLE, first.rounds, first.delivered)
-    assert "An earlier session came further" in (tmp_path / "generated_projects" / "p" / "report.md").read_text()
+    assert "An earlier session came further" in str(again.stopped_by)
+    report = tmp_path / "generated_projects" / "p" / "report.json"
+    assert Refinement.model_validate_json(report.read_text()) == first
 
 
 def test_a_whole_program_may_speak_of_removing(tmp_path: Path) -> None:

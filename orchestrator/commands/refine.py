@@ -186,9 +186,12 @@ async def _refine(team: Team, prompt: str, settings: RefineSettings) -> tuple[Re
     if earlier is not None and len(earlier.rounds) > len(rounds.done):
         before = ", ".join(sorted(earlier.models))
         said = f"{str(reason).rstrip('.')}. An earlier session came further; its program and report stay"
-        result = earlier.model_copy(update={"stopped_by": f"{said}. To go on from there, resume with {before}"})
-    write_program(team.files, result)
-    team.events.write("run_finished", verdict=result.verdict, reason=reason, seconds=result.seconds)
+        reason = f"{said}. To go on from there, resume with {before}"
+        result = earlier.model_copy(update={"stopped_by": reason})
+    else:
+        write_program(team.files, result)
+    seconds = round(team.budget.seconds, 1)
+    team.events.write("run_finished", verdict=result.verdict, reason=reason, seconds=seconds)
     ended = {"status": result.verdict, "reason": reason, "log_end": team.events.end}
     team.files.save(team.info.model_copy(update={"seconds": team.budget.seconds, **ended}))
     return result, code if code is not None else ExitCode.OK if good and not refusal else ExitCode.NOT_ACCEPTED
