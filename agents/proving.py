@@ -13,7 +13,7 @@ __all__ = ["asserts", "expects_error", "refuse_idle", "unmentioned"]
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 _SKIPS = re.compile(
-    r"pytest\.(skip|xfail)|mark\.(skip|xfail)|importorskip|unittest\.skip|skipTest|SkipTest|expectedFailure"
+    r"\bpytest\.(skip|xfail)|\bmark\.(skip|xfail)|importorskip|unittest\.skip|skipTest|SkipTest|expectedFailure"
     r"|from (pytest|unittest) import .*\b(skip\w*|xfail)\b"
 )
 _ASYNC = {"asyncio": "pytest_asyncio", "anyio": "anyio", "trio": "pytest_trio"}
@@ -30,7 +30,7 @@ def refuse_idle(tree: ast.Module, name: str, installed: Collection[str]) -> None
     found = list(_tests(tree))
     if not found:
         raise ValueError(f"{name}: no function is named test_…")
-    text = ast.unparse(tree)
+    text = ast.unparse(_Textless().visit(ast.parse(ast.unparse(tree))))
     marks = sorted(mark for mark, module in _ASYNC.items() if module in installed)
     for label, test, awaited in found:
         if isinstance(test, ast.AsyncFunctionDef) and not awaited and not any(f"mark.{m}" in text for m in marks):
@@ -40,6 +40,13 @@ def refuse_idle(tree: ast.Module, name: str, installed: Collection[str]) -> None
             raise ValueError(f"{name}: {label} asserts nothing")
     if skip := _SKIPS.search(text):
         raise ValueError(f"{name}: {skip[0]} is not allowed: a test runs or is not written")
+
+
+class _Textless(ast.NodeTransformer):
+    """Empties all texts: what they say is no code."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        return ast.Constant("") if isinstance(node.value, str) else node
 
 
 def _tests(tree: ast.Module) -> Iterator[tuple[str, _Function, bool]]:
@@ -63,7 +70,7 @@ def _methods(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> Iterato
     for member in members.values():
         if isinstance(member, ast.ClassDef):
             yield from _methods(member, classes)
-        elif member.name.startswith("test"):
+        elif member.name.startswith("test") and "fixture" not in " ".join(map(ast.unparse, member.decorator_list)):
             yield f"{node.name}.{member.name}", member, awaited
 
 

@@ -250,7 +250,7 @@ def build_team(
     events = EventLog(files.events)
     budget = RunBudget(limits, seconds_before=seconds_of_sittings(files.events))
     keys = (settings.anthropic.api_key, settings.openai.api_key)
-    journal = RunJournal(store, events, tuple(k.get_secret_value() for k in keys if k))
+    journal = RunJournal(store, events, tuple(k.get_secret_value() for k in keys if k), began=info.created)
     for record in journal.spent():
         budget.settle(record.request, record)
     for usage, cost in journal.lost():
@@ -278,7 +278,7 @@ def build_team(
         review=_wanted(settings.review, models.by_agent["critic"]),
         budget=budget,
         events=events,
-        project=Project(files.project),
+        project=Project(files.project, lambda: journal.latest),
         laboratory=Laboratory(sandbox, environment, store, settings.sandbox.test_seconds, settings.sandbox.mutants),
         watcher=watcher,
         attempts=settings.attempts or limits.attempts or ATTEMPTS,

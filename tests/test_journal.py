@@ -145,15 +145,24 @@ def test_a_sitting_that_came_to_its_end_says_how_long_it_took_and_a_killed_one_h
 
 
 def test_a_decision_that_a_resumed_run_takes_again_is_logged_once(tmp_path: Path) -> None:
-    for commit in ("a", "b"):
+    for last in (1, 3):
         events = EventLog(tmp_path / "events.jsonl")
         with bound_contextvars(milestone="M1"):
             for number in (1, 1, 2):
-                events.write("evaluated", score=4.5, attempt=number, tests=("t",), commit=commit)
-        events.write("evaluated", score=4.5, attempt=3 if commit == "b" else 1)
+                events.write("evaluated", score=4.5, attempt=number, tests=("t",), commit="c")
+        events.write("evaluated", score=4.5, attempt=last)
         events.close()
     said = [(e.get("milestone"), e["attempt"]) for e in read_events(events.path)]
     assert said == [("M1", 1), ("M1", 1), ("M1", 2), (None, 1), (None, 3)]
+
+
+def test_a_decision_behind_a_new_call_is_logged_though_an_earlier_sitting_took_the_same(tmp_path: Path) -> None:
+    for _ in range(2):
+        events = EventLog(tmp_path / "events.jsonl")
+        events.write("agent_call", outcome="ok")
+        events.write("attempt_started", attempt=1)
+        events.close()
+    assert [e["event"] for e in read_events(events.path)] == ["agent_call", "attempt_started"] * 2
 
 
 def test_a_line_has_what_an_auditor_needs(tmp_path: Path) -> None:

@@ -48,6 +48,20 @@ def test_a_repository_that_a_kill_left_half_made_is_taken_up(workspace: Path, ki
     assert project.files() == {"a.py": "x = 1\n"}
 
 
+def test_what_somebody_has_staged_is_neither_removed_nor_committed(workspace: Path) -> None:
+    project = begun(workspace)
+    project.replace({"a.py": "x = 1\n"})
+    (project.path / "notes.txt").write_text("mine\n")
+    (project.path / ".gitignore").write_text("mine/\n")
+    git.git(project.path, "add", "--all")
+    project.commit("more")
+    project.replace({"b.py": "x = 2\n"})
+    project.commit("and more")
+    assert project.files() == {"b.py": "x = 2\n"}
+    assert (project.path / "notes.txt").read_text() == "mine\n"
+    assert git.git(project.path, "diff", "--name-only").split() == [".gitignore"]
+
+
 def test_what_another_git_has_locked_for_a_moment_is_waited_for(workspace: Path) -> None:
     project = begun(workspace)
     lock = project.path / ".git" / "index.lock"

@@ -326,6 +326,15 @@ def test_a_resumed_run_logs_no_decision_again_that_an_earlier_sitting_took(works
     assert begun == [("M1", 1), ("M1", 2), ("M2", 1)]
 
 
+def test_a_replay_makes_the_commits_again_that_the_log_names(workspace: Path) -> None:
+    go(workspace, list(RETRY), limits={"calls": 9})
+    again = go(workspace, list(RETRY)[9:], resume=True, limits={"calls": 99})
+    named = [e["commit"] for e in read_events(again.files.events) if e["event"] == "evaluated"]
+    made = again.git("log", "--format=%H", "main").split()
+    assert len(named) == 3
+    assert [name for name in named if not any(commit.startswith(name) for commit in made)] == []
+
+
 def test_what_earlier_sittings_spent_counts_although_the_prompts_are_others_now(workspace: Path) -> None:
     first = go(workspace, list(RETRY), limits={"calls": 3})
     other = ScriptedModel(list(RETRY), name="another")

@@ -169,6 +169,9 @@ PROVING = {
     "an inherited test": "class Cases:\n    def test_f(self): assert f(1)\nclass TestF(Cases):\n    x = 1",
     "a class within": "class TestAll:\n    class TestF:\n        def test_f(self): assert f(1)",
     "data beside it": "class TestData:\n    x = 1\ndef test_f():\n    assert f(TestData.x)",
+    "a fixture called like a test": "class TestF:\n    @pytest.fixture\n    def test_client(self): ...\n"
+    "    def test_f(self, test_client): assert f(test_client)",
+    "a text about skipping": "def test_f():\n    assert f(1) == 'pytest.skip'\n    bookmark.skip(1)",
     "what is awaited": "class F(IsolatedAsyncioTestCase):\n    async def test_f(self): self.assertTrue(await f())",
 }
 

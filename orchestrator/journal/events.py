@@ -103,8 +103,11 @@ class EventLog:
         )
 
     def write(self, event: str, *, level: str = "info", **values: object) -> None:
-        """Append one line; none for a decision that an earlier sitting has logged: a resumed run takes it again."""
-        if event not in _ANEW:
+        """Append one line; none for a decision that an earlier sitting has logged, as long as this one only takes the
+        same way again: until its first call."""
+        if event == "agent_call":
+            self._earlier.clear()
+        elif event not in _ANEW:
             decision = _decision({**structlog.contextvars.get_contextvars(), "event": event, **values})
             if self._earlier[decision]:
                 self._earlier[decision] -= 1
@@ -126,8 +129,8 @@ _ANEW = ("run_started", "agent_call", "run_finished")
 
 
 def _decision(event: Mapping[str, Any]) -> str:
-    """Return what an event says, without when and of which commit."""
-    said = {key: value for key, value in event.items() if key not in ("timestamp", "level", "previous", "commit")}
+    """Return what an event says, without when."""
+    said = {key: value for key, value in event.items() if key not in ("timestamp", "level", "previous")}
     return json.dumps(said, sort_keys=True, default=repr)
 
 

@@ -26,15 +26,20 @@ def holds_mask(request: ModelRequest) -> bool:
 class RunJournal:
     """The journal of one run."""
 
-    def __init__(self, store: RecordStore, events: EventLog, secrets: tuple[str, ...] = ()) -> None:
-        """``secrets`` are texts that must reach neither file, e.g. keys."""
+    def __init__(self, store: RecordStore, events: EventLog, secrets: tuple[str, ...] = (), *, began: str = "") -> None:
+        """``secrets`` are texts that must reach neither file, e.g. keys. ``began`` is when the run did, ISO 8601."""
+        self.latest = began
+        """When the latest of the calls was answered that this sitting has made or met again; before them, when the run
+        began."""
         self._store = store
         self._events = events
         self._secrets = [s for s in secrets if len(s) >= SHORTEST_KEY]
 
     def find(self, digest: str) -> CallRecord | None:
         """Return the record of an earlier call with this digest."""
-        return self._store.find(digest)
+        found = self._store.find(digest)
+        self.latest = max(self.latest, found.timestamp if found else "")
+        return found
 
     def paid(self, digest: str) -> bool:
         """Whether it was this run that had the call with ``digest`` answered."""
@@ -56,6 +61,7 @@ class RunJournal:
             cleaned = CallRecord.model_validate_json(self._clean(record.model_dump_json()))
             record = cleaned.model_copy(update={"digest": record.digest})
         self._store.record(record)
+        self.latest = max(self.latest, record.timestamp)
 
     def log_call(
         self,

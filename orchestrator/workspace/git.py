@@ -35,8 +35,8 @@ def find_git() -> str:
     return git
 
 
-def git(folder: Path, *arguments: str) -> str:
-    """Return what git prints in ``folder``.
+def git(folder: Path, *arguments: str, date: str | None = None) -> str:
+    """Return what git prints in ``folder``. ``date`` is that of a commit, ISO 8601; None: now.
 
     Raises:
         OSError: no space is left on the disk.
@@ -54,6 +54,7 @@ def git(folder: Path, *arguments: str) -> str:
         "GIT_AUTHOR_EMAIL": EMAIL,
         "GIT_COMMITTER_NAME": "Milepost",
         "GIT_COMMITTER_EMAIL": EMAIL,
+        **({"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date} if date else {}),
     }
     quiet = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"]
     command = [find_git(), *quiet, "-C", str(folder), *arguments]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 
@@ -32,8 +32,11 @@ class Project:
     stay as they are, whatever ends the run. See decision 1.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], str | None] = lambda: None) -> None:
+        """``clock`` gives the time of a commit, ISO 8601; None: now. Where it gives a replay the same times again, that
+        makes the same commits."""
         self.path = path
+        self._clock = clock
         self.leads = True
         """Whether the folder holds what this sitting has done; false while an earlier one has come further."""
         self._beside = path.with_name(f"{path.name}-resuming")
@@ -147,15 +150,15 @@ class Project:
         git(self.path, "worktree", "prune")
 
     def files(self) -> dict[str, str]:
-        """Return path → content of all files that git tracks, but for ``.gitignore``."""
+        """Return path → content of all files of the last commit, but for ``.gitignore``."""
         return {
             name: (self._tree / name).read_text(encoding="utf-8", errors="surrogateescape")
-            for name in sorted(self._listed("--cached"))
+            for name in sorted(self._committed())
             if name != _IGNORED and (self._tree / name).is_file()
         }
 
-    def _listed(self, *which: str) -> set[str]:
-        return {name for name in git(self._tree, "ls-files", "-z", *which).split("\0") if name}
+    def _committed(self) -> set[str]:
+        return {name for name in git(self._tree, "ls-tree", "-r", "-z", "--name-only", "HEAD").split("\0") if name}
 
     def replace(self, files: Mapping[str, str]) -> None:
         """Make the folder hold exactly ``files``, ``.gitignore``, and what somebody else put there meanwhile.
@@ -167,7 +170,7 @@ class Project:
             raise ValueError(f"the project would have over {MAX_FILES} files or {MAX_BYTES:,} characters")
         for name in files:
             safe_path(name)
-        for name in (self._listed("--cached") | self._written) - set(files) - {_IGNORED}:
+        for name in (self._committed() | self._written) - set(files) - {_IGNORED}:
             gone = self._tree / name
             if not gone.is_file():
                 continue
@@ -195,11 +198,12 @@ class Project:
 
     def commit(self, message: str, tag: str | None = None) -> str:
         """Commit what was written or removed and return the commit's abbreviated name."""
-        new = self._listed("--others", "--exclude-standard") & {*self._written, _IGNORED}
-        git(self._tree, "add", "--update")
-        if new:
-            git(self._tree, "add", "--", *sorted(new))
-        git(self._tree, "commit", "--quiet", "--allow-empty", "--message", message)
+        git(self._tree, "reset", "--quiet")  # what somebody else has staged is not ours
+        git(self._tree, "add", "--update", "--", ".", f":!{_IGNORED}")
+        untracked = git(self._tree, "ls-files", "-z", "--others", "--exclude-standard").split("\0")
+        if new := sorted({*untracked} & {*self._written, _IGNORED}):
+            git(self._tree, "add", "--", *new)
+        git(self._tree, "commit", "--quiet", "--allow-empty", "--message", message, date=self._clock())
         name = git(self._tree, "rev-parse", "--short=12", "HEAD").strip()
         self._commits += 1
         if tag:
