@@ -12,7 +12,7 @@ from agents.context import Context
 from agents.contracts import objects
 from agents.entry import entry_points, input_files, with_entry
 from agents.merging import merge, wire
-from agents.names import Definition, top_names
+from agents.names import Definition, imported_names, top_names
 from agents.parsing import files_from, json_as, parse_module, python_from, schema_of
 from agents.ports import Misuses
 from agents.runner import Runner, Task
@@ -20,6 +20,7 @@ from agents.selection import interfaces
 from agents.skeleton import interface, missing_names, without_docstring
 from schemas.architecture import Architecture, Blueprint, PlannedFile
 from schemas.errors import InvalidOutput
+from schemas.idea import started
 from schemas.specification import Specification
 
 __all__ = ["design"]
@@ -189,12 +190,15 @@ def _missing_contracts(files: Mapping[str, str], specification: Specification, *
 
 
 def _not_importable(paths: Collection[str], context: Context) -> str | None:
-    """Say which file can't be imported by the name that its path gives it, unless the user himself has it there."""
-    starts = [*entry_points(context), *context.files]
-    wanted = {path.partition("/")[0] for path in starts} | {module.partition(".")[0] for module in context.required}
+    """Say which file can't be imported by the name that its path gives it, unless the idea has it there."""
+    idea = context.idea
+    texts = [check.check for check in idea.acceptance if check.check and not check.holdout]
+    wanted = {module.partition(".")[0] for text in texts for module in imported_names(text, context.third_party)}
+    kind, start = started(idea.run) if idea.run else ("code", "")
+    wanted |= {start.partition("/")[0].removesuffix(".py")} if kind == "script" else {start.partition(".")[0]}
     for path in sorted(path for path in paths if path.endswith(".py")):
         top = path.partition("/")[0].removesuffix(".py")
-        if {top, path.partition("/")[0]} & wanted:
+        if top in wanted - sys.stdlib_module_names or path == start:
             continue
         if top == "src":
             return f"{path}: files are imported from the project's own folder: leave src/ out"

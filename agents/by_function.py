@@ -18,7 +18,7 @@ from agents.parsing import parse_module
 from agents.pieces import CHOICES, definition, filled, mend, write, write_text
 from agents.ports import Comparison, Examine, Lint
 from agents.runner import Runner
-from agents.skeleton import Symbol, stubs
+from agents.skeleton import Symbol, stubs, unwritten
 from schemas.architecture import Blueprint
 from schemas.code_change import CodeChange, FileWrite, Implementation
 from schemas.errors import AgentFailure
@@ -96,7 +96,13 @@ async def _draft(
 ) -> tuple[Context, dict[_Place, Candidates]]:
     """Return the project with every stub written and measured, and for each function's place its stub and versions."""
     files = dict(context.files)
-    todo = [symbol for path, source in context.code.items() for symbol in stubs(path, source)]
+    left = unwritten(context.code)
+    todo = [
+        symbol
+        for path, source in context.code.items()
+        for symbol in stubs(path, source)
+        if any(f"{name}.".startswith(f"{path}: {symbol.name}.") for name in left)
+    ]
     others = [f for f in blueprint.architecture.files if not f.path.endswith(".py") and f.path not in files]
     blamed = _blamed(context, blueprint.skeletons) if context.evidence else []
     known = {blame.symbol.name: blame.facts for blame in blamed}

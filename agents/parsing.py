@@ -96,8 +96,10 @@ def _behind_thoughts(reply: str) -> str:
 
 
 def _is_answered(before: str, behind: str) -> bool:
-    """Whether the answer stands ``before`` a mark, a block or JSON, and words that speak of the mark ``behind`` it."""
-    if before[-1:] not in tuple(" `'\"(") or "```" in behind or "{" in behind or _can(ast.parse, behind):
+    """Whether the answer stands ``before`` a mark, a block or JSON, and ``behind`` it the words go on that speak of the
+    mark."""
+    spoken_of = before[-1:] in tuple(" `'\"(") and behind[:1] in tuple(" `'\").,;:")
+    if not spoken_of or "```" in behind or "{" in behind or _can(ast.parse, behind):
         return False
     return "```" in before or _can(json.loads, before[before.find("{") : before.rfind("}") + 1])
 

@@ -15,7 +15,7 @@ from agents.parsing import FIRST_THINK, fences, parse_module, python_from
 from agents.ports import Lint
 from agents.runner import Task
 from agents.selection import interfaces
-from agents.skeleton import Symbol, begun, interface, is_guard, open_names, signature_gaps, span, stubs
+from agents.skeleton import Symbol, begun, interface, is_guard, open_names, signature_gaps, span, unwritten
 from schemas.architecture import own_code
 
 __all__ = ["CHOICES", "definition", "filled", "mend", "write", "write_text"]
@@ -98,8 +98,7 @@ def _write_module(context: Context, symbol: Symbol, lint: Lint, sample: int, fac
         code = python_from(text, statements=True)
         problems = signature_gaps(symbol.path, symbol.source, code)
         problems += [f"{name} is not made" for name in offered if name not in top_names(ast.parse(code))]
-        problems += [f"{name} has no value yet" for name in open_names(code)]
-        problems += [f"{stub.name} has no body yet" for stub in stubs(symbol.path, code)]
+        problems += [f"{name} has no body yet" for name in unwritten({symbol.path: code})]
         problems += lint(symbol.path, filled(context.code, symbol, code))
         if problems:
             raise ValueError("; ".join(problems[:4]))

@@ -53,10 +53,15 @@ def _tests(tree: ast.Module) -> Iterator[tuple[str, _Function, bool]]:
     """Yield of each test that pytest collects how it is called, its code, and whether its class awaits it."""
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     for node in tree.body:
-        if isinstance(node, _Function) and node.name.startswith("test"):
+        if isinstance(node, _Function) and _is_test(node):
             yield node.name, node, False
         elif isinstance(node, ast.ClassDef):
             yield from _methods(node, classes)
+
+
+def _is_test(node: _Function) -> bool:
+    made = [one.func if isinstance(one, ast.Call) else one for one in node.decorator_list]
+    return node.name.startswith("test") and "fixture" not in map(_last, made)
 
 
 def _methods(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> Iterator[tuple[str, _Function, bool]]:
@@ -70,7 +75,7 @@ def _methods(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> Iterato
     for member in members.values():
         if isinstance(member, ast.ClassDef):
             yield from _methods(member, classes)
-        elif member.name.startswith("test") and "fixture" not in " ".join(map(ast.unparse, member.decorator_list)):
+        elif _is_test(member):
             yield f"{node.name}.{member.name}", member, awaited
 
 

@@ -236,7 +236,7 @@ class Attempt:
     def tidied(self, files: Mapping[str, str]) -> dict[str, str]:
         """Return ``files`` tidied. A small model's imports are there for what it uses, and for nothing else."""
         large = self.runner.model("impl").traits.step == "project"
-        own = frozenset(path.partition("/")[0].removesuffix(".py") for path in files if large)
+        own = frozenset(part for path in files if large for part in path.removesuffix(".py").split("/"))
         return {path: tidy(path, source, own) for path, source in files.items()}
 
     def subject(self, files: dict[str, str]) -> Subject:

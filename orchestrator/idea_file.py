@@ -124,25 +124,21 @@ def _bounded(text: str, name: str) -> None:
 
 
 def _not_python_s(check: str) -> list[str]:
-    """Say what ``check`` takes from a module of Python's own that is not there: the project's must have another name.
+    """Say what ``check`` imports from a module of Python's own that is not there: the project's must have another name.
 
     Python has many of its own modules loaded before it looks into the project. What is tried (``try``), or done under a
     condition, is the user's own affair.
     """
     tree = ast.parse(check)
     tried = {part for node in ast.walk(tree) if isinstance(node, ast.Try | ast.If) for part in ast.walk(node)}
-    nodes = [node for node in ast.walk(tree) if node not in tried]
-    named = {a.asname or a.name: a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
-    taken = [(n.module, a.name) for n in nodes if isinstance(n, ast.ImportFrom) and not n.level for a in n.names]
-    taken += [
-        (named[n.value.id], n.attr)
-        for n in nodes
-        if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id in named
-    ]
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node not in tried]
     return [
-        f"takes {name} from {module}, Python's own module, which has none: give yours another name"
-        for module, name in dict.fromkeys(taken)
-        if module in sys.stdlib_module_names - _ACTING and not _offers(module, name)
+        f"imports {alias.name} from {node.module}, Python's own module, which has none: give yours another name"
+        for node in imports
+        for alias in node.names
+        if not node.level
+        and node.module in sys.stdlib_module_names - _ACTING
+        and not _offers(str(node.module), alias.name)
     ]
 
 

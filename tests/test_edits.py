@@ -270,6 +270,11 @@ def test_what_is_no_part_of_the_answer_is_left_out(before: str) -> None:
     assert answer_of(f"{before}```python\nx = 1\n```") == "```python\nx = 1\n```"
 
 
+@pytest.mark.parametrize("end", ["(two of three) </think>\n", 'I will write "ok"</think>', "</think>"])
+def test_words_that_follow_thoughts_of_code_are_the_answer(end: str) -> None:
+    assert answer_of(f'The facts {{"a": 1}} say so.\n{end}One fixed; one left.') == "One fixed; one left."
+
+
 DRAFT = "I could write:\n```python\nx = 0\n```\nor {x: 0}, as Ada's list has it. So:"
 ANSWERS = {
     "a block": "```python\nx = '</think>'\n```\nDone.",

@@ -159,10 +159,13 @@ def test_a_decision_that_a_resumed_run_takes_again_is_logged_once(tmp_path: Path
 def test_a_decision_behind_a_new_call_is_logged_though_an_earlier_sitting_took_the_same(tmp_path: Path) -> None:
     for _ in range(2):
         events = EventLog(tmp_path / "events.jsonl")
-        events.write("agent_call", outcome="ok")
+        events.write("agent_call", outcome="truncated", call=None)
+        events.write("attempt_failed", attempt=1)
+        events.write("agent_call", outcome="ok", call="c")
         events.write("attempt_started", attempt=1)
         events.close()
-    assert [e["event"] for e in read_events(events.path)] == ["agent_call", "attempt_started"] * 2
+    said = [e["event"] for e in read_events(events.path)]
+    assert (said.count("attempt_failed"), said.count("attempt_started")) == (1, 2)
 
 
 def test_a_line_has_what_an_auditor_needs(tmp_path: Path) -> None:

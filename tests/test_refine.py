@@ -133,6 +133,14 @@ def test_a_sitting_that_is_stopped_before_it_came_as_far_as_an_earlier_one_leave
     assert Refinement.model_validate_json(report.read_text()) == first
 
 
+def test_a_sitting_that_is_stopped_takes_no_accepted_program_away(tmp_path: Path) -> None:
+    run(tmp_path, script(("generator", python(GOOD)), ("scorer", FINE)))
+    lines = [ScriptedReply(agent="generator", reply=python(WRONG)), ScriptedReply(agent="scorer", reply=FINE)]
+    again, code = run(tmp_path, ScriptedModel(lines, name="another"))
+    assert (again.verdict, code) == ("accepted", ExitCode.UNAVAILABLE)
+    assert (tmp_path / "generated_projects" / "p" / "program.py").read_text() == GOOD
+
+
 def test_a_whole_program_may_speak_of_removing(tmp_path: Path) -> None:
     wordy = GOOD.replace("\n\n\ndef", '\n\nCOMMANDS = ("ADD", "REMOVE")\n\n\ndef', 1)
     lines = [

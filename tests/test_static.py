@@ -101,6 +101,11 @@ def test_tidying_removes_imports_that_can_only_be_left_over() -> None:
     assert tidy("pkg/core.py", f"{source}\nN: Final = 1\n", frozenset({"pkg"})) == made
 
 
+def test_a_call_of_is_relative_to_keeps_no_import() -> None:
+    source = "import json\nfrom pathlib import Path\n\nx = Path().is_relative_to('/')\n"
+    assert "json" not in tidy("pkg/core.py", source, frozenset({"pkg"}))
+
+
 def test_without_own_modules_tidying_removes_whatever_nothing_uses() -> None:
     assert tidy("pkg/core.py", "import json\nfrom pkg.a import f\nfrom . import b\n\nx = 1\n") == "x = 1\n"
 

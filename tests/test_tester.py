@@ -171,6 +171,9 @@ PROVING = {
     "data beside it": "class TestData:\n    x = 1\ndef test_f():\n    assert f(TestData.x)",
     "a fixture called like a test": "class TestF:\n    @pytest.fixture\n    def test_client(self): ...\n"
     "    def test_f(self, test_client): assert f(test_client)",
+    "a function that is a fixture": "@pytest.fixture(scope='module')\ndef test_client(): ...\n"
+    "def test_f(test_client): assert f(test_client)",
+    "fixtures by their names": "class TestF:\n    @pytest.mark.usefixtures('db')\n    def test_f(self): assert f(1)",
     "a text about skipping": "def test_f():\n    assert f(1) == 'pytest.skip'\n    bookmark.skip(1)",
     "what is awaited": "class F(IsolatedAsyncioTestCase):\n    async def test_f(self): self.assertTrue(await f())",
 }
@@ -183,6 +186,10 @@ def test_tests_that_assert_in_whatever_way_are_taken(source: str) -> None:
 
 IDLE = {
     "a method that only calls": ("class TestF:\n    def test_f(self): f(1)", r"TestF\.test_f asserts nothing"),
+    "a method that only calls, with a fixture": (
+        "class TestF:\n    @pytest.mark.usefixtures('db')\n    def test_f(self): f(1)",
+        r"TestF\.test_f asserts nothing",
+    ),
     "one function of two": ("def test_f(): assert f(1)\ndef test_g(): f(1)", "test_g asserts nothing"),
     "a helper that only calls": ("def right(): return f(1)\ndef test_f(): right()", "test_f asserts nothing"),
     "an error that nothing can raise": ("def test_f():\n    pytest.raises(ValueError)\n    f(1)", "asserts nothing"),

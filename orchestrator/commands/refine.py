@@ -183,7 +183,7 @@ async def _refine(team: Team, prompt: str, settings: RefineSettings) -> tuple[Re
         log=str(team.files.events.relative_to(team.files.workspace)),
     )
     earlier = read_program(team.files) if reason else None
-    if earlier is not None and len(earlier.rounds) > len(rounds.done):
+    if earlier is not None and (earlier.verdict == "accepted" or (not good and len(earlier.rounds) > len(rounds.done))):
         before = ", ".join(sorted(earlier.models))
         said = f"{str(reason).rstrip('.')}. An earlier session came further; its program and report stay"
         reason = f"{said}. To go on from there, resume with {before}"

@@ -216,7 +216,7 @@ def _without_unused(path: str, source: str, own: frozenset[str]) -> str:
         nodes = list(ast.walk(parse_file(source, path)))
     except ValueError:
         return source
-    if "_relative_" in source:
+    if _STAND_IN.search(source):
         return source
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}

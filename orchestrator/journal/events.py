@@ -104,8 +104,8 @@ class EventLog:
 
     def write(self, event: str, *, level: str = "info", **values: object) -> None:
         """Append one line; none for a decision that an earlier sitting has logged, as long as this one only takes the
-        same way again: until its first call."""
-        if event == "agent_call":
+        same way again: until its first new reply."""
+        if event == "agent_call" and values.get("call"):  # a call that came to nothing is made again by each replay
             self._earlier.clear()
         elif event not in _ANEW:
             decision = _decision({**structlog.contextvars.get_contextvars(), "event": event, **values})
