@@ -181,8 +181,8 @@ def test_quiet_prints_the_result_only(workspace: Path) -> None:
 
 
 def test_debug_shows_each_call(workspace: Path) -> None:
-    go(workspace, list(RETRY), name="d")
-    done = milepost("resume", "d", "--debug", **scripted(workspace))
+    options = ("--debug", "--run-name", "d", "--reuse", known_run(workspace))
+    done = milepost("run", str(GREETER), *options, **scripted(workspace))
     assert sum(": ok, " in line for line in done.stdout.splitlines()) == len(RETRY)
 
 
