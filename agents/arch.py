@@ -198,7 +198,7 @@ def _not_importable(paths: Collection[str], context: Context) -> str | None:
     wanted |= {start.partition("/")[0].removesuffix(".py")} if kind == "script" else {start.partition(".")[0]}
     for path in sorted(path for path in paths if path.endswith(".py")):
         top = path.partition("/")[0].removesuffix(".py")
-        if top in wanted - sys.stdlib_module_names or path == start:
+        if top in wanted - sys.stdlib_module_names or path == start or _is_test(path):
             continue
         if top == "src":
             return f"{path}: files are imported from the project's own folder: leave src/ out"
@@ -220,4 +220,4 @@ def _hidden(paths: Collection[str]) -> str | None:
 
 
 def _is_test(path: str) -> bool:
-    return path.startswith(("tests/", "test_")) or "/test_" in path
+    return path.startswith(("tests/", "test/", "test_")) or "/test_" in path

@@ -26,12 +26,17 @@ from tests.test_by_function import IDEA, MILESTONE, STUB
     ],
 )
 def test_a_file_that_can_not_be_imported_is_planned_anew(path: str, said: str) -> None:
-    replies = [arch(path, "calc.py"), arch("calc.py", "lib/calendar.py"), files({"calc.py": STUB})]
+    second = arch("calc.py", "lib/calendar.py", "test/test_calc.py")
+    replies = [arch(path, "calc.py"), second, files({"calc.py": STUB})]
     model = ScriptedModel([ScriptedReply(agent="arch", reply=reply) for reply in replies])
     context = Context(idea=IDEA, milestone=MILESTONE, turn=1, files={})
     specification = Specification.model_validate_json(spec("double"))
     blueprint = asyncio.run(design(runner_for(model), context, specification, misuses))
-    assert [file.path for file in blueprint.architecture.files] == ["calc.py", "lib/calendar.py"]
+    assert [file.path for file in blueprint.architecture.files] == [
+        "calc.py",
+        "lib/calendar.py",
+        "test/test_calc.py",
+    ]
     assert said in model.requests[1].messages[-1].content
 
 
