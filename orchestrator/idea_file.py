@@ -97,7 +97,9 @@ def parse_idea(text: str, name: str) -> Idea:
         problems.append((_line(node, ("constraints", "python")), f"{message} Milepost itself runs on"))
     for number, check in enumerate(idea.acceptance if idea else []):
         place = _line(node, ("acceptance", number, "check"))
-        problems += [(place, f"acceptance.{number}.check: {message}") for message in _not_python_s(check.check or "")]
+        problems += [
+            (place, f"acceptance.{number + 1}.check: {message}") for message in _not_python_s(check.check or "")
+        ]
     problems += [(_line(node, path), message) for path, message in pinned_problems(*_references(value))]
     if problems or idea is None:
         raise InputError(*(f"{name}:{line}: {message}" for line, message in sorted(set(problems))))
@@ -220,6 +222,10 @@ def _problem(root: yaml.Node, error: dict[str, Any]) -> tuple[int, str]:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
             return line, f"{where}: unknown key; {hint}"
+        case "list_type":
+            return line, f"{where}: expected a list, each entry on a line of its own behind '- '{shown}"
+        case "model_type":
+            return line, f"{where}: expected a mapping with the keys {', '.join(_known_keys(path))}{shown}"
         case "too_short" if isinstance(found, list):
             return line, f"{where}: needs at least one entry; found none"
         case "value_error":

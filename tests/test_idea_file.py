@@ -87,7 +87,18 @@ def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
         (MINIMAL.replace("name: A", "name: " + "A" * 81), "name: expected at most 80 characters"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'assert ('}]\n", "is not valid Python"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'print(1)'}]\n", "asserts nothing"),
-        (CHECK + "from calendar import enqueue\n      assert enqueue(1)\n", "imports enqueue from calendar"),
+        (
+            MINIMAL.replace("[f]", "count words"),
+            "features: expected a list, each entry on a line of its own behind '- '",
+        ),
+        (
+            MINIMAL + "acceptance: [f gives 2]\n",
+            "acceptance.1: expected a mapping with the keys id, statement, milestone,",
+        ),
+        (
+            CHECK + "from calendar import enqueue\n      assert enqueue(1)\n",
+            "acceptance.1.check: imports enqueue from calendar",
+        ),
         (CHECK + "class TestIt(TestCase):\n        def test_it(self):\n          assert 1\n", "never calls TestIt, so"),
         (CHECK + "def check():\n        raise AssertionError\n", "never calls check, so what that asserts is not run"),
         (CHECK + "def check():\n        assert 1\n      def test_it(): check()\n", "never calls check, so what"),
