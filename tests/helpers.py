@@ -16,7 +16,7 @@ from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import Model
 from orchestrator.compose import Models, build_team, cache_folder
 from orchestrator.config import AGENTS, Settings
-from orchestrator.evidence.environment import ensure_environment
+from orchestrator.evidence.environment import Environment, ensure_environment
 from orchestrator.files import write_text
 from orchestrator.idea_file import load_idea
 from orchestrator.journal.events import read_events
@@ -59,6 +59,11 @@ class Done:
             ["git", "-C", str(self.files.project), *arguments], capture_output=True, text=True, check=True
         )
         return done.stdout
+
+
+def bare_environment() -> Environment:
+    """Return the environment of code without dependencies, made once for all tests of the session."""
+    return ensure_environment(Path(os.environ["MILEPOST_CACHE"]), [])
 
 
 @cache

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from orchestrator.evidence.agreement import varied
 from orchestrator.evidence.collect import Laboratory
-from orchestrator.evidence.environment import ensure_environment
 from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.bubblewrap import Bubblewrap
+from tests.helpers import bare_environment
 
 RIGHT = "def top(items):\n    return max(items)\n"
 ALSO = "def top(items):\n    return sorted(items)[-1]\n"
@@ -30,8 +30,7 @@ LITERALS = st.recursive(
 
 
 def shares(folder: Path, *versions: str, calls: list[str] = CALLS, errors: bool = False) -> list[float]:
-    environment = ensure_environment(folder.parent / "cache", [])
-    laboratory = Laboratory(Bubblewrap(), environment, RecordStore(folder / "facts"))
+    laboratory = Laboratory(Bubblewrap(), bare_environment(), RecordStore(folder / "facts"))
     return asyncio.run(laboratory.agreement(versions, versions, calls, errors=errors)).shares
 
 

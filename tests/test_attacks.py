@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.evidence.environment import ensure_environment
 from orchestrator.sandbox.bubblewrap import NOBODY
 from orchestrator.sandbox.seccomp import program
 from schemas.evidence import Execution
 from tests.confined import AS_ROOT, KINDS, ROOT, Way, confined, seen
+from tests.helpers import bare_environment
 
 WORD = "hunter2-of-the-attacks"
 
@@ -182,7 +182,8 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def environment(place: Path) -> Path:
-    return ensure_environment(place / "cache", []).path
+    """The environment, where anybody can read it."""
+    return Path(shutil.copytree(bare_environment().path, place / "environment", symlinks=True))
 
 
 @pytest.fixture(scope="module")

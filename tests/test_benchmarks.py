@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable
@@ -34,10 +33,10 @@ from benchmarks.statistics import chance_text, gain, mcnemar, wilson
 from benchmarks.tokens import report as tokens
 from orchestrator.config import Settings
 from orchestrator.evidence.collect import Laboratory
-from orchestrator.evidence.environment import ensure_environment
 from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.bubblewrap import Bubblewrap
 from schemas.call import Message, ModelReply, ModelRequest, Usage
+from tests.helpers import bare_environment
 from tests.replies import SMALL, arch, judgement, spec
 
 PROBLEMS = [Problem(f"P/{n}", "x" * (7 * n % 41), f"f{n}", "") for n in range(40)]
@@ -102,8 +101,7 @@ def test_a_program_passes_whose_function_is_right_for_the_helpers_that_were_give
 ) -> None:
     prompt = 'def turn(s):\n    return s[::-1]\n\n\ndef undo(s):\n    """Undo turn."""\n'
     problem = Problem("P/0", prompt, "undo", "def check(f):\n    assert f(turn('ab')) == 'ab'\n")
-    environment = ensure_environment(tmp_path / "cache", [])
-    laboratory = Laboratory(Bubblewrap(), environment, RecordStore(tmp_path))
+    laboratory = Laboratory(Bubblewrap(), bare_environment(), RecordStore(tmp_path))
     assert asyncio.run(verdict(problem, program, laboratory)) is passes
 
 
@@ -338,14 +336,13 @@ PROBLEM = Problem(
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_no_arm_is_sent_the_tests_of_the_data_set(arm: str, tmp_path: Path) -> None:
-    environment = ensure_environment(Path(os.environ["MILEPOST_CACHE"]), [])
     model = Listens()
     bench = Bench(
         model=Recorded(model),
         settings=Settings(),
         sandbox=Bubblewrap(),
-        environment=environment,
-        laboratory=Laboratory(Bubblewrap(), environment, RecordStore(tmp_path / "facts"), mutants=0),
+        environment=bare_environment(),
+        laboratory=Laboratory(Bubblewrap(), bare_environment(), RecordStore(tmp_path / "facts"), mutants=0),
         workspace=tmp_path,
         budget=1_000,
         budgets={},

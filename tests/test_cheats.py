@@ -10,21 +10,20 @@ from pathlib import Path
 import pytest
 
 from orchestrator.evidence.collect import Laboratory, Subject
-from orchestrator.evidence.environment import ensure_environment
 from orchestrator.journal.store import RecordStore
 from orchestrator.rubric import evaluate
 from orchestrator.sandbox.bubblewrap import Bubblewrap
 from schemas.evaluation import Dimension, Evaluation, Judgement, Opinion
 from schemas.idea import Idea
 from tests.cheats import CHEATS, HONEST, IDEA, WITHOUT_CHECKS
+from tests.helpers import bare_environment
 
 DAZZLED = Judgement(**{d.value: Opinion(reason="excellent", score=5) for d in Dimension}, feedback=[])
 WRITTEN_DOWN = "the answers of the visible checks are written down"
 
 
 def verdict(files: dict[str, str], idea: Idea, folder: Path) -> Evaluation:
-    environment = ensure_environment(folder.parent / "cache", [])
-    laboratory = Laboratory(Bubblewrap(), environment, RecordStore(folder / "facts"), mutants=4)
+    laboratory = Laboratory(Bubblewrap(), bare_environment(), RecordStore(folder / "facts"), mutants=4)
     evidence = asyncio.run(laboratory.scrutinise(Subject(files, idea, idea.acceptance, runs_program=False)))
     return evaluate([DAZZLED], evidence)
 
@@ -36,9 +35,9 @@ def test_a_cheat_wins_where_only_the_exit_code_counts(name: str, tmp_path: Path)
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(source)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", "."],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import ExitCode
 from tests.helpers import GREETER, known_run
 from tests.replies import CORE, FIRST, GOOD, PLAN, SECOND, files, judgement, script
-from tests.test_cli import milepost, scripted
+from tests.test_cli import called, milepost, scripted
 from tests.test_routing import to
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "docs_agent"
@@ -77,6 +78,16 @@ def test_it_can_be_given_a_model_and_switched_off(workspace: Path, installed: di
     assert milepost(*options, **settings, MILEPOST_EXTENSIONS="false").returncode == 0
 
 
+def broken(workspace: Path, code: str) -> Path:
+    """Install a package whose agent is what ``code`` makes of it; return the folder that it is seen in."""
+    site = workspace / "site"
+    (site / "broken-1.dist-info").mkdir(parents=True)
+    (site / "broken_agent.py").write_text(code)
+    (site / "broken-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (site / "broken-1.dist-info" / "entry_points.txt").write_text("[milepost.agents]\nx = broken_agent:AGENT\n")
+    return site
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [
@@ -89,16 +100,19 @@ def test_it_can_be_given_a_model_and_switched_off(workspace: Path, installed: di
         ("raise SystemExit(7)", "can't be loaded: SystemExit: 7"),
     ],
 )
-def test_one_that_can_not_be_used_is_named(workspace: Path, code: str, words: str) -> None:
-    site = workspace / "site"
-    (site / "broken-1.dist-info").mkdir(parents=True)
-    (site / "broken_agent.py").write_text(code)
-    (site / "broken-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
-    (site / "broken-1.dist-info" / "entry_points.txt").write_text("[milepost.agents]\nx = broken_agent:AGENT\n")
-    done = milepost("run", str(GREETER), PYTHONPATH=str(site))
+def test_one_that_can_not_be_used_is_named(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    monkeypatch.syspath_prepend(broken(workspace, code))
+    monkeypatch.delitem(sys.modules, "broken_agent", raising=False)
+    done = called("run", str(GREETER))
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "agent 'x' of broken: " in done.stderr
     assert words in done.stderr
     assert [path.name for path in workspace.iterdir()] == ["site"]
-    settings = scripted(workspace, [line.model_dump() for line in GOOD])
-    assert milepost("doctor", **settings, PYTHONPATH=str(site), MILEPOST_EXTENSIONS="false").returncode == 0
+
+
+def test_one_that_can_not_be_used_does_no_harm_where_agents_of_other_packages_are_off(workspace: Path) -> None:
+    settings = {"PYTHONPATH": str(broken(workspace, "raise SystemExit(7)")), **scripted(workspace, [])}
+    assert milepost("doctor", **settings).returncode == ExitCode.BAD_INPUT
+    assert milepost("doctor", **settings, MILEPOST_EXTENSIONS="false").returncode == 0

@@ -28,13 +28,13 @@ from benchmarks.ideas.report import LOOKED_AT, page, summary
 from benchmarks.ideas.task import Task, emptied, load, outcomes, refusing
 from benchmarks.statistics import sign
 from orchestrator.evidence.collect import acceptance_source
-from orchestrator.evidence.environment import Environment, ensure_environment
+from orchestrator.evidence.environment import Environment
 from orchestrator.journal.events import read_events
 from orchestrator.sandbox.bubblewrap import Bubblewrap
 from orchestrator.workspace.layout import RunFiles
 from schemas.call import ModelReply, ModelRequest
 from schemas.report import FinalReport
-from tests.helpers import GREETER
+from tests.helpers import GREETER, bare_environment
 from tests.replies import BAD_CORE, CORE, GOOD, files
 
 TASKS = load()
@@ -95,7 +95,7 @@ def idle(both: tuple[Outcomes, Outcomes]) -> Outcomes:
 
 @pytest.fixture(scope="module")
 def environment() -> Environment:
-    return ensure_environment(Path(os.environ["MILEPOST_CACHE"]), [])
+    return bare_environment()
 
 
 def test_there_are_ideas_of_many_kinds() -> None:

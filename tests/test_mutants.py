@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.evidence.environment import ensure_environment
 from orchestrator.evidence.mutants import chosen, measure_strength, mutants_of
 from orchestrator.sandbox.bubblewrap import Bubblewrap
 from schemas.evidence import Strength
+from tests.helpers import bare_environment
 
 CODE = '''"""A module."""
 
@@ -43,9 +43,8 @@ def strength(tests: str, folder: Path, *, quarantined: tuple[str, ...] = (), cod
     (project / "tests").mkdir(parents=True)
     (project / "calc.py").write_text(code)
     (project / "tests" / "test_calc.py").write_text(tests)
-    environment = ensure_environment(folder.parent / "cache", []).path
     mutants = chosen({"calc.py": code}, 12)
-    return asyncio.run(measure_strength(Bubblewrap(), project, environment, mutants, None, quarantined))
+    return asyncio.run(measure_strength(Bubblewrap(), project, bare_environment().path, mutants, None, quarantined))
 
 
 def test_strong_tests_notice_more_than_weak_ones(tmp_path: Path) -> None:

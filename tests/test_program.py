@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.evidence.collect import Laboratory, Subject
-from orchestrator.evidence.environment import ensure_environment
 from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.bubblewrap import Bubblewrap
 from schemas.evidence import ProgramRun
 from schemas.idea import Idea
+from tests.helpers import bare_environment
 
 SERVER = """
 import http.server
@@ -25,8 +25,7 @@ SOCKET = "import socket, time; s = socket.create_server(('', 9009))\n"
 
 
 def start(code: str, folder: Path, run: str = "python app.py") -> ProgramRun:
-    environment = ensure_environment(folder.parent / "cache", [])
-    laboratory = Laboratory(Bubblewrap(), environment, RecordStore(folder))
+    laboratory = Laboratory(Bubblewrap(), bare_environment(), RecordStore(folder))
     idea = Idea(name="App", summary="It runs.", features=["run"], run=run)
     evidence = asyncio.run(laboratory.examine(Subject({"app.py": code}, idea, [], runs_program=True)))
     assert evidence.program is not None

@@ -34,7 +34,7 @@ from schemas.refinement import Refinement
 from tests.helpers import pool, share
 from tests.messages_server import messages_server
 from tests.replies import SMALL, python
-from tests.test_cli import milepost, scripted
+from tests.test_cli import called, milepost, scripted
 
 TASK = "Print the sum of 2 and 3, with a function add.\n\n>>> add(2, 3)\n5\n"
 
@@ -345,7 +345,7 @@ def test_a_bar_that_is_not_reached_is_exit_code_1_and_a_limit_exit_code_3(worksp
     ],
 )
 def test_bad_input_is_said_in_one_line(workspace: Path, arguments: list[str], words: str) -> None:
-    done = milepost(*arguments, **scripted(workspace, []))
+    done = called(*arguments, **scripted(workspace, []))
     assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (2, True, False)
 
 

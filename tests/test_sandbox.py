@@ -28,11 +28,12 @@ from schemas.errors import Leak, Unavailable
 from schemas.evidence import Evidence, Execution
 from schemas.idea import Idea
 from schemas.test_report import TestReport
+from tests.helpers import bare_environment
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return ensure_environment(tmp_path_factory.getbasetemp() / "cache", [])
+def environment() -> Environment:
+    return bare_environment()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ It is started as a script by its path and uses nothing of Milepost. pytest is im
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import shutil
@@ -37,6 +38,8 @@ def main(root: str, plan: str, seconds: float, tests: list[str]) -> int:
     def passes(mutant: list[str] | None, limit: float) -> bool:
         files = {**given["code"], **({mutant[0]: mutant[1]} if mutant else {})}
         return _passes(root, files, tests, left_out, limit, out)
+
+    gc.freeze()  # pytest collects garbage when it ends: not in what all children share
 
     baseline = passes(None, seconds)
     longest = max(1.0, _SLOWEST * (time.monotonic() - began))
