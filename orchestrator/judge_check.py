@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from agents.context import Context
 from agents.evaluator import judge
+from agents.ports import Model
 from orchestrator.compose import Models, build_team
 from orchestrator.config import Settings
 from orchestrator.evidence.collect import Subject
@@ -18,11 +19,12 @@ from orchestrator.rubric import evaluate
 from orchestrator.sandbox.port import Sandbox
 from orchestrator.team import Watcher
 from orchestrator.workspace.layout import RunFiles, RunInfo
+from schemas.base import digest_of
 from schemas.evaluation import Evaluation
 from schemas.idea import Idea
 from schemas.milestone import Criterion, Milestone
 
-__all__ = ["Known", "check_judge"]
+__all__ = ["Known", "check_judge", "records_of"]
 
 _IDEA = Idea.model_validate(
     {
@@ -107,24 +109,32 @@ _PROJECTS: dict[str, tuple[bool, str, str]] = {
 }
 
 
+def records_of(judge: Model, folder: Path) -> RunFiles:
+    """Return where the journal of what ``judge`` is asked is kept, in ``folder``: a run of its own for each model."""
+    return RunFiles(folder, f"judge-{digest_of([judge.name, version('milepost')])[:8]}")
+
+
 def check_judge(
-    settings: Settings, models: Models, sandbox: Sandbox, environment: Environment, watcher: Watcher
+    settings: Settings, models: Models, sandbox: Sandbox, environment: Environment, watcher: Watcher, files: RunFiles
 ) -> list[Known]:
-    """Return each known project with the verdict that it gets from the judge in force and from real evidence.
+    """Return each known project with the verdict that it gets from the judge in force and from real evidence. What
+    ``files`` have a record of is not asked again.
 
     Raises:
         AgentFailure: the judge gives nothing usable.
+        InputError: another process tries the same judge.
+        LimitReached: a limit of the settings is too low for it.
         Unavailable: the model or the sandbox can't be used.
     """
-    with tempfile.TemporaryDirectory(prefix="milepost-judge-") as name:
-        return asyncio.run(_all(settings, models, sandbox, environment, watcher, Path(name)))
+    with files.locked():
+        return asyncio.run(_all(settings, models, sandbox, environment, watcher, files))
 
 
 async def _all(
-    settings: Settings, models: Models, sandbox: Sandbox, environment: Environment, watcher: Watcher, folder: Path
+    settings: Settings, models: Models, sandbox: Sandbox, environment: Environment, watcher: Watcher, files: RunFiles
 ) -> list[Known]:
     info = RunInfo(
-        run="judge",
+        run=files.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         idea_path="",
         idea_text="",
@@ -133,7 +143,8 @@ async def _all(
         models={agent: model.name for agent, model in models.by_agent.items()},
         sandboxes=[sandbox.name],
     )
-    team = build_team(_IDEA, RunFiles(folder, "judge"), info, settings, models, sandbox, environment, watcher)
+    files.save(info)
+    team = build_team(_IDEA, files, info, settings, models, sandbox, environment, watcher)
     milestone = Milestone(
         id="M1",
         title="Limit",
@@ -143,9 +154,9 @@ async def _all(
     known = []
     try:
         for name, (good, code, tests) in _PROJECTS.items():
-            files = {"limiter.py": code, "tests/test_limiter.py": tests}
-            evidence = await team.laboratory.scrutinise(Subject(files, _IDEA, _IDEA.acceptance, runs_program=False))
-            context = Context(idea=_IDEA, milestone=milestone, turn=1, files=files)
+            project = {"limiter.py": code, "tests/test_limiter.py": tests}
+            evidence = await team.laboratory.scrutinise(Subject(project, _IDEA, _IDEA.acceptance, runs_program=False))
+            context = Context(idea=_IDEA, milestone=milestone, turn=1, files=project)
             opinions = await judge(team.runner, context, evidence, settings.judge.repeats)
             known.append(Known(name, good, evaluate(opinions, evidence)))
     finally:

@@ -376,12 +376,13 @@ def test_a_sitting_without_a_sandbox_stays_in_the_record(workspace: Path) -> Non
     assert "The code ran without a sandbox" in milepost("report", "u").stdout
 
 
-def test_the_judge_is_tried_on_known_projects(workspace: Path) -> None:
+def test_the_judge_is_tried_on_known_projects_and_not_asked_twice(workspace: Path) -> None:
     first = {"agent": "evaluator", "reply": judgement(1)}
     others = {"agent": "evaluator", "reply": judgement(4), "repeat": True}
-    done = milepost("doctor", "--judge", **scripted(workspace, [first, others]))
-    verdicts = [line.split()[1] for line in done.stdout.splitlines() if "the judge said" in line]
-    assert (done.returncode, verdicts) == (1, ["BAD", *["ok"] * 5]), done.stdout
+    for script in ([first, others], []):
+        done = milepost("doctor", "--judge", **scripted(workspace, script))
+        verdicts = [line.split()[1] for line in done.stdout.splitlines() if "the judge said" in line]
+        assert (done.returncode, verdicts) == (1, ["BAD", *["ok"] * 5]), done.stdout
 
 
 def test_a_judge_that_is_right_about_all_known_projects_is_fit(

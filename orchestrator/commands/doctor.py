@@ -45,13 +45,16 @@ def doctor_command(options: argparse.Namespace) -> ExitCode:
 
 def _doctor_judge(options: argparse.Namespace, loaded: Loaded, say: Callable[[str], None]) -> ExitCode:
     """Try the judge; a verdict that is wrong is `ExitCode.NOT_ACCEPTED`."""
-    from orchestrator.judge_check import check_judge
+    from orchestrator.judge_check import check_judge, records_of
 
     settings = loaded.settings
     environment = ensure_environment(cache_folder(settings), [])
     sandbox = build_sandbox(settings, environment, unsafe=options.unsafe_no_sandbox)
     with view_for(Terminal(), quiet=True, debug=False) as view:
-        known = check_judge(settings, build_models(settings, view.download), sandbox, environment, view)
+        models = build_models(settings, view.download)
+        files = records_of(models.by_agent["evaluator"], cache_folder(settings) / "judges")
+        say(f"judge      what it says is kept in {files.logs}, and not asked for again before you delete that")
+        known = check_judge(settings, models, sandbox, environment, view, files)
     for one in known:
         verdict = "pass" if one.evaluation.passed else "no pass"
         judged = ", ".join(str(n) for n in one.evaluation.raw.values())
