@@ -24,14 +24,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from agents.parsing import Fence, fences, parse_file, path_of
+from agents.parsing import EDIT_BEGINS, EDIT_ENDS, Fence, fences, parse_file, path_of
 from schemas.architecture import safe_path
 from schemas.code_change import CodeChange, Edit, FileWrite, Move
 
 __all__ = ["Applied", "apply", "blocks_of", "change_from", "holds_edit"]
 
-_BEGIN = re.compile(r"<{5,9} ?REMOVE[ \t]*")
-_END = re.compile(r">{5,9} ?ADD[ \t]*")
 _DIVIDER = re.compile(r"={5,9}[ \t]*")
 _COMPARED = 1_000
 """So many lines of a file are looked at for those that come nearest."""
@@ -89,7 +87,7 @@ def change_from(text: str, files: Mapping[str, str]) -> CodeChange:
 
 def holds_edit(text: str) -> bool:
     """Whether a line of ``text`` is the mark that begins a REMOVE/ADD block, rightly placed or indented."""
-    return any(_BEGIN.fullmatch(line.strip()) for line in text.splitlines())
+    return any(EDIT_BEGINS.fullmatch(line.strip()) for line in text.splitlines())
 
 
 def blocks_of(fence: Fence) -> list[tuple[str, str]]:
@@ -102,16 +100,16 @@ def blocks_of(fence: Fence) -> list[tuple[str, str]]:
     lines = fence.content.split("\n")
     if not holds_edit(fence.content):
         return []
-    if not any(_BEGIN.fullmatch(line) for line in lines):
+    if not any(EDIT_BEGINS.fullmatch(line) for line in lines):
         raise ValueError("the marks <<<<<<< REMOVE, ======= and >>>>>>> ADD stand at the beginning of a line")
     blocks: list[tuple[str, str]] = []
     inside: list[str] | None = None
     for number, line in enumerate(lines, 1):
-        if _BEGIN.fullmatch(line):
+        if EDIT_BEGINS.fullmatch(line):
             if inside is not None:
                 raise ValueError(f"line {number} of a block begins another one before >>>>>>> ADD has ended it")
             inside = []
-        elif inside is not None and _END.fullmatch(line):
+        elif inside is not None and EDIT_ENDS.fullmatch(line):
             blocks.append(_halves(inside))
             inside = None
         elif inside is not None:

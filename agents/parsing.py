@@ -19,6 +19,8 @@ from pydantic import BaseModel, ValidationError
 from schemas.architecture import safe_path
 
 __all__ = [
+    "EDIT_BEGINS",
+    "EDIT_ENDS",
     "FIRST_THINK",
     "MAX_REPLY",
     "Fence",
@@ -55,6 +57,10 @@ MAX_NESTING = 200
 
 MAX_BITS = 14_000
 """So long may a whole number in the code be: Python writes no longer ones (4,300 digits)."""
+
+EDIT_BEGINS = re.compile(r"<{5,9} ?REMOVE[ \t]*")
+EDIT_ENDS = re.compile(r">{5,9} ?ADD[ \t]*")
+"""The lines between which an exact edit stands (agents/edits.py)."""
 
 _OPEN = re.compile(r"^(?P<indent>[ \t]*)(?P<tick>`{3,})[ \t]*(?P<info>[^`\n]*)$")
 
@@ -218,7 +224,11 @@ def _first_end(lines: Sequence[str], start: int, opened: re.Match[str]) -> int:
     """
     depth, nests = len(opened["indent"]), bool(_MARKDOWN.search(opened["info"]))
     inner, left_over = 0, None
+    behind = start
     for n in range(start, len(lines)):
+        if n < behind:
+            continue
+        behind = _behind_edit(lines, n)
         match = _OPEN.match(lines[n])
         if match is None or match["tick"] != opened["tick"]:
             continue
@@ -236,6 +246,18 @@ def _first_end(lines: Sequence[str], start: int, opened: re.Match[str]) -> int:
         elif "path=" in match["info"]:
             return n
     return len(lines) if left_over is None else left_over
+
+
+def _behind_edit(lines: Sequence[str], start: int) -> int:
+    """Return the number of the line behind the edit that begins at ``start``: ticks in it are a part of it. Where there
+    is none, or its end is missing, that is ``start`` itself."""
+    if EDIT_BEGINS.fullmatch(lines[start]):
+        for n in range(start + 1, len(lines)):
+            if EDIT_ENDS.fullmatch(lines[n]):
+                return n + 1
+            if EDIT_BEGINS.fullmatch(lines[n]):
+                break
+    return start
 
 
 _PYTHON = re.compile(r"\b(python3?|py)\b", re.I)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.edits import apply, change_from
+from agents.edits import apply, blocks_of, change_from
 from agents.parsing import Fence, answer_of, fences, files_from, json_as, parse_file, python_from
 from schemas.code_change import CodeChange, Edit
 from schemas.evaluation import Judgement
@@ -242,6 +242,21 @@ README = "# Hi\n\n```sh\nhi --all\n```\n\nMore.\n"
 )  # fmt: skip
 def test_a_block_ends_where_its_writer_means_it_to(reply: str, contents: list[str]) -> None:
     assert [fence.content for fence in fences(reply)] == contents
+
+
+ticked = st.lists(st.sampled_from(["```", "```sh", "  ```", "hi"]), min_size=1, max_size=5).map("\n".join)
+
+
+@given(ticked, ticked)
+def test_ticks_in_an_edit_are_a_part_of_it(remove: str, add: str) -> None:
+    reply = f"So:\n{edit('a.md', remove + ' hi', add)}\nAnd:\n```python path=b.py\nx = 1\n```"
+    first, second = fences(reply)
+    assert (blocks_of(first), second.content) == ([(remove + " hi", add)], "x = 1\n")
+
+
+def test_an_edit_without_an_end_spoils_its_own_block_only() -> None:
+    reply = f"```edit path=a.md\n<<<<<<< REMOVE\nhi\n```\n{edit('b.md', 'hi', 'ho')}"
+    assert [fence.info for fence in fences(reply)] == ["edit path=a.md", "edit path=b.md"]
 
 
 USAGE = '"""Use it so:\n\n```{lang}\nhi --all\n```\n\nOr so:\n\n```\nhi\n```\n"""\n\nx = 1\n'
