@@ -261,6 +261,28 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_is_on_the_disk_before_it_gets_its_name_and_its_name_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, seen = tmp_path / "file.txt", list[tuple[bool, str]]()
+    monkeypatch.setattr(
+        "os.fsync", lambda fd: seen.append((path.exists(), str(Path(f"/proc/self/fd/{fd}").readlink())))
+    )
+    write_text(path, "all of it")
+    assert [there for there, _ in seen] == [False, True]
+    assert seen[1][1] == str(tmp_path)
+
+
+def test_a_line_of_the_log_is_on_the_disk_when_its_call_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events, flushed = EventLog(tmp_path / "events.jsonl"), list[str]()
+    monkeypatch.setattr("os.fsync", lambda fd: flushed.append(events.path.read_text()))
+    events.write("one")
+    assert flushed == [events.path.read_text()]
+    events.close()
+
+
 def test_lines_of_the_log_are_json_with_the_first_keys_first(tmp_path: Path) -> None:
     path = log(tmp_path, 1)
     assert list(json.loads(path.read_text()))[:3] == ["timestamp", "level", "event"]
