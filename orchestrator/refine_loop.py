@@ -42,6 +42,7 @@ UNSCORED = "the run was stopped before it was scored"
 MAX_REFINEMENTS = 3
 MAX_NEW_STARTS = 8
 """So many attempts may follow the first where nothing is set; while examples fail, and a local model begins anew."""
+PERFECT = 10.0
 FEWEST_VOTERS = 2
 """A version alone has nobody to agree with."""
 
@@ -98,7 +99,7 @@ async def refine_program(team: Team, prompt: str, settings: RefineSettings, roun
             return True
         memory.remember("loop", round_entry(done, before))
         team.events.write("memory", tokens=memory.sizes())
-    return await _last_word(team, prompt, settings, rounds, memory)
+    return _last_word(team, settings, rounds)
 
 
 def _bounds(team: Team, settings: RefineSettings, best: Round | None) -> tuple[int, ControllerSettings]:
@@ -119,25 +120,18 @@ def _small(team: Team, *agents: str) -> bool:
     return all(team.runner.model(agent).traits.step == "function" for agent in agents)
 
 
-async def _last_word(team: Team, prompt: str, settings: RefineSettings, rounds: Rounds, memory: Memory) -> bool:
-    """Return whether the best program reaches the bar in the end, where there is no opinion on it yet, mostly as its
-    versions did not agree: that its examples hold is as good a verdict (docs/humaneval.md), and nothing is left."""
-    best, small = rounds.best, _small(team, "scorer")
-    if not small or best is None or best.scoring or not best.evidence.acceptance or program_failures(best.evidence):
+def _last_word(team: Team, settings: RefineSettings, rounds: Rounds) -> bool:
+    """Return whether the best program reaches the bar in the end, where its versions did not agree: that its examples
+    hold is as good a verdict (docs/humaneval.md), and nothing is left."""
+    best = rounds.best
+    if best is None or not best.disputed or not best.evidence.acceptance or program_failures(best.evidence):
         return False
-    try:
-        task = await _task(team, "scorer", prompt, memory, best.number)
-        scoring = await score(team.runner, task, best.program, _facts(best.evidence, settings))
-    except AgentFailure:
-        return False
-    others = [done for done in rounds.done if done is not best]
-    last = _scored(best.number, best.move, best.program, best.evidence, best.agreement, scoring, others, settings)
-    doubts = [DISPUTED] if best.disputed else []
-    last = last.model_copy(update={"better": best.better, "disputed": best.disputed, "flags": [*last.flags, *doubts]})
+    value, caps = _capped(PERFECT, best.evidence, settings)
+    last = best.model_copy(update={"score": value, "caps": caps, "flags": [*best.flags, DISPUTED]})
     rounds.done[rounds.done.index(best)] = last
     team.watcher.note(f"Attempt {last.number}, at last: {said(last)}")
     team.events.write("disputed", round=last.number, score=last.score, agreement=last.agreement)
-    if last.score is None or last.score < settings.min_score:
+    if value < settings.min_score:
         return False
     rounds.accepted = last
     return True
@@ -179,8 +173,9 @@ async def _round(
     scoring, small = None, _small(team, "scorer")
     failing = settings.run and bool(program_failures(evidence))
     split = small and settings.run and not failing and bool(calls_in(prompt)) and (agreement or 0.0) < sure(voters)
-    # A small scorer knows less than what failed, or than versions that contradict each other.
-    if not small or not (failing or split):
+    proven = small and settings.run and not failing and not split and evidence.acceptance is not None
+    # A small scorer knows less than what was measured, or than versions that contradict each other (decision 0013).
+    if not small or not (failing or split or proven):
         try:
             task = await _task(team, "scorer", prompt, memory, number)
             scoring = await score(team.runner, task, program, _facts(evidence, settings))
@@ -190,7 +185,9 @@ async def _round(
             last = _scored(number, move, program, evidence, agreement, None, rounds.done, settings)
             rounds.done.append(last.model_copy(update={"flags": [UNSCORED]}))
             raise
-    done = _scored(number, move, program, evidence, agreement, scoring, rounds.done, settings, split=split)
+    done = _scored(
+        number, move, program, evidence, agreement, scoring, rounds.done, settings, split=split, proven=proven
+    )
     if small and settings.run and evidence.acceptance is None:
         done = done.model_copy(update={"flags": [*done.flags, UNTRIED]})
     team.events.write(
@@ -267,9 +264,10 @@ def _scored(
     settings: RefineSettings,
     *,
     split: bool = False,
+    proven: bool = False,
 ) -> Round:
-    caps = program_caps(evidence, run=settings.run, split=split)
-    value = min([scoring.score, *(cap for cap, _ in caps)]) if scoring else None
+    """``proven``: whether what was measured is its score, without an opinion."""
+    value, caps = _capped(scoring.score if scoring else PERFECT, evidence, settings, split=split)
     scored = Round(
         number=number,
         move=move,
@@ -278,12 +276,20 @@ def _scored(
         better=False,
         agreement=agreement,
         scoring=scoring,
-        score=value,
-        caps=[f"at most {cap:g}: {fact}" for cap, fact in caps],
+        score=value if scoring or proven else None,
+        caps=caps,
         disputed=split,
         flags=_flags(scoring, done) if scoring else [],
     )
     return scored.model_copy(update={"better": all(_merit(scored) > _merit(earlier) for earlier in done)})
+
+
+def _capped(
+    value: float, evidence: Evidence, settings: RefineSettings, *, split: bool = False
+) -> tuple[float, list[str]]:
+    """Return ``value`` as facts cap it, and these caps in words."""
+    caps = program_caps(evidence, run=settings.run, split=split)
+    return min([value, *(cap for cap, _ in caps)]), [f"at most {cap:g}: {fact}" for cap, fact in caps]
 
 
 def _flags(scoring: Scoring, done: Sequence[Round]) -> list[str]:

@@ -51,9 +51,10 @@ class Round(Schema):
     better: bool
     """Whether it is better than all before it."""
     scoring: Scoring | None
-    """None where the scorer gave nothing usable, or the run was stopped before: unscored, not zero."""
+    """None where the scorer gave nothing usable, or the run was stopped before; and where a small one was not asked."""
     score: float | None
-    """0–10, after the caps."""
+    """0–10, after the caps; None: unscored, not zero. A small model's program that meets the task's examples has what
+    facts give it."""
     caps: list[str] = Field(default_factory=list)
     """Facts that cap the score."""
     agreement: float | None = Field(default=None, ge=0, le=1)
