@@ -19,6 +19,7 @@ FAULTS = {
     "429": (429, "rate_limit_error"),
     "529": (529, "overloaded_error"),
     "500": (500, "api_error"),
+    "400": (400, "invalid_request_error"),
     "401": (401, "authentication_error"),
     "404": (404, "not_found_error"),
     "413": (413, "request_too_large"),
@@ -62,6 +63,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         fault, text = self.state.take(body)
+        if any(not block["text"] and "cache_control" in block for block in body.get("system", ())):
+            fault = "400"  # "cache_control cannot be set for empty text blocks"
         if self.path.split("?")[0] != "/v1/messages":
             fault = "404"
         if fault in FAULTS:

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.models.anthropic import AnthropicModel
 from agents.models.scripted import ScriptedModel, ScriptedReply
-from agents.ports import ModelError, Progress
+from agents.ports import Model, ModelError, Progress
 from benchmarks import speed
 from benchmarks.__main__ import RESULTS
 from benchmarks.humaneval import __main__ as humaneval
@@ -29,6 +30,7 @@ from benchmarks.ideas.arms import ARMS as IDEA_ARMS
 from benchmarks.machine import ROOT, append_row, kept_outcomes, note_run, runs
 from benchmarks.overhead import report as overhead
 from benchmarks.pieces import report as pieces
+from benchmarks.settings import settings_of
 from benchmarks.statistics import chance_text, gain, mcnemar, wilson
 from benchmarks.tokens import report as tokens
 from orchestrator.config import Settings
@@ -37,6 +39,7 @@ from orchestrator.journal.store import RecordStore
 from orchestrator.sandbox.bubblewrap import Bubblewrap
 from schemas.call import Message, ModelReply, ModelRequest, Usage
 from tests.helpers import bare_environment
+from tests.messages_server import messages_server
 from tests.replies import SMALL, arch, judgement, spec
 
 PROBLEMS = [Problem(f"P/{n}", "x" * (7 * n % 41), f"f{n}", "") for n in range(40)]
@@ -334,10 +337,8 @@ PROBLEM = Problem(
 )
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_no_arm_is_sent_the_tests_of_the_data_set(arm: str, tmp_path: Path) -> None:
-    model = Listens()
-    bench = Bench(
+def bench_of(model: Model, tmp_path: Path) -> Bench:
+    return Bench(
         model=Recorded(model),
         settings=Settings(),
         sandbox=Bubblewrap(),
@@ -350,11 +351,46 @@ def test_no_arm_is_sent_the_tests_of_the_data_set(arm: str, tmp_path: Path) -> N
         commit="",
     )
 
-    async def solved() -> Solution:
-        return await ARMS[arm](bench, PROBLEM)
 
-    assert "return 2 * n" in asyncio.run(solved()).code
+def solution_of(arm: str, model: Model, tmp_path: Path) -> Solution:
+    async def solved() -> Solution:
+        try:
+            return await ARMS[arm](bench_of(model, tmp_path), PROBLEM)
+        finally:
+            await model.close()
+
+    return asyncio.run(solved())
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_no_arm_is_sent_the_tests_of_the_data_set(arm: str, tmp_path: Path) -> None:
+    model = Listens()
+    assert "return 2 * n" in solution_of(arm, model, tmp_path).code
     assert [text for text in model.sent if "711" in text or "1422" in text] == []
+
+
+def test_one_reply_can_be_asked_of_a_large_model_through_its_sdk(tmp_path: Path) -> None:
+    said = "Here:\n```python\ndef double(n: int) -> int:\n    return 2 * n\n```"
+    with messages_server([ScriptedReply(agent="", reply=said)]) as server:
+        model = AnthropicModel("claude-opus-4-8", api_key="test-key-123", base_url=server.url, max_retries=0)
+        found = solution_of("single", model, tmp_path)
+    assert found.code == "def double(n: int) -> int:\n    return 2 * n\n"
+    assert server.requests[0]["max_tokens"] == model.traits.max_output_tokens
+
+
+@pytest.mark.parametrize("config", [None, "other.toml"])
+def test_only_with_settings_of_its_own_does_a_benchmark_heed_a_key(
+    config: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other.toml").write_text("attempts = 2\n")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "a-key-for-tests")
+    found = settings_of(tmp_path / config if config else None)
+    assert (found.effective_backend(), found.attempts) == (("anthropic", 2) if config else ("embedded", None))
+
+
+def test_settings_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"--config .*none.toml: there is no such file"):
+        settings_of(tmp_path / "none.toml")
 
 
 def test_replies_are_taken_from_the_arm_that_is_named_or_from_the_same_one() -> None:

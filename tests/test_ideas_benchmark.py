@@ -222,12 +222,13 @@ def test_all_arms_end_in_a_row_and_are_not_asked_again(
     wrong = right.model_copy(update={"reply": files({"greeter.py": BAD_CORE})})
     script = [line.model_dump() for line in [wrong, right, *GOOD]]
     (workspace / "script.yaml").write_text(yaml.safe_dump(script))
-    monkeypatch.setenv("MILEPOST_BACKEND", "scripted")
-    monkeypatch.setenv("MILEPOST_SCRIPT", str(workspace / "script.yaml"))
-    monkeypatch.setenv("MILEPOST_SANDBOX_MUTANTS", "0")
-    for switch in ("MILEPOST_REVIEW", "MILEPOST_REFACTOR"):
-        monkeypatch.setenv(switch, "off")
-    arguments = ["--results", str(workspace / "results"), "--workspace", str(workspace / "runs")]
+    config = workspace / "scripted.toml"
+    config.write_text(
+        f'backend = "scripted"\nscript = "{workspace / "script.yaml"}"\nreview = "off"\nrefactor = "off"\n'
+        "[sandbox]\nmutants = 0\n"
+    )
+    folders = ["--results", str(workspace / "results"), "--workspace", str(workspace / "runs")]
+    arguments = [*folders, "--config", str(config)]
     assert main(arguments) == 0
     said = capsys.readouterr().out.splitlines()
     assert [line.rpartition(", ")[0] for line in said] == [

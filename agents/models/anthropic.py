@@ -128,10 +128,11 @@ class AnthropicModel:
         if request.output_schema is not None:
             schema = transform_schema(request.output_schema)
             options["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+        if request.system:  # an empty text can't be cached, and is refused
+            options["system"] = [{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}]
         async with self._client.messages.stream(
             model=self._model,
             max_tokens=request.max_tokens,
-            system=[{"type": "text", "text": request.system, "cache_control": {"type": "ephemeral"}}],
             messages=messages,
             **options,
         ) as stream:

@@ -6,7 +6,7 @@ RESULTS/transcripts/<arm>.jsonl, and not asked again: a run that was stopped goe
 more, and says which verdicts come out otherwise. ``--reuse RESULTS`` gives an arm the replies in its transcripts there,
 ``--reuse RESULTS:ARM`` those of another arm, which may have asked the same: so anyone can follow from the replies how a
 verdict came about, the same replies show what a changed rule makes of them, and only what they do not hold is asked
-of a model. A ``milepost.toml`` in the folder it is started from gives settings.
+of a model. ``--config FILE`` gives the settings of another model.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agents.ports import ModelError
 from benchmarks.humaneval.arms import ARMS, Bench, Solution, examined
 from benchmarks.humaneval.problems import Problem, load, remaining, sampled, verdict
 from benchmarks.humaneval.transcripts import Recorded, known_calls
 from benchmarks.machine import PACKAGES, append_row, commit, kept_outcomes, note_run
+from benchmarks.settings import add_config, settings_of
 from orchestrator.compose import build_models, build_sandbox, cache_folder
-from orchestrator.config import Settings, load_settings
+from orchestrator.config import Settings
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.files import write_text
@@ -50,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--again", action="store_true", help="only run the kept programs once more")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--workspace", type=Path, default=Path("humaneval-runs"))
+    add_config(parser)
     options = parser.parse_args(arguments)
     arms = options.arms.split(",")
     if unknown := set(arms) - set(ARMS):
@@ -59,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     compared = kept_outcomes(options.results / f"{options.budget_of}.jsonl", "task") if options.budget_of else {}
     if options.budget_of and not compared:
         parser.error(f"--budget-of: {options.results} holds no outcomes of an arm {options.budget_of}")
-    settings = load_settings(Path("milepost.toml"), {}, {}).settings
+    settings = settings_of(options.config)
     defaults = Settings().public()
     problems = load(cache_folder(settings) / "humaneval")
     if options.apart_from:
@@ -158,6 +161,8 @@ async def _one(bench: Bench, arm: str, problem: Problem) -> dict[str, object]:
         solution = await ARMS[arm](bench, problem)
     except AgentFailure as failure:
         solution, error = Solution(""), {"error": str(failure)[:300]}
+    except ModelError as lost:  # that says nothing of the arm: no outcome
+        raise SystemExit(f"{problem.name}: {bench.model.name}: {lost}") from lost
     seconds = round(time.monotonic() - began + bench.model.spared, 1)
     usage = bench.model.usage
     return {

@@ -85,12 +85,12 @@ async def _replies(bench: Bench, problem: Problem, *, sample: int, choices: int)
         model=bench.model.name,
         system="",
         messages=[Message(role="user", content=f"{ASK}\n```python\n{problem.prompt.strip()}\n```")],
-        max_tokens=MAX_TOKENS,
+        max_tokens=MAX_TOKENS if bench.model.traits.local else bench.model.traits.max_output_tokens,
         temperature=TEMPERATURE if sample else 0.0,
         stop=["\n```"],
         prefill=BEGIN,
         sample=sample,
-        choices=choices,
+        choices=min(choices, bench.model.traits.choices),
     )
     reply = await bench.model.reply(request, lambda _: None)
     return [reply.text, *reply.alternatives]

@@ -3,8 +3,8 @@
 Each outcome is appended to RESULTS/<arm>.jsonl as soon as it is there, and not asked again: a run that was stopped goes
 on where it was. `python -m benchmarks.ideas.report` makes the figures.
 
-All arms use the same model with default settings: what the environment (ANTHROPIC_API_KEY, MILEPOST_…) says counts for
-all, a milepost.toml for none. The one setting that is not the default's is a limit of time (--idea-minutes).
+All arms use the embedded model with default settings, or what ``--config FILE`` and the environment say. The one
+setting that is not the default's is a limit of time (--idea-minutes).
 ``resample`` may use as many output tokens as ``pipeline`` took for the same idea, which must be there first.
 
 What an arm delivered is kept in RESULTS/deliveries/<arm>-<idea>.json, path → content.
@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import signal
 import sys
 import time
@@ -32,8 +31,9 @@ from typing import Any
 from benchmarks.ideas.arms import ARMS, Bench, Delivery
 from benchmarks.ideas.task import Task, chosen, emptied, load, outcomes, refusing
 from benchmarks.machine import PACKAGES, append_row, commit, kept_outcomes, note_run
+from benchmarks.settings import add_config, settings_of
 from orchestrator.compose import build_models, build_sandbox, cache_folder
-from orchestrator.config import Settings, load_settings
+from orchestrator.config import Settings
 from orchestrator.evidence.collect import Laboratory, Subject
 from orchestrator.evidence.environment import Environment, ensure_environment
 from orchestrator.files import write_text
@@ -55,9 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--workspace", type=Path, default=Path("ideas-runs"), help="where the runs are kept")
     parser.add_argument("--verify", action="store_true", help="try the ideas themselves, without a model")
+    add_config(parser)
     options = parser.parse_args(arguments)
     tasks = chosen(load(), options.ideas)
-    settings = load_settings(Path(os.devnull), os.environ, {}).settings
+    settings = settings_of(options.config)
     rooms = _Rooms(settings)
     if options.verify:
         return max([verify(task, *rooms.room(task), options.results) for task in tasks])
@@ -91,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 sandbox, environment = rooms.room(task)
                 folder = _new_folder(options.workspace.absolute(), f"{arm}-{task.name}")
                 budget = spent["output_tokens"] if spent else 0
-                bench = Bench(settings, sandbox, environment, folder, options.idea_minutes, budget)
+                bench = Bench(settings, sandbox, environment, folder, options.idea_minutes, budget, options.config)
                 found = {**run(task, arm, bench, options.results / "deliveries"), "commit": began_with}
             except MilepostError as problem:  # no outcome: the next run tries again
                 print(f"{task.name} {arm}: could not be run: {problem}", flush=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from agents.parsing import fences, path_of
 from agents.ports import Model, ModelError
 from benchmarks.ideas.task import Task, read_project
+from benchmarks.settings import environment
 from orchestrator.compose import build_models
 from orchestrator.config import Settings
 from orchestrator.evidence.collect import Laboratory, Subject
@@ -62,6 +62,8 @@ class Bench:
     """A limit for the run of one idea."""
     budget: int = 0
     """Output tokens, where an arm samples until they are used up."""
+    config: Path | None = None
+    """Settings of another model than the default one."""
 
 
 @dataclass
@@ -210,7 +212,8 @@ def pipeline(bench: Bench, task: Task) -> Delivery:
     idea.write_text(task.text, encoding="utf-8")
     command = [sys.executable, "-m", "orchestrator", "run", idea.name, "--run-name", RUN]
     command += ["--max-minutes", f"{bench.minutes:g}"]
-    variables = {**os.environ, "PYTHONPATH": str(ROOT)}  # this checkout's, whatever is installed
+    command += ["--config", str(bench.config.absolute())] if bench.config else []
+    variables = {**environment(bench.config), "PYTHONPATH": str(ROOT)}  # this checkout's, whatever is installed
     error, code = None, None
     with (bench.folder / "output.txt").open("w", encoding="utf-8") as output:
         try:

@@ -40,9 +40,10 @@ from agents.skeleton import Symbol, stubs
 from benchmarks.humaneval.arms import idea_of
 from benchmarks.humaneval.problems import Problem, load, sampled, verdict
 from benchmarks.machine import PACKAGES, append_row, commit, kept_outcomes, note_run
+from benchmarks.settings import add_config, settings_of
 from benchmarks.tables import table
 from orchestrator.compose import Models, build_models, build_sandbox, cache_folder
-from orchestrator.config import Settings, load_settings
+from orchestrator.config import Settings
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.journal.store import RecordStore
@@ -227,6 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=48, help="so many functions (48)")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--results", type=Path, default=RESULTS)
+    add_config(parser)
     options = parser.parse_args(arguments)
     kinds, ways = options.kinds.split(","), options.ways.split(",") if options.ways else None
     if unknown := set(kinds) - set(WAYS):
@@ -235,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"there is no way {', '.join(sorted(unknown))}; there are {', '.join(WAYS['classes'])}")
     if options.count < 1:
         parser.error("--count: at least one function")
-    settings = load_settings(Path("milepost.toml"), {}, {}).settings
+    settings = settings_of(options.config)
     lots = {k: functions(settings, options.count, options.seed) if k == "functions" else classes() for k in kinds}
     wanted = {kind: [way for way in WAYS[kind] if ways is None or way in ways] for kind in kinds}
     if any(missing(options.results / f"{kind}.jsonl", lots[kind], wanted[kind]) for kind in kinds):

@@ -24,9 +24,9 @@ from benchmarks.humaneval.arms import examined
 from benchmarks.humaneval.problems import Problem, verdict
 from benchmarks.machine import PACKAGES, append_row, commit, kept_outcomes, note_run
 from benchmarks.pieces.__main__ import RESULTS, Piece, functions, placed, request_for
+from benchmarks.settings import add_config, settings_of
 from benchmarks.tables import table
 from orchestrator.compose import build_models, build_sandbox, cache_folder
-from orchestrator.config import load_settings
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.comparison import FEWEST_CALLS
 from orchestrator.evidence.environment import ensure_environment
@@ -154,13 +154,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=48, help="so many functions (48)")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--results", type=Path, default=RESULTS)
+    add_config(parser)
     options = parser.parse_args(arguments)
     ways = options.more.split(",") if options.more else []
     if unknown := set(ways) - set(WAYS):
         parser.error(f"there is no way {', '.join(sorted(unknown))}; there are {', '.join(WAYS)}")
     if options.count < 1:
         parser.error("--count: at least one function")
-    settings = load_settings(Path("milepost.toml"), {}, {}).settings
+    settings = settings_of(options.config)
     drafts = kept_outcomes(options.results / "functions.jsonl", "key")
     pieces = [
         piece

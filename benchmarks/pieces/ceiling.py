@@ -38,9 +38,9 @@ from agents.ports import Model
 from agents.prompts.render import render
 from benchmarks.machine import PACKAGES, append_row, commit, kept_outcomes, note_run
 from benchmarks.pieces.__main__ import RESULTS, SECONDS, Piece, classes, placed, request_for
+from benchmarks.settings import add_config, settings_of
 from benchmarks.tables import table
 from orchestrator.compose import Models, build_models, build_sandbox, cache_folder
-from orchestrator.config import load_settings
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.journal.store import RecordStore
@@ -245,10 +245,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Ask what was not asked yet, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=RESULTS)
+    add_config(parser)
     options = parser.parse_args(arguments)
     path = options.results / "ceiling.jsonl"
     if not {piece.name for piece in classes()} <= kept_outcomes(path, "task").keys():
-        settings = load_settings(Path("milepost.toml"), {}, {}).settings
+        settings = settings_of(options.config)
         environment = ensure_environment(cache_folder(settings), [])
         note_run(options.results, PACKAGES, ceiling=ROUNDS * CHOICES)
         with scratch(0o700) as folder:
