@@ -61,6 +61,8 @@ MEND = f"```python\n{CODE}```\n\nformat_duration(0) must return 0s. Reply with t
 STUB = 'def merge(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:\n    """Merge spans that overlap."""\n'
 WRITE = f"Complete this function. Answer with one fenced block.\n\n```python\n{STUB}```"
 LONG = f"Rules of the project: {'be exact, be brief, use the standard library only. ' * 30}\n\n"
+CHOICES = "four choices in one call"
+"""Its replies are not equally long, so it is compared by tokens per second."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def trials(unguessed: EmbeddedModel, model: EmbeddedModel, number: int) -> Itera
         (model, [request(mend + " ")]),
     )
     yield Trial(
-        "four choices in one call",
+        CHOICES,
         "four candidates decoded side by side, against one after the other; both read the prompt once (prefix reuse)",
         (model, [request(f"{salt}e {LONG}{WRITE}", sample=n + 1) for n in range(4)]),
         (model, [request(f"{salt}f {LONG}{WRITE}", choices=4)]),
@@ -119,6 +121,12 @@ def trials(unguessed: EmbeddedModel, model: EmbeddedModel, number: int) -> Itera
         "the second of two prompts that begin alike, against one that begins otherwise",
         (model, [request(f"{salt}b {LONG}{WRITE}"), request(f"{salt}c {LONG}{WRITE} Be brief.")]),
         (model, [request(f"{salt}a {LONG}{WRITE}"), request(f"{salt}a {LONG}{WRITE} Be brief.")]),
+    )
+    yield Trial(
+        "a prompt of a third the length",
+        "the same question behind one part of the rules, against three; neither is in the cache",
+        (model, [request(f"{salt}g {3 * LONG}{WRITE}")]),
+        (model, [request(f"{salt}h {LONG}{WRITE}")]),
     )
     yield Trial(
         "begun replies and stop strings",
@@ -169,14 +177,18 @@ def page(measured: dict[str, Any]) -> str:
         "|---|---:|---:|---:|---:|---:|---|",
     ]
     for name, row in measured["trials"].items():
-        cells = []
-        medians = []
-        for key in ("without", "with"):
-            medians.append(statistics.median(took for took, _ in row[key]))
-            cells += [f"{medians[-1]:.1f}", f"{statistics.median(tokens / took for took, tokens in row[key]):.1f}"]
-        ratios = [before / after for (before, _), (after, _) in zip(row["without"], row["with"], strict=True)]
-        cells += [f"{medians[0] / medians[1]:.2f}", f"{min(ratios):.2f} – {max(ratios):.2f}"]
+        both = [row["without"], row["with"]]
+        cells = [
+            f"{statistics.median(figures):.1f}"
+            for rounds in both
+            for figures in ([took for took, _ in rounds], [tokens / took for took, tokens in rounds])
+        ]
+        costs = [[took / tokens if name == CHOICES else took for took, tokens in rounds] for rounds in both]
+        ratios = [before / after for before, after in zip(*costs, strict=True)]
+        before, after = map(statistics.median, costs)
+        cells += [f"{before / after:.2f}", f"{min(ratios):.2f} – {max(ratios):.2f}"]
         lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines += ["", f"*Times as fast* is by seconds; for {CHOICES} by seconds a token, as its replies differ in length."]
     lines += ["", *(f"- **{name}**: {row['note']}." for name, row in measured["trials"].items()), ""]
     if BESIDE.exists():
         lines += beside(json.loads(BESIDE.read_text(encoding="utf-8")))

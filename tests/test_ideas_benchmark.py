@@ -258,6 +258,7 @@ def outcome(idea: str, passed: int, total: int, *, accepted: bool, **more: Any) 
     means = dict.fromkeys(("attempts", "calls", "input_tokens", "cached_tokens", "output_tokens", "seconds"), 1)
     marks = {f"test_{n}": "passed" if n < passed else "failed" for n in range(total)}
     about = {"model": "m", "at": "2026-01-01", "milestones": 0, "held_out": marks, **means, **more}
+    about |= {"visible_passed": int(accepted), "visible_total": 1}
     return {"idea": idea, "held_out_passed": passed, "held_out_total": total, "accepted": accepted, **about}
 
 
@@ -288,6 +289,12 @@ def test_verdicts_are_held_against_the_held_out_checks() -> None:
     verdicts = summary({"pipeline": PIPELINE})["arms"]["pipeline"]["verdicts"]
     assert list(verdicts["all"].values()) == [1, 1, 1, 1, 0.5, 0.5]
     assert list(verdicts["most"].values()) == [2, 0, 1, 1, 1.0, 0.6667]
+
+
+def test_the_visible_checks_alone_are_a_verdict_too() -> None:
+    visible = {name: {**row, "visible_passed": int(name in "ac")} for name, row in PIPELINE.items()}
+    arm = summary({"pipeline": visible})["arms"]["pipeline"]
+    assert list(arm["visible"]["all"].values()) == [2, 0, 0, 2, 1.0, 1.0]
 
 
 def test_a_rate_of_nothing_is_none() -> None:
@@ -324,7 +331,7 @@ def test_a_project_that_refuses_everything_still_makes_its_objects() -> None:
 def test_the_page_names_each_arm_idea_and_verdict() -> None:
     text = page(summary({"single": SINGLE, "pipeline": PIPELINE}), ["ideas-held-out.svg"])
     assert "| pipeline | 4 | 24 of 30 | 80.0% | 80.0% | 72.5% | 2 |" in text
-    assert "| single | all held-out checks pass | 0 | 0 | 1 | 1 | – | 0% |" in text
+    assert "| single | accepted | all held-out checks pass | 0 | 0 | 1 | 1 | – | 0% |" in text
     assert "| [b](../benchmarks/ideas/tasks/b/idea.yaml) | 10 of 10 | 9 of 10 ✓ |" in text
     assert "| [d](../benchmarks/ideas/tasks/d/idea.yaml) | – | 0 of 5 |" in text
     assert "(plots/ideas-held-out.svg)" in text

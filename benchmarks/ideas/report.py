@@ -48,7 +48,12 @@ LINES: Mapping[str, tuple[str, Callable[[Row], bool]]] = {
     "all": ("all held-out checks pass", lambda row: share(row) == 1.0),
     "most": (f"at least {MOST:.0%} of them pass", lambda row: share(row) >= MOST),
 }
-"""What *accepted* is held against: key → in words, and whether it is so."""
+"""What a verdict is held against: key → in words, and whether it is so."""
+VERDICTS: Mapping[str, tuple[str, Callable[[Row], bool]]] = {
+    "verdicts": ("accepted", lambda row: bool(row["accepted"])),
+    "visible": ("all visible checks pass", lambda row: bool(row["visible_passed"] == row["visible_total"])),
+}
+"""Verdicts that know nothing of the held-out checks: key → in words, and which it is."""
 
 
 def share(row: Row) -> float:
@@ -96,7 +101,10 @@ def _arm(rows: Sequence[Row]) -> dict[str, Any]:
         "whole": whole,
         "interval": [round(end, 4) for end in wilson(whole, len(rows))],
         "accepted": sum(bool(row["accepted"]) for row in rows),
-        "verdicts": {key: _verdicts(rows, good) for key, (_, good) in LINES.items()},
+        **{
+            name: {key: _verdicts(rows, verdict, good) for key, (_, good) in LINES.items()}
+            for name, (_, verdict) in VERDICTS.items()
+        },
         **{key: round(mean(row[key] for row in rows), 1) for key in MEANS},
         "model": sorted({row["model"] for row in rows if row["model"]}),
         "commits": states(rows),
@@ -110,10 +118,10 @@ def _micro(rows: Sequence[Row]) -> float | None:
     return round(sum(row["held_out_passed"] for row in rows) / total, 4) if rows else None
 
 
-def _verdicts(rows: Iterable[Row], good: Callable[[Row], bool]) -> dict[str, Any]:
-    """Return how often *accepted* and ``good`` go together. Precision: of what is accepted, so much is good; recall: of
-    what is good, so much is accepted; None where there is nothing of the kind."""
-    both = [(bool(row["accepted"]), good(row)) for row in rows]
+def _verdicts(rows: Iterable[Row], verdict: Callable[[Row], bool], good: Callable[[Row], bool]) -> dict[str, Any]:
+    """Return how often ``verdict`` and ``good`` go together. Precision: of what is accepted, so much is good; recall:
+    of what is good, so much is accepted; None where there is nothing of the kind."""
+    both = [(verdict(row), good(row)) for row in rows]
     right, wrong, missed, refused = (
         both.count(pair) for pair in ((True, True), (True, False), (False, True), (False, False))
     )
@@ -195,17 +203,20 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
     lines += ["", "## What *accepted* is worth", ""]
     lines += [
         "Precision: of the accepted projects so many are good. Recall: of the good projects so many are accepted. On",
-        "the ideas that every arm has.",
+        "the ideas that every arm has. Beside the arm's own verdict: the visible checks alone, whatever the arm says.",
         "",
-        "| Arm | Good means | Accepted, good | Accepted, not good | Not accepted, good | Not accepted, not good "
-        "| Precision | Recall |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        "| Arm | Verdict | Good means | Accepted, good | Accepted, not good | Not accepted, good "
+        "| Not accepted, not good | Precision | Recall |",
+        "|---|---|---|---:|---:|---:|---:|---:|---:|",
     ]
     for arm, f in (figures["common"] or figures["arms"]).items():
-        for key, (words, _) in LINES.items():
-            v = f["verdicts"][key]
-            counts = [v[name] for name in ("accepted_good", "accepted_bad", "refused_good", "refused_bad")]
-            lines.append(line(arm, words, *counts, _rate(v["precision"]), _rate(v["recall"])))
+        for name, key in ((name, key) for name in VERDICTS for key in LINES):
+            v = f[name][key]
+            if name == "visible" and v == f["verdicts"][key]:
+                continue
+            counts = [v[count] for count in ("accepted_good", "accepted_bad", "refused_good", "refused_bad")]
+            rates = _rate(v["precision"]), _rate(v["recall"])
+            lines.append(line(arm, VERDICTS[name][0], LINES[key][0], *counts, *rates))
     lines += ["", "## Idea by idea", "", "Held-out checks passed; ✓ where the arm accepted the project.", ""]
     lines += [line("Idea", *figures["arms"]), "|---|" + "---|" * len(figures["arms"])]
     for idea, by_arm in figures["ideas"].items():
