@@ -28,6 +28,8 @@ WARM = 10
 """Milestones that are not counted in the time of a step: caches fill meanwhile."""
 STALL = 5.0
 """Seconds that a run in memory may stand still before the page says so."""
+BEHIND = "LangGraph (async)"
+"""The series whose writes wait in a thread: only when its run is over are they in what was measured."""
 LINEAR = 1.1
 """An exponent above this is called out as more than linear."""
 
@@ -96,7 +98,10 @@ def summary(measured: Measured) -> dict[str, Any]:
             "cpu": _steps(_series(measured, "memory"), "cpu_seconds"),
         },
         "memory": {name: _memory(rows) for name, rows in _series(measured, "memory").items()},
-        "growth": {name: _growth(rows) for name, rows in _series(measured, "memory").items()},
+        "growth": {
+            name: {**_growth(rows), **({"exponent": None} if name == BEHIND else {})}
+            for name, rows in _series(measured, "memory").items()
+        },
     }
 
 
@@ -287,7 +292,10 @@ def _growth_table(figures: Mapping[str, Any]) -> str:
     every = sorted({int(m["milestones"]) for row in figures["growth"].values() for m in row["marks"]})
     rows = []
     for name, row in figures["growth"].items():
-        pairs = zip(row["marks"], row["per_step"], strict=True)
+        pairs = list(zip(row["marks"], row["per_step"], strict=True))
+        if name == BEHIND:
+            last = row["marks"][-1]
+            pairs = [(last, last["cpu_seconds"] / last["steps"])]
         found = {int(m["milestones"]): f"{m['cpu_seconds']:.2f} ({_number(1e3 * step)})" for m, step in pairs}
         slope = "–" if row["exponent"] is None else f"{row['exponent']:.2f}"
         rows.append([name, *(found.get(number, "–") for number in every), slope])
