@@ -20,6 +20,7 @@ __all__ = [
     "kept_outcomes",
     "measured_with",
     "note_run",
+    "page_folder",
     "runs",
     "states",
 ]
@@ -56,6 +57,12 @@ def note_run(folder: Path, packages: Sequence[str], **options: object) -> None:
     except (FileExistsError, NotADirectoryError):
         raise SystemExit(f"{folder} is no folder: give another --results") from None
     append_row(folder / "runs.jsonl", {**measured_with(packages), "options": options})
+
+
+def page_folder(results: Path, own: Path, docs: Path | None) -> Path:
+    """Return where the page on ``results`` goes, unless ``docs`` says so: into `docs/` for the project's ``own`` ones,
+    whose page holds what it says of them, else beside them."""
+    return docs or (ROOT / "docs" if results.resolve() == own.resolve() else results)
 
 
 def runs(folder: Path) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ Prints for each its command, its exit code, its last line and how long it took. 
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,9 @@ SYSTEMS = {
 
 def main() -> int:
     """Return 0 where all three were accepted."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="milepost-systems-"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="for logs and projects (a new one)")
+    folder = parser.parse_args().folder or Path(tempfile.mkdtemp(prefix="milepost-systems-"))
     folder.mkdir(parents=True, exist_ok=True)
     worst = 0
     for name, arguments in SYSTEMS.items():

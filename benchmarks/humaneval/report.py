@@ -16,13 +16,12 @@ from typing import Any
 
 from benchmarks.humaneval.__main__ import RESULTS
 from benchmarks.humaneval.arms import ARMS
-from benchmarks.machine import NOT_NOTED, ROOT, kept_outcomes, runs, states
+from benchmarks.machine import NOT_NOTED, kept_outcomes, page_folder, runs, states
 from benchmarks.statistics import chance_text, gain, mcnemar, wilson
 
 Rows = Mapping[str, Mapping[str, Any]]
 """Problem → its outcome."""
 
-DOCS = ROOT / "docs"
 ABOUT = Path(__file__).with_name("about.md")
 MEANS = ("calls", "cycles", "input_tokens", "cached_tokens", "output_tokens", "seconds")
 VERDICTS = {"accepted": "its own", "examples": "the docstring's examples hold"}
@@ -92,8 +91,9 @@ def _verdict(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, int]:
     }
 
 
-def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
-    """Return the page of the documentation; ``plots`` are the names of its images."""
+def page(figures: Mapping[str, Any], plots: Sequence[str] = (), *, about: bool = True) -> str:
+    """Return the page of the documentation; ``plots`` are the names of its images. ``about``: with what the project
+    says of its own results."""
     lines = [
         "# HumanEval",
         "",
@@ -141,7 +141,7 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
         lines += verdicts
     for name in plots:
         lines += ["", f"![{name.removesuffix('.svg').replace('-', ' ')}](plots/{name})"]
-    return "\n".join([*lines, "", ABOUT.read_text(encoding="utf-8")])
+    return "\n".join([*lines, "", *([ABOUT.read_text(encoding="utf-8")] if about else [])])
 
 
 def _table(arms: Mapping[str, Any]) -> list[str]:
@@ -170,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write figures, page and plots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--docs", type=Path, default=DOCS)
+    parser.add_argument("--docs", type=Path, help="folder of the page (default: docs/, for other results theirs)")
     options = parser.parse_args(arguments)
     rows = {arm: found for arm in ARMS if (found := kept_outcomes(options.results / f"{arm}.jsonl", "task"))}
     if not rows:
@@ -182,8 +182,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures = summary(rows)
     written = {**figures, "runs": runs(options.results)}
     (options.results / "summary.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-    text = page(figures, draw(figures, options.docs / "plots"))
-    (options.docs / "humaneval.md").write_text(text, encoding="utf-8")
+    to = page_folder(options.results, RESULTS, options.docs)
+    text = page(figures, draw(figures, to / "plots"), about=options.results.resolve() == RESULTS)
+    (to / "humaneval.md").write_text(text, encoding="utf-8")
     print(text)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.ideas.__main__ import RESULTS
 from benchmarks.ideas.arms import ARMS
-from benchmarks.machine import kept_outcomes, runs, states
+from benchmarks.machine import kept_outcomes, page_folder, runs, states
 from benchmarks.statistics import chance_text, mcnemar, sign, wilson
 from benchmarks.tables import row as line
 
@@ -27,7 +27,6 @@ Row = Mapping[str, Any]
 Rows = Mapping[str, Row]
 """Idea → its outcome."""
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
 MEANS = ("attempts", "calls", "input_tokens", "cached_tokens", "output_tokens", "seconds")
 SHORT = (
     *("held_out_passed", "held_out_total", "accepted", "visible_passed", "visible_total"),
@@ -154,8 +153,9 @@ def _short(row: Row) -> dict[str, Any]:
     return {**{key: row.get(key) for key in SHORT}, "failed": failed}
 
 
-def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
-    """Return the page of the documentation; ``plots`` are the names of its images."""
+def page(figures: Mapping[str, Any], plots: Sequence[str] = (), *, about: bool = True) -> str:
+    """Return the page of the documentation; ``plots`` are the names of its images. ``about``: with what the project
+    says of its own results."""
     lines = [
         "# From ideas to prototypes",
         "",
@@ -230,7 +230,7 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
     ]
     for name in plots:
         lines += ["", f"![{name.removesuffix('.svg').replace('-', ' ')}](plots/{name})"]
-    if ABOUT.is_file():
+    if about:
         lines += ["", ABOUT.read_text(encoding="utf-8").rstrip()]
     return "\n".join([*lines, ""])
 
@@ -262,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write figures, page and plots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--docs", type=Path, default=DOCS)
+    parser.add_argument("--docs", type=Path, help="folder of the page (default: docs/, for other results theirs)")
     options = parser.parse_args(arguments)
     rows = {arm: found for arm in ARMS if (found := kept_outcomes(options.results / f"{arm}.jsonl", "idea"))}
     if not rows:
@@ -275,8 +275,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from benchmarks.ideas.plots import draw
     except ImportError:
         raise SystemExit("the plots need matplotlib: pip install -e '.[benchmarks]'") from None
-    text = page(figures, draw(figures, options.docs / "plots"))
-    (options.docs / "ideas.md").write_text(text, encoding="utf-8")
+    to = page_folder(options.results, RESULTS, options.docs)
+    text = page(figures, draw(figures, to / "plots"), about=options.results.resolve() == RESULTS)
+    (to / "ideas.md").write_text(text, encoding="utf-8")
     print(text)
 
 

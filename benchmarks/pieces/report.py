@@ -12,7 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import ROOT, kept_outcomes, runs
+from benchmarks.machine import kept_outcomes, page_folder, runs
 from benchmarks.pieces import after, ceiling
 from benchmarks.pieces.__main__ import RESULTS, figures
 from benchmarks.statistics import chance_text, mcnemar, sign
@@ -22,7 +22,6 @@ from orchestrator.files import write_text
 __all__ = ["more_pairs", "page", "pairs"]
 
 ABOUT = Path(__file__).with_name("about.md")
-PAGE = ROOT / "docs" / "pieces.md"
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -58,8 +57,9 @@ def more_pairs(rows: Rows) -> list[str]:
     return table(head, lines, texts=2)
 
 
-def page(results: Path) -> str:
-    """Return the page of the documentation on the rows in ``results``."""
+def page(results: Path, *, about: bool = True) -> str:
+    """Return the page of the documentation on the rows in ``results``. ``about``: with what the project says of its
+    own."""
     rows = {
         name: list(kept_outcomes(results / f"{name}.jsonl", key).values())
         for name, key in (
@@ -93,7 +93,7 @@ def page(results: Path) -> str:
     if rows["ceiling"]:
         lines += ["## Choosing among thirteen versions of a class (`benchmarks.pieces.ceiling`)", ""]
         lines += [*ceiling.figures(rows["ceiling"]), ""]
-    return "\n".join([*lines, ABOUT.read_text(encoding="utf-8")])
+    return "\n".join([*lines, *([ABOUT.read_text(encoding="utf-8")] if about else [])])
 
 
 def _of_most(rows: Rows) -> Rows:
@@ -106,11 +106,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--docs", type=Path, help="folder of the page (default: docs/, for other results theirs)")
     options = parser.parse_args(arguments)
     if not (options.results / "functions.jsonl").exists():
         raise SystemExit(f"{options.results} holds no results; python -m benchmarks.pieces makes them")
-    write_text(PAGE, page(options.results))
-    print(PAGE.read_text(encoding="utf-8"))
+    text = page(options.results, about=options.results.resolve() == RESULTS)
+    write_text(page_folder(options.results, RESULTS, options.docs) / "pieces.md", text)
+    print(text)
 
 
 if __name__ == "__main__":
