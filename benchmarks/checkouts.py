@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from benchmarks.machine import PACKAGES, ROOT, measured_with
 RESULTS = ROOT / "benchmarks" / "results" / "checkouts.json"
 
 
-def run(checkout: Path, idea: Path) -> dict[str, Any]:
-    """Return what a run of ``idea`` with the code of ``checkout`` took and came to."""
+def run(checkout: Path, idea: Path, program: Sequence[str] = ("orchestrator",)) -> dict[str, Any]:
+    """Return what a run of ``idea`` with the code of ``checkout`` took and came to. ``program``: its module, and what
+    stands before the command."""
     with tempfile.TemporaryDirectory(prefix="milepost-") as folder:
-        command = [sys.executable, "-m", "orchestrator", "run", str(idea), "--run-name", "run", "--quiet"]
+        command = [sys.executable, "-m", *program, "run", str(idea), "--run-name", "run", "--quiet"]
         began = time.monotonic()
         done = subprocess.run(
             command,

@@ -27,6 +27,7 @@ from schemas.call import Message, ModelRequest
 
 RESULTS = ROOT / "benchmarks" / "results" / "speed.json"
 RUNS = RESULTS.with_name("checkouts.json")
+UNAIDED = RESULTS.with_name("unaided.json")
 BESIDE = RESULTS.with_name("beside.json")
 PAGE = ROOT / "docs" / "speed.md"
 ABOUT = ROOT / "benchmarks" / "speed.md"
@@ -192,6 +193,8 @@ def page(measured: dict[str, Any]) -> str:
     lines += ["", *(f"- **{name}**: {row['note']}." for name, row in measured["trials"].items()), ""]
     if BESIDE.exists():
         lines += beside(json.loads(BESIDE.read_text(encoding="utf-8")))
+    if UNAIDED.exists():
+        lines += with_and_without(json.loads(UNAIDED.read_text(encoding="utf-8")))
     if RUNS.exists():
         lines += whole_runs(json.loads(RUNS.read_text(encoding="utf-8")))
     return "\n".join([*lines, ABOUT.read_text(encoding="utf-8")])
@@ -221,23 +224,45 @@ def beside(measured: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
+def with_and_without(measured: dict[str, Any]) -> list[str]:
+    """Return the part on whole runs with all measures and without any."""
+    where = measured["measured_with"]
+    return [
+        "## Whole runs, with all measures and without any",
+        "",
+        f"`python -m benchmarks.unaided`: `milepost run examples/{measured['idea']}` in turns, no key,",
+        f"{where['at'][:10]}, commit {where['commit']}.",
+        "",
+        *_runs("Measures", measured["runs"], lambda row: row["way"]),
+    ]
+
+
 def whole_runs(measured: dict[str, Any]) -> list[str]:
-    """Return the part on whole runs, before and after."""
-    lines = [
-        "## Whole runs",
+    """Return the part on whole runs of two states."""
+    return [
+        "## Whole runs of two states",
         "",
         f"`python -m benchmarks.checkouts OLD NEW`: `milepost run examples/{measured['idea']}` in turns, no key,",
         f"{measured['measured_with']['at'][:10]}.",
         "",
-        "| Commit | Seconds | Accepted | Attempts | Tokens read | from cache | written | Seconds each accepted |",
+        *_runs(
+            "Commit",
+            measured["runs"],
+            lambda row: f"{row['commit']} ({'before' if row['commit'] == measured['old'] else 'after'})",
+        ),
+    ]
+
+
+def _runs(title: str, rows: Sequence[dict[str, Any]], name: Callable[[dict[str, Any]], str]) -> list[str]:
+    lines = [
+        f"| {title} | Seconds | Accepted | Attempts | Tokens read | from cache | written | Seconds each accepted |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for row in measured["runs"]:
+    for row in rows:
         usage, each = row["usage"], f"{row['seconds'] / row['accepted']:.0f}" if row["accepted"] else "–"
         cells = [usage["input_tokens"], usage["cache_read_tokens"], usage["output_tokens"], each]
-        name = f"{row['commit']} ({'before' if row['commit'] == measured['old'] else 'after'})"
         counts = f"{row['accepted']} of {row['milestones']} | {row['attempts']}"
-        lines.append(f"| {name} | {row['seconds']:.0f} | {counts} | {' | '.join(map(str, cells))} |")
+        lines.append(f"| {name(row)} | {row['seconds']:.0f} | {counts} | {' | '.join(map(str, cells))} |")
     return [*lines, ""]
 
 

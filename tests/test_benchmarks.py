@@ -33,6 +33,7 @@ from benchmarks.pieces import report as pieces
 from benchmarks.settings import settings_of
 from benchmarks.statistics import chance_text, gain, mcnemar, wilson
 from benchmarks.tokens import report as tokens
+from benchmarks.unaided import Unaided
 from orchestrator.config import Settings
 from orchestrator.evidence.collect import Laboratory
 from orchestrator.journal.store import RecordStore
@@ -418,6 +419,15 @@ def test_only_with_settings_of_its_own_does_a_benchmark_heed_a_key(
     monkeypatch.setenv("ANTHROPIC_API_KEY", "a-key-for-tests")
     found = settings_of(tmp_path / config if config else None)
     assert (found.effective_backend(), found.attempts) == (("anthropic", 2) if config else ("embedded", None))
+
+
+def test_without_its_measures_the_model_neither_keeps_prompts_nor_begins_or_stops_replies() -> None:
+    model = Unaided(Path("model.gguf"), threads=1)
+    request = ModelRequest(
+        agent="impl", model=model.name, system="", messages=[Message(role="user", content="Hi")], max_tokens=9
+    )
+    assert (model.traits.prefill, model.traits.choices) == (False, 1)
+    assert model._body(request)["cache_prompt"] is False
 
 
 def test_settings_that_are_not_there_are_named(tmp_path: Path) -> None:
