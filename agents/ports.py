@@ -91,6 +91,8 @@ class Traits:
     """Whether a reply can be made to begin with given text."""
     choices: int = 1
     """How many replies one call can bring."""
+    again: int = 0
+    """How often a reply that broke off in its middle may be asked for again."""
     local: bool = False
     """True where calls cost time, not money: no limit in US dollars counts them."""
     price: Price | None = None
@@ -101,12 +103,16 @@ class ModelError(Exception):
 
     Attributes:
         permanent: True where trying again can't help (a wrong key, an unknown model).
-        usage: What the replies took that broke off.
+        broke_off: True where a reply had begun: it is paid for, so whoever keeps the limits decides on another try.
+        usage: What that reply took.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False, usage: Usage | None = None) -> None:
+    def __init__(
+        self, message: str, *, permanent: bool = False, broke_off: bool = False, usage: Usage | None = None
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.broke_off = broke_off
         self.usage = usage or Usage()
 
 

@@ -37,6 +37,9 @@ CORRECTIONS = 2
 RESAMPLE = 0.7
 """Temperature of every sample but a first that stands alone, where the backend takes one."""
 
+PAUSE = 0.5
+"""Seconds before a reply that broke off is asked for again; each further pause is twice as long, up to 8 s."""
+
 T = TypeVar("T")
 
 
@@ -214,6 +217,17 @@ class Runner:
         if found is not None:
             self._budget.settle(request, found if self._journal.paid(found.digest) else None)
             return found
+        for number in range(model.traits.again):
+            try:
+                return await self._called(request, model)
+            except Unavailable as lost:
+                if not isinstance(lost.__cause__, ModelError) or not lost.__cause__.broke_off:
+                    raise
+            await asyncio.sleep(min(8.0, PAUSE * 2**number))
+        return await self._called(request, model)
+
+    async def _called(self, request: ModelRequest, model: Model) -> CallRecord:
+        """Ask the model once, if the limits admit it; what a reply takes that breaks off is counted and logged."""
         try:
             self._budget.admit(request, model.traits)
         except LimitReached as limit:

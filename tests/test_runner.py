@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from orchestrator.journal.journal import RunJournal
 from orchestrator.journal.store import RecordStore
 from orchestrator.terminal import QuietView
 from schemas.call import ModelReply, ModelRequest, Outcome, Usage
-from schemas.errors import Unavailable
+from schemas.errors import LimitReached, Unavailable
 from schemas.idea import Limits
 from tests.model_calls import runner_for
 
@@ -36,16 +37,19 @@ class Breaking:
     """Sends a hundred tokens of a reply, then ``error``; without one, a reply."""
 
     name = "b/b"
-    traits = Traits(step="project", context_tokens=9_000, max_output_tokens=900, price=PRICE)
+    traits = Traits(step="project", context_tokens=9_000, max_output_tokens=900, price=PRICE, again=2)
 
-    def __init__(self, error: BaseException | None) -> None:
+    def __init__(self, error: BaseException | None, times: int = 99) -> None:
         self._error = error
+        self._times = times
+        self.asked = 0
 
     async def close(self) -> None: ...
 
     async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
         progress(100)
-        if self._error is not None:
+        self.asked += 1
+        if self._error is not None and self.asked <= self._times:
             raise self._error
         return ModelReply(text="7", stop_reason="end", usage=Usage(input_tokens=50, output_tokens=100), model="b")
 
@@ -73,6 +77,17 @@ def asked(folder: Path, error: BaseException | None = None) -> tuple[RunBudget, 
     return budget, watching, list(read_events(events.path))
 
 
+def ask_within(budget: RunBudget, model: Breaking, folder: Path) -> list[dict[str, Any]]:
+    """Ask ``model`` for a number within ``budget``; return the log."""
+    events = EventLog(folder / "events.jsonl")
+    journal = RunJournal(RecordStore(folder), events)
+    runner = Runner(dict.fromkeys(AGENTS, model), journal, budget, QuietView(), "brief")
+    with contextlib.suppress(Unavailable, LimitReached):
+        asyncio.run(runner.ask(NUMBER))
+    events.close()
+    return list(read_events(events.path))
+
+
 @pytest.mark.parametrize("reply", ["a line\n" * 2_000 + "no number", ""], ids=["long", "empty"])
 def test_a_model_that_must_correct_its_reply_is_shown_all_of_it(reply: str) -> None:
     model = ScriptedModel([ScriptedReply(agent="memory", reply=text) for text in (reply, "7")])
@@ -90,6 +105,35 @@ def test_what_a_reply_took_that_broke_off_is_counted_and_logged(tmp_path: Path, 
     assert (budget.usage.output_tokens, line["gen_ai.usage.output_tokens"]) == (100, 100)
     assert line["gen_ai.usage.input_tokens"] > 0
     assert budget.cost_usd == line["cost_usd"] > 0
+
+
+@pytest.mark.parametrize(
+    ("error", "times", "asked"),
+    [
+        (ModelError("cut", broke_off=True), 1, 2),
+        (ModelError("cut", broke_off=True), 9, 3),
+        (ModelError("no connection"), 1, 1),
+    ],
+    ids=["once", "always", "before it began"],
+)
+def test_a_reply_that_broke_off_is_asked_for_again_and_each_time_logged(
+    error: ModelError, times: int, asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.runner.PAUSE", 0.0)
+    model, budget = Breaking(error, times), RunBudget(Limits())
+    lines = ask_within(budget, model, tmp_path)
+    lost = ["transport_error"] * min(times, asked)
+    assert [line["outcome"] for line in lines] == [*lost, *["ok"] * (asked - len(lost))]
+    assert (model.asked, budget.usage.output_tokens) == (asked, 100 * asked)
+
+
+def test_a_reply_that_broke_off_is_not_asked_for_again_where_that_would_exceed_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.runner.PAUSE", 0.0)
+    model = Breaking(ModelError("cut", broke_off=True))
+    lines = ask_within(RunBudget(Limits(tokens=1_100)), model, tmp_path)
+    assert ([line["outcome"] for line in lines], model.asked) == (["transport_error", "budget"], 1)
 
 
 def test_of_a_reply_that_can_not_be_kept_the_log_tells_what_it_took(

@@ -1,12 +1,11 @@
 """Claude through the official SDK: async, streamed, structured outputs, cached system prompt.
 
 Transport faults (429, 5xx, 529, time-outs) are retried by the SDK; a connection that drops
-in the middle of a stream, which the SDK does not retry, is retried here.
+in the middle of a stream is not: what came is billed, so the `Runner` asks again, within the limits.
 """
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,13 +51,10 @@ class AnthropicModel:
         price: Price | None = None,
         max_retries: int = 4,
         timeout: float = 600.0,
-        backoff: float = 0.5,
         max_output_tokens: int = 32_000,
     ) -> None:
-        """``timeout`` is in seconds, between two pieces of a reply; ``backoff`` the wait before the first own retry."""
+        """``timeout`` is in seconds, between two pieces of a reply."""
         self._model = model
-        self._retries = max_retries
-        self._backoff = backoff
         self._client = AsyncAnthropic(
             api_key=api_key, base_url=base_url, max_retries=max_retries, timeout=httpx2.Timeout(timeout, connect=10.0)
         )
@@ -67,6 +63,7 @@ class AnthropicModel:
             context_tokens=200_000,
             max_output_tokens=max_output_tokens,
             price=price or PRICES.get(model),
+            again=max_retries,
         )
 
     @property
@@ -88,7 +85,7 @@ class AnthropicModel:
 
         Raises:
             PromptTooLong: the request does not fit into the model's context.
-            ModelError: no reply after all retries, or the key or model was refused.
+            ModelError: no reply after all retries, or the key or model was refused; or the reply broke off.
         """
         text, used = "", list[Usage]()
         messages: list[MessageParam] = [_turn(m.role, m.content) for m in request.messages]
@@ -109,17 +106,13 @@ class AnthropicModel:
     async def _message(
         self, request: ModelRequest, messages: list[MessageParam], progress: Progress, used: list[Usage]
     ) -> Message:
-        """Return the answer; what streams took that broke off is added to ``used``: it was sent, and is billed."""
-        for attempt in range(self._retries + 1):
-            try:
-                return await self._streamed(request, messages, progress, used)
-            except Exception as error:  # what the SDK makes of a stream that is none is not only its own errors
-                failure, final = self._failure(error)
-                if final or attempt == self._retries:
-                    failure.usage = sum(used, Usage())
-                    raise failure from error
-            await asyncio.sleep(min(8.0, self._backoff * 2**attempt))
-        raise AssertionError("unreachable")
+        """Return the answer; what a stream took that broke off is added to ``used``: it was sent, and is billed."""
+        try:
+            return await self._streamed(request, messages, progress, used)
+        except Exception as error:  # what the SDK makes of a stream that is none is not only its own errors
+            failure = self._failure(error)
+            failure.usage = sum(used, Usage())
+            raise failure from error
 
     async def _streamed(
         self, request: ModelRequest, messages: list[MessageParam], progress: Progress, used: list[Usage]
@@ -152,24 +145,24 @@ class AnthropicModel:
                 raise
         return message
 
-    def _failure(self, error: Exception) -> tuple[ModelError, bool]:
-        """Return ``error`` in words, and whether to leave it at that: the SDK has tried again, or it would not help."""
+    def _failure(self, error: Exception) -> ModelError:
+        """Return ``error`` in words. Where the reply had not begun, the SDK has tried again, or it would not help."""
         match error:
             case anthropic.AuthenticationError() | anthropic.PermissionDeniedError():
                 said = f"the key was refused (HTTP {error.status_code}): check ANTHROPIC_API_KEY"
-                return ModelError(said, permanent=True), True
+                return ModelError(said, permanent=True)
             case anthropic.NotFoundError():
                 said = f"the model {self._model!r} does not exist (HTTP 404); check [models] and [roles]"
-                return ModelError(said, permanent=True), True
+                return ModelError(said, permanent=True)
             case anthropic.APIStatusError():
                 # An error in the middle of a stream arrives with the stream's own status, 200.
                 said = f"HTTP {error.status_code}: {error.api_message or error.message}"
                 if says_too_long(error.status_code, said):
-                    return PromptTooLong(said), True
-                return ModelError(said), error.status_code >= 400
+                    return PromptTooLong(said)
+                return ModelError(said, broke_off=error.status_code < 400)
             case anthropic.APIConnectionError():
-                return ModelError(f"no connection: {error.message}"), True
-        return ModelError(f"the reply broke off: {type(error).__name__}: {error}"), False
+                return ModelError(f"no connection: {error.message}")
+        return ModelError(f"the reply broke off: {type(error).__name__}: {error}", broke_off=True)
 
 
 def _turn(role: Literal["user", "assistant"], content: str) -> MessageParam:
