@@ -71,13 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         problems = sampled(problems, options.sample, options.seed)
     environment = ensure_environment(cache_folder(settings), [])
     sandbox = build_sandbox(settings, environment)
-    models = build_models(settings, lambda *_: None)
     store = RecordStore(options.workspace.absolute() / "facts")
     laboratory = Laboratory(sandbox, environment, store, test_seconds=15.0, mutants=0)
     if options.again:
         asyncio.run(_again(problems, arms, options.results, laboratory))
         return
-    model = Recorded(models.by_agent["generator"])
+    model = Recorded(build_models(settings, lambda *_: None).by_agent["generator"])
     bench = Bench(
         model=model,
         settings=settings,
