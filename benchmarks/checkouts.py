@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkouts", nargs=2, type=Path, metavar="FOLDER")
     parser.add_argument("--idea", type=Path, default=ROOT / "examples" / "text_stats.yaml")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=2, choices=range(1, 10))
     options = parser.parse_args()
     folders = [folder.absolute() for folder in options.checkouts]
     commits = [_commit(folder) for folder in folders]

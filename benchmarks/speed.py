@@ -269,7 +269,7 @@ def _runs(title: str, rows: Sequence[dict[str, Any]], name: Callable[[dict[str, 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and write results and page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, choices=range(1, 10))
     parser.add_argument("--page", action="store_true", help="only write the page again")
     options = parser.parse_args(arguments)
     if options.page:

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return cli.main(given[1:])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--idea", type=Path, default=ROOT / "examples" / "text_stats.yaml")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=2, choices=range(1, 10))
     options = parser.parse_args(given)
     rows: list[dict[str, Any]] = []
     for number in range(options.rounds):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import tempfile
-from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,22 +16,16 @@ from hypothesis import strategies as st
 from agents.models.anthropic import AnthropicModel
 from agents.models.scripted import ScriptedModel, ScriptedReply
 from agents.ports import Model, ModelError, Progress
-from benchmarks import speed
-from benchmarks.__main__ import RESULTS
+from benchmarks import checkouts, speed, unaided
 from benchmarks.humaneval import __main__ as humaneval
 from benchmarks.humaneval.__main__ import _folder_and_arm
 from benchmarks.humaneval.arms import ARMS, Bench, Solution
 from benchmarks.humaneval.problems import Problem, cleaned, remaining, sampled, verdict
 from benchmarks.humaneval.report import MEANS, page, summary
 from benchmarks.humaneval.transcripts import Recorded, known_calls
-from benchmarks.ideas import report as ideas
-from benchmarks.ideas.arms import ARMS as IDEA_ARMS
-from benchmarks.machine import ROOT, append_row, kept_outcomes, note_run, page_folder, runs
-from benchmarks.overhead import report as overhead
-from benchmarks.pieces import report as pieces
+from benchmarks.machine import append_row, kept_outcomes, note_run, runs
 from benchmarks.settings import settings_of
 from benchmarks.statistics import chance_text, gain, mcnemar, wilson
-from benchmarks.tokens import report as tokens
 from benchmarks.unaided import Unaided
 from orchestrator.config import Settings
 from orchestrator.evidence.collect import Laboratory
@@ -159,63 +152,6 @@ def test_the_page_names_each_arm_and_pair() -> None:
     text = page(summary({"single": rows(True, False), "refine": rows(True, True)}))
     assert "| single | 2 | 50.0% |" in text
     assert "| single | refine | 2 | 0 | 1 | -56 to +100 | 1.000 † |" in text
-
-
-def _read(name: str) -> Any:
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def _kept(name: str, arms: Iterable[str], key: str) -> dict[str, Any]:
-    found = {arm: kept_outcomes(RESULTS / name / f"{arm}.jsonl", key) for arm in arms}
-    return {arm: outcomes for arm, outcomes in found.items() if outcomes}
-
-
-PAGES: dict[str, Callable[[list[str]], str]] = {
-    "humaneval": lambda plots: page(summary(_kept("humaneval", ARMS, "task")), plots),
-    "ideas": lambda plots: ideas.page(ideas.summary(_kept("ideas", IDEA_ARMS, "idea"), _read("ideas/refusing")), plots),
-    "overhead": lambda _: overhead.page(_read("overhead")),
-    "pieces": lambda _: pieces.page(RESULTS / "pieces"),
-    "speed": lambda _: speed.page(_read("speed")),
-    "tokens": lambda _: tokens.page(_read("tokens")),
-}
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_what_the_committed_rows_make(name: str) -> None:
-    committed = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
-    assert PAGES[name](re.findall(r"\(plots/([\w-]+\.svg)\)", committed)) == committed
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
-
-
-def test_the_main_figures_in_the_words_of_the_pages_are_those_of_the_rows() -> None:
-    told = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in PAGES}
-    of = summary(_kept("humaneval", ARMS, "task"))
-    refine, single = of["arms"]["refine"], of["arms"]["single"]
-    low, high = map(_percent, refine["interval"])
-    solved = f"**`refine` solves {refine['passed']} ({_percent(refine['pass@1'])} %; 95 %: {low} to {high}), one greedy"
-    assert f"{solved} reply {single['passed']} ({_percent(single['pass@1'])} %)**" in told["humaneval"]
-    of_60 = {arm: of["common"][arm]["passed"] for arm in ("pipeline", "single", "resample", "refine")}
-    words = "`pipeline` solves {pipeline} of the 60, one reply {single}, resampling {resample}, `refine` {refine}."
-    assert words.format(**of_60) in " ".join(told["humaneval"].split())
-    whole = _read("checkouts")
-    each: dict[bool, list[str]] = {True: [], False: []}
-    for run in whole["runs"]:
-        each[run["commit"] == whole["old"]].append(f"{run['seconds'] / run['accepted']:.0f}")
-    assert f"{' and '.join(each[True])} before, {' and '.join(each[False])} now" in told["speed"]
-    pipeline = ideas.summary(_kept("ideas", IDEA_ARMS, "idea"))["arms"]["pipeline"]
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    assert f"({pipeline['held_out_passed']} of {pipeline['held_out_total']})" in readme
-
-
-def test_a_page_on_results_of_somebodys_own_stands_beside_them_and_says_nothing_of_the_projects(tmp_path: Path) -> None:
-    own = RESULTS / "humaneval"
-    assert page_folder(tmp_path, own, None) == tmp_path
-    assert page_folder(own / ".." / "humaneval", own, None) == ROOT / "docs"
-    text = page(summary({"single": _kept("humaneval", ["single"], "task")["single"]}), about=False)
-    assert ("| single | 164 |" in text, "What came of it" in text) == (True, False)
 
 
 def test_arms_are_set_side_by_side_on_the_problems_that_all_of_them_have() -> None:
@@ -428,6 +364,13 @@ def test_without_its_measures_the_model_neither_keeps_prompts_nor_begins_or_stop
     )
     assert (model.traits.prefill, model.traits.choices) == (False, 1)
     assert model._body(request)["cache_prompt"] is False
+
+
+@pytest.mark.parametrize("module", [checkouts, speed, unaided])
+def test_no_round_at_all_is_refused_and_overwrites_nothing(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["it", "--rounds", "0", *(["old", "new"] if module is checkouts else [])])
+    with pytest.raises(SystemExit, match="2"):
+        module.main()
 
 
 def test_settings_that_are_not_there_are_named(tmp_path: Path) -> None:
