@@ -66,7 +66,11 @@ def test_the_main_figures_in_the_words_of_the_pages_are_those_of_the_rows() -> N
     for run in whole["runs"]:
         each[run["commit"] == whole["old"]].append(f"{run['seconds'] / run['accepted']:.0f}")
     assert f"{' and '.join(each[True])} before, {' and '.join(each[False])} now" in told["speed"]
-    pipeline = ideas.summary(_kept("ideas", IDEA_ARMS, "idea"))["arms"]["pipeline"]
+    of_ideas = ideas.summary(_kept("ideas", IDEA_ARMS, "idea"))
+    pipeline = of_ideas["arms"]["pipeline"]
+    (both,) = (p for p in of_ideas["pairs"] if (p["first"], p["second"]) == ("pipeline", "resample"))
+    chosen = f"passes {both['chosen']} checks instead of {pipeline['held_out_passed']}"
+    assert (chosen in told["ideas"], f"would come to {both['better']} (" in told["ideas"]) == (True, True)
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert f"({pipeline['held_out_passed']} of {pipeline['held_out_total']})" in readme
 

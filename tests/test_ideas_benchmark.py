@@ -310,6 +310,13 @@ def test_arms_are_compared_on_the_ideas_that_both_have() -> None:
     assert [arm["held_out_total"] for arm in figures["common"].values()] == [20, 20]
 
 
+def test_choosing_between_two_arms_goes_by_the_visible_checks_and_the_first_where_they_tell_nothing() -> None:
+    first = {"a": outcome("a", 4, 10, accepted=True), "b": outcome("b", 1, 10, accepted=True)}
+    second = {"a": outcome("a", 9, 10, accepted=False), "b": outcome("b", 8, 10, accepted=True)}
+    (pair,) = summary({"pipeline": first, "resample": {**second, "c": outcome("c", 5, 5, accepted=True)}})["pairs"]
+    assert (pair["chosen"], pair["better"], pair["of"]) == (5, 17, 20)
+
+
 def test_checks_that_something_is_refused_are_told_apart() -> None:
     figures = summary({"pipeline": PIPELINE}, {"b": ["test_8", "test_9"], "d": ["test_0"]})
     assert figures["refusing"] == {"pipeline": [1, 3]}

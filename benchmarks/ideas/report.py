@@ -72,6 +72,7 @@ def summary(rows: Mapping[str, Rows], refusing: Mapping[str, Sequence[str]] = Ma
         split = {"only_first": more, "only_second": fewer, "p": round(chance, 6)}
         better, worse, luck = sign(_shares(rows[first]), _shares(rows[second]))
         split |= {"first_better": better, "second_better": worse, "sign_p": round(luck, 6)}
+        split |= _of_both(rows[first], rows[second])
         pairs.append({"first": first, "second": second, "ideas": both, **split})
     ideas = {
         idea: {arm: _short(outcomes[idea]) for arm, outcomes in rows.items() if idea in outcomes}
@@ -109,6 +110,17 @@ def _arm(rows: Sequence[Row]) -> dict[str, Any]:
         "commits": states(rows),
         "from": min(row["at"] for row in rows),
         "to": max(row["at"] for row in rows),
+    }
+
+
+def _of_both(first: Rows, second: Rows) -> dict[str, int]:
+    """Return what choosing between two arms, idea by idea, would come to in held-out checks. ``chosen``: by the visible
+    checks that pass, the first arm's project where as many do. ``better``: by the held-out ones, which no one has."""
+    both = [(first[idea], second[idea]) for idea in first if idea in second]
+    return {
+        "of": sum(one["held_out_total"] for one, _ in both),
+        "chosen": sum(max(pair, key=lambda row: row["visible_passed"])["held_out_passed"] for pair in both),
+        "better": sum(max(row["held_out_passed"] for row in pair) for pair in both),
     }
 
 
@@ -193,6 +205,12 @@ def page(figures: Mapping[str, Any], plots: Sequence[str] = (), *, about: bool =
             f"Idea by idea `{p['second']}` passes more held-out checks than `{p['first']}` in {p['second_better']},",
         ]
         lines += [f"fewer in {p['first_better']} (sign test, exact, two-sided: p {chance_text(p['sign_p'], '= ')})."]
+        lines += [
+            "Taking, idea by idea, the project of the two that meets more visible checks "
+            f"(`{p['first']}`'s where both meet as",
+            f"many) passes {p['chosen']} of {p['of']}; always taking the better one, which nobody knows beforehand, "
+            f"{p['better']}.",
+        ]
     if easy := figures["refusing"]:
         told = ", ".join(f"`{arm}` {passed} of {total}" for arm, (passed, total) in easy.items())
         lines += [
