@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 Progress = Callable[[int], None]
-"""Called with the number of tokens (or pieces) that have arrived so far."""
+"""Called with the number of tokens that have arrived so far, rather too many where the backend has to estimate."""
 
 Examine = Callable[[Mapping[str, str]], Awaitable[Evidence]]
 """The whole project, path → content → what was measured on it in the sandbox."""
@@ -146,14 +146,18 @@ class Model(Protocol):
 class Journal(Protocol):
     """Where calls are recorded, and found again."""
 
-    def find(self, digest: str) -> CallRecord | None:
-        """Return the record of the request with ``digest``, if its reply was ever received."""
+    def find(self, request: ModelRequest) -> CallRecord | None:
+        """Return the record of ``request``, if its reply was ever received; or of one that differs in nothing but how
+        long the reply might have become, if it came to its end."""
 
     def paid(self, digest: str) -> bool:
         """Whether it was this run that had the call with ``digest`` answered."""
 
     def record(self, record: CallRecord) -> None:
         """Keep ``record`` so that a crash right after can't lose it."""
+
+    def masked(self, text: str) -> str:
+        """Return ``text`` without the keys that must be kept nowhere."""
 
     def log_call(
         self,

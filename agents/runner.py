@@ -213,7 +213,7 @@ class Runner:
         )
 
     async def _reply(self, request: ModelRequest, model: Model) -> CallRecord:
-        found = self._journal.find(request.digest)
+        found = self._journal.find(request)
         if found is not None:
             self._budget.settle(request, found if self._journal.paid(found.digest) else None)
             return found
@@ -269,10 +269,11 @@ class Runner:
                 request, outcome, record=None, duration_ms=took, error=said, lost=lost, cost_usd=cost
             )
             self._finished(request, outcome, lost.output_tokens, took)
+            said = self._journal.masked(said)
             if too_long:
-                raise DoesNotFit(f"the {request.agent} agent's prompt does not fit the model: {error}") from error
+                raise DoesNotFit(f"the {request.agent} agent's prompt does not fit the model: {said}") from error
             if known:
-                raise Unavailable(f"{request.model}: {error}") from error
+                raise Unavailable(f"{request.model}: {said}") from error
             raise
         finally:
             self._budget.settle(request, record)
@@ -296,13 +297,14 @@ class Runner:
 
 
 def _lost(error: BaseException, request: ModelRequest, traits: Traits, came: int) -> Usage:
-    """Return what a call without a reply took: as the backend says, else an estimate where ``came`` tokens of it had
-    come. A local model's tokens are no loss."""
+    """Return what a call without a reply took: as the backend says, else an estimate where it was interrupted or
+    ``came`` tokens of it had come. A local model's tokens are no loss."""
+    if traits.local:
+        return Usage()
     if isinstance(error, ModelError) and error.usage.total:
         return error.usage
-    if traits.local or not came:
-        return Usage()
-    return estimated_usage(request, came)
+    interrupted = not isinstance(error, Exception)  # the prompt was sent, whether anything had come or not
+    return estimated_usage(request, came) if came or interrupted else Usage()
 
 
 def _failure(task: Task[T], reply: ModelReply, error: str) -> InvalidOutput | Truncated:

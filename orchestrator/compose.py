@@ -251,8 +251,12 @@ def build_team(
     budget = RunBudget(limits, seconds_before=seconds_of_sittings(files.events))
     keys = (settings.anthropic.api_key, settings.openai.api_key)
     journal = RunJournal(store, events, tuple(k.get_secret_value() for k in keys if k), began=info.created)
+    priced = {model.name: model.traits for model in (*models.by_agent.values(), *models.higher.values())}
     for record in journal.spent():
-        budget.settle(record.request, record)
+        cost = record.cost_usd
+        if cost is None and (traits := priced.get(record.request.model)) is not None:
+            cost = budget.cost(record.reply.usage, traits)  # its price was set since
+        budget.settle(record.request, record.model_copy(update={"cost_usd": cost}))
     for usage, cost in journal.lost():
         budget.lose(usage, cost)
     finishing = _finishing(settings, models)

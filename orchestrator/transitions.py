@@ -114,7 +114,8 @@ def state_of(attempt: Attempt, about: dict[str, str], rules: dict[str, str | Non
             "description": milestone.description[:300],
             "criteria": [c.statement[:200] for c in milestone.acceptance_criteria[:8]],
         },
-        "attempt": {"number": attempt.number, "of": attempt.team.attempts, "begun_by": attempt.move},
+        # Not of how many: a run that is resumed with more of them would ask everything anew.
+        "attempt": {"number": attempt.number, "begun_by": attempt.move},
         "contracts": [f"{c.kind} {c.name}: {c.behaviour}"[:200] for c in contracts[:12]],
         "files": sorted(path for path in attempt.files if path in attempt.context("router").focus)[:20],
         "measured": _measured(attempt.facts, current=attempt.measured) if attempt.facts else None,

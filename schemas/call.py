@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -108,7 +109,8 @@ class Usage(Schema):
 def estimated_usage(request: ModelRequest, output_tokens: int) -> Usage:
     """Return what a reply took of which the backend does not say so, rather too much than too little: nothing is for
     free."""
-    asked = [request.system, *(message.content for message in request.messages)]
+    schema = [json.dumps(request.output_schema)] if request.output_schema is not None else []
+    asked = [request.system, *schema, *(message.content for message in request.messages)]
     return Usage(input_tokens=sum(map(estimated_tokens, asked)), output_tokens=output_tokens)
 
 

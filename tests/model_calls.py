@@ -34,13 +34,16 @@ def ask(model: Model, asked: ModelRequest) -> ModelReply:
 class NoJournal:
     """Finds nothing and keeps nothing."""
 
-    def find(self, digest: str) -> CallRecord | None:
+    def find(self, request: ModelRequest) -> CallRecord | None:
         return None
 
     def paid(self, digest: str) -> bool:
         return False
 
     def record(self, record: CallRecord) -> None: ...
+
+    def masked(self, text: str) -> str:
+        return text
 
     def log_call(
         self,

@@ -9,7 +9,7 @@ import pytest
 
 from agents.models.anthropic import AnthropicModel
 from agents.models.scripted import ScriptedReply
-from agents.ports import ModelError, PromptTooLong
+from agents.ports import ModelError, Progress, PromptTooLong
 from schemas.call import Message, ModelReply, ModelRequest
 from schemas.errors import ExitCode
 from tests.helpers import go
@@ -22,7 +22,14 @@ BROKEN_OFF = ["drop", "error", "garbage", "cut", "nothing", "page", "bare"]
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "maxLength": 3}}, "required": ["a"]}
 
 
-def ask(url: str, *, model: str = "claude-opus-4-8", schema: bool = False, retries: int = 2) -> ModelReply:
+def ask(
+    url: str,
+    *,
+    model: str = "claude-opus-4-8",
+    schema: bool = False,
+    retries: int = 2,
+    progress: Progress = lambda tokens: None,
+) -> ModelReply:
     async def call() -> ModelReply:
         backend = AnthropicModel(model, api_key="test-key-123", base_url=url, max_retries=retries)
         request = ModelRequest(
@@ -34,7 +41,7 @@ def ask(url: str, *, model: str = "claude-opus-4-8", schema: bool = False, retri
             max_tokens=100,
         )
         try:
-            return await backend.reply(request, lambda tokens: None)
+            return await backend.reply(request, progress)
         finally:
             await backend.close()
 
@@ -71,6 +78,13 @@ def test_a_reply_that_breaks_off_is_not_asked_for_again_without_a_word(fault: st
         with pytest.raises(ModelError) as caught:
             ask(server.url)
         assert (len(server.requests), caught.value.broke_off) == (1, True)
+
+
+def test_what_has_come_is_told_in_tokens_not_in_pieces() -> None:
+    told: list[int] = []
+    with messages_server([ScriptedReply(agent="spec", reply="word " * 300, repeat=True)]) as server:
+        ask(server.url, progress=told.append)
+    assert told[-1] >= 1500 / 4
 
 
 def test_a_model_error_says_what_the_broken_stream_took() -> None:

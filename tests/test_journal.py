@@ -19,7 +19,7 @@ from orchestrator.files import write_text
 from orchestrator.journal.events import GENESIS, EventLog, read_events, seconds_of_sittings, verify
 from orchestrator.journal.journal import RunJournal, summary
 from orchestrator.journal.store import RecordStore
-from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome, Usage
+from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome, StopReason, Usage
 
 
 def request(text: str = "hello", sample: int = 0) -> ModelRequest:
@@ -204,7 +204,7 @@ def test_secrets_reach_neither_file(tmp_path: Path) -> None:
     events.close()
     everything = "".join(p.read_text() for p in tmp_path.rglob("*.json*"))
     assert "sk-secret-1234567" not in everything
-    assert journal.find(asked.digest) is not None
+    assert journal.find(asked) is not None
 
 
 def test_the_digest_depends_on_all_that_decides_a_reply_and_on_nothing_else() -> None:
@@ -219,6 +219,31 @@ def test_the_digest_depends_on_all_that_decides_a_reply_and_on_nothing_else() ->
     ]
     assert len({r.digest for r in (base, *others)}) == 7
     assert ModelRequest.model_validate_json(base.model_dump_json()).digest == base.digest
+
+
+def bounded(most: int, stop_reason: StopReason) -> CallRecord:
+    whole = record(request().model_copy(update={"max_tokens": most}), f"at most {most}")
+    return whole.model_copy(update={"reply": whole.reply.model_copy(update={"stop_reason": stop_reason})})
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "text"), [("end", "at most 5"), ("refusal", "at most 5"), ("max_tokens", None)]
+)
+def test_a_whole_reply_counts_whatever_its_bound_was(stop_reason: StopReason, text: str | None, tmp_path: Path) -> None:
+    RecordStore(tmp_path).record(bounded(5, stop_reason))
+    (tmp_path / "calls" / "damaged.json").write_text("{")
+    store = RecordStore(tmp_path)
+    found = store.answer(request())
+    assert ((found and found.reply.text), store.answer(request("other"))) == (text, None)
+
+
+def test_of_two_replies_the_one_with_the_same_bound_is_the_answer(tmp_path: Path) -> None:
+    store = RecordStore(tmp_path)
+    for most in (5, 9, 20):
+        store.record(bounded(most, "end"))
+    found = store.answer(request())
+    assert found is not None
+    assert found.reply.text == "at most 9"
 
 
 def test_a_damaged_record_counts_as_none(tmp_path: Path) -> None:
@@ -309,7 +334,7 @@ def test_a_word_that_stands_for_a_key_is_no_secret(tmp_path: Path) -> None:
     journal = RunJournal(RecordStore(tmp_path), events, ("anything",))
     asked = request("do anything")
     journal.record(record(asked, "anything goes"))
-    kept = journal.find(asked.digest)
+    kept = journal.find(asked)
     assert kept is not None
     assert (kept.reply.text, kept.request.digest) == ("anything goes", asked.digest)
     events.close()

@@ -90,6 +90,7 @@ def test_a_busy_server_is_asked_again(server: Server) -> None:
         ((200, b"[]"), "is not a chat completion"),
         ((200, b"[" * 200_000), "is not a chat completion"),
         ((200, b'{"choices": [{"message": {"content": ["x"]}}]}'), "is not a chat completion"),
+        ((200, b'{"choices": [{"message": {"content": [{"type": "text"}]}}]}'), "is not a chat completion"),
         ((200, b"<html>busy</html>"), "is not a chat completion"),
     ],
 )
@@ -97,6 +98,30 @@ def test_a_wrong_answer_is_a_model_error(server: Server, answer: tuple[int, byte
     server.answers = [answer]
     with pytest.raises(ModelError, match=words):
         ask(local(server, retries=0), request())
+
+
+@pytest.mark.parametrize(
+    ("body", "tokens"),
+    [
+        (b'{"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 7}}', 16),
+        (b"x" * 30, estimated_usage(request(), 10).total),
+        (b"x" * 3_000, estimated_usage(request(), 50).total),
+    ],
+    ids=["counted", "estimated", "at most what was asked for"],
+)
+def test_a_reply_that_is_of_no_use_was_paid_for_and_is_not_asked_for_again_without_a_word(
+    server: Server, body: bytes, tokens: int
+) -> None:
+    server.answers = [(200, body)]
+    with pytest.raises(ModelError) as caught:
+        ask(local(server), request())
+    assert (caught.value.broke_off, caught.value.usage.total, len(server.bodies)) == (True, tokens, 1)
+
+
+def test_a_reply_in_parts_is_the_text_of_its_parts(server: Server) -> None:
+    parts = [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    server.answers = [(200, json.dumps({"choices": [{"message": {"content": parts}}]}).encode())]
+    assert ask(local(server), request()).text == "ab"
 
 
 def test_an_answer_of_ten_megabytes_is_of_no_use_and_no_fault_of_the_line(server: Server) -> None:
@@ -172,8 +197,9 @@ def test_an_answer_that_can_not_be_unpacked_is_a_model_error(server: Server) -> 
 def test_a_reply_that_takes_too_long_names_the_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
-        with pytest.raises(ModelError, match=r"longer than 0\.05 s \(openai\.timeout\)"):
-            ask(OpenAIServerModel("qwen", base_url=url, max_retries=0, timeout=0.05), request())
+        with pytest.raises(ModelError, match=r"longer than 0\.05 s \(openai\.timeout\)") as caught:
+            ask(OpenAIServerModel("qwen", base_url=url, max_retries=2, timeout=0.05), request())
+    assert (caught.value.broke_off, caught.value.usage) == (True, estimated_usage(request(), 50))
 
 
 def test_how_much_a_server_can_take_is_a_setting(workspace: Path) -> None:

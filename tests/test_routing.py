@@ -283,6 +283,15 @@ def test_resampling_begins_from_interfaces_even_after_a_redesign(tmp_path: Path)
     assert "Earlier code failed" in asked(model, "impl")[2]
 
 
+def test_more_attempts_ask_the_router_nothing_that_it_was_asked_before(tmp_path: Path) -> None:
+    lines = [*START, WRONG, to("critic"), ("evaluator", judgement()), to("finish")]
+    first = plan(tmp_path, script(*lines), attempts=1)
+    model = ScriptedModel(script(to("engineer"), ("impl", MEND), ("evaluator", judgement()), *SECOND))
+    again = plan(tmp_path, model, resume=True, attempts=2)
+    assert (first.code, again.code) == (ExitCode.NOT_ACCEPTED, ExitCode.OK)
+    assert [call["attempt"] for call in again.calls if call["agent"] == "router"] == [1, 1, 2]
+
+
 @pytest.mark.parametrize("routing", ["fixed", "planner"])
 def test_what_ends_a_run_after_a_pass_does_not_cost_the_milestone_and_resume_asks_nothing_twice(
     routing: str, tmp_path: Path

@@ -34,20 +34,22 @@ NUMBER = Task("memory", "summarise", {"before": "", "texts": ["t"]}, _number, ma
 
 
 class Breaking:
-    """Sends a hundred tokens of a reply, then ``error``; without one, a reply."""
+    """Sends ``came`` tokens of a reply, then ``error``; without one, a reply."""
 
     name = "b/b"
     traits = Traits(step="project", context_tokens=9_000, max_output_tokens=900, price=PRICE, again=2)
 
-    def __init__(self, error: BaseException | None, times: int = 99) -> None:
+    def __init__(self, error: BaseException | None, times: int = 99, came: int = 100) -> None:
         self._error = error
+        self._came = came
         self._times = times
         self.asked = 0
 
     async def close(self) -> None: ...
 
     async def reply(self, request: ModelRequest, progress: Progress) -> ModelReply:
-        progress(100)
+        if self._came:
+            progress(self._came)
         self.asked += 1
         if self._error is not None and self.asked <= self._times:
             raise self._error
@@ -64,11 +66,13 @@ class Watching(QuietView):
         self.ended.append(outcome.value)
 
 
-def asked(folder: Path, error: BaseException | None = None) -> tuple[RunBudget, Watching, list[dict[str, Any]]]:
+def asked(
+    folder: Path, error: BaseException | None = None, came: int = 100
+) -> tuple[RunBudget, Watching, list[dict[str, Any]]]:
     """Ask for a number once, in a sitting of its own; return its budget, who watched, and the log."""
     events = EventLog(folder / "events.jsonl")
     journal, budget, watching = RunJournal(RecordStore(folder), events), RunBudget(Limits()), Watching()
-    runner = Runner(dict.fromkeys(AGENTS, Breaking(error)), journal, budget, watching, "brief")
+    runner = Runner(dict.fromkeys(AGENTS, Breaking(error, came=came)), journal, budget, watching, "brief")
     try:
         asyncio.run(runner.ask(NUMBER))
     except (Unavailable, OSError, asyncio.CancelledError):
@@ -134,6 +138,21 @@ def test_a_reply_that_broke_off_is_not_asked_for_again_where_that_would_exceed_a
     model = Breaking(ModelError("cut", broke_off=True))
     lines = ask_within(RunBudget(Limits(tokens=1_100)), model, tmp_path)
     assert ([line["outcome"] for line in lines], model.asked) == (["transport_error", "budget"], 1)
+
+
+def test_an_interrupt_before_anything_came_has_cost_the_prompt(tmp_path: Path) -> None:
+    budget, _, (line,) = asked(tmp_path, asyncio.CancelledError(), came=0)
+    assert (budget.usage.input_tokens > 0, line["gen_ai.usage.output_tokens"]) == (True, 0)
+
+
+def test_a_key_that_a_server_repeats_is_in_no_message(tmp_path: Path) -> None:
+    key = "sk-proxy-0123456789abcdef"
+    events = EventLog(tmp_path / "events.jsonl")
+    journal = RunJournal(RecordStore(tmp_path), events, (key,))
+    model = Breaking(ModelError(f"HTTP 401: Received={key}"))
+    runner = Runner(dict.fromkeys(AGENTS, model), journal, RunBudget(Limits()), QuietView(), "brief")
+    with contextlib.closing(events), pytest.raises(Unavailable, match=r"HTTP 401: Received=\[secret\]$"):
+        asyncio.run(runner.ask(NUMBER))
 
 
 def test_of_a_reply_that_can_not_be_kept_the_log_tells_what_it_took(

@@ -129,11 +129,11 @@ class AnthropicModel:
             messages=messages,
             **options,
         ) as stream:
-            pieces, text = 0, ""
+            came, text = 0, ""
             try:
                 async for piece in stream.text_stream:
-                    pieces, text = pieces + 1, text + piece
-                    progress(pieces)
+                    came, text = came + estimated_tokens(piece), text + piece
+                    progress(came)
                 message = await stream.get_final_message()
                 if message.stop_reason is None:
                     raise ValueError("it ends without a reason")

@@ -1,4 +1,8 @@
-"""Any server that speaks the OpenAI chat-completions protocol: Ollama, vLLM, llama.cpp server, LM Studio."""
+"""Any server that speaks the OpenAI chat-completions protocol: Ollama, vLLM, llama.cpp server, LM Studio.
+
+What a server refuses at once, or can't be asked, is tried again here. A reply that was being made is paid for, whether
+it arrives or not: the `Runner` asks for it again, within the limits.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +53,7 @@ class OpenAIServerModel:
             context_tokens=context_tokens,
             max_output_tokens=max_output_tokens or (4_000 if step_by_function else 16_000),
             temperature=0.0,
+            again=max_retries,
             local=price is None and not api_key,
             price=price,
         )
@@ -72,7 +77,7 @@ class OpenAIServerModel:
 
         Raises:
             PromptTooLong: the request does not fit into the model's context.
-            ModelError: no reply after all retries, or the server refused the request.
+            ModelError: no reply after all retries, or the server refused the request; or the reply was lost.
         """
         for attempt in range(self._retries + 1):
             try:
@@ -91,25 +96,35 @@ class OpenAIServerModel:
                 failure = ModelError(f"HTTP {status}: {said}", permanent=status not in _RETRY_STATUS)
             except httpx.ReadTimeout:
                 said = f"it took longer than {self._client.timeout.read:g} s (openai.timeout)"
-                failure = ModelError(f"no reply from {self._client.base_url}: {said}")
+                usage = estimated_usage(request, request.max_tokens)  # nobody says how far it had come
+                failure = ModelError(f"no reply from {self._client.base_url}: {said}", broke_off=True, usage=usage)
             except httpx.HTTPError as error:
                 said = f"{type(error).__name__}: {error}; is the server running? (openai.base_url)"
                 failure = ModelError(f"no reply from {self._client.base_url}: {said}")
-            except ModelError as error:
-                failure = error
-            if failure.permanent or attempt == self._retries:
+            if failure.permanent or failure.broke_off or attempt == self._retries:
                 raise failure
             await asyncio.sleep(min(8.0, self._backoff * 2**attempt))
         raise AssertionError("unreachable")
 
     async def _post(self, request: ModelRequest) -> tuple[int, bytes]:
-        """Return status and body; of a body over `_MAX_BODY` bytes no more than that and a little is read."""
+        """Return status and body; of a body over `_MAX_BODY` bytes no more than that and a little is read.
+
+        Raises:
+            ModelError: a reply had begun, and broke off.
+            httpx.HTTPError: none had.
+        """
         body = bytearray()
         async with self._client.stream("POST", "chat/completions", json=self._body(request)) as response:
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > _MAX_BODY:
-                    break
+            try:
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > _MAX_BODY:
+                        break
+            except httpx.HTTPError as error:
+                if response.status_code != 200:
+                    raise
+                said = f"the reply broke off: {type(error).__name__}: {error}"
+                raise ModelError(said, broke_off=True, usage=_usage_of(body, request)) from error
         return response.status_code, bytes(body)
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
@@ -130,31 +145,53 @@ class OpenAIServerModel:
         return body
 
 
+_UNLIKE = (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError)
+"""What a body raises in whoever reads it as a chat completion and is none."""
+
+
 def _read(content: bytes, name: str, request: ModelRequest) -> ModelReply:
     try:
         body = json.loads(content)
         choice = body["choices"][0]
-        counts = body.get("usage") or {}
-        cached = _count((counts.get("prompt_tokens_details") or {}).get("cached_tokens"))
         text = _text(choice["message"].get("content") or "")
-        usage = Usage(
-            input_tokens=max(0, _count(counts.get("prompt_tokens")) - cached),
-            output_tokens=_count(counts.get("completion_tokens")),
-            cache_read_tokens=cached,
-        )
         return ModelReply(
             text=text,
             stop_reason=_STOP.get(choice.get("finish_reason"), "end"),
-            usage=usage if usage.total else estimated_usage(request, estimated_tokens(text)),
+            usage=_counted(body) or estimated_usage(request, estimated_tokens(text)),
             model=_text(str(body.get("model") or name))[:200],
         )
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        said = f"{type(error).__name__}: {str(error)[:200]}"
-        raise ModelError(f"the server's reply is not a chat completion: {said}") from error
+    except _UNLIKE as error:
+        said = f"the server's reply is not a chat completion: {type(error).__name__}: {str(error)[:200]}"
+        raise ModelError(said, broke_off=True, usage=_usage_of(content, request)) from error
+
+
+def _usage_of(content: bytes | bytearray, request: ModelRequest) -> Usage:
+    """Return what a reply took that is of no use: as it says itself, else by its length."""
+    try:
+        counted = _counted(json.loads(content))
+    except _UNLIKE:
+        counted = None
+    written = min(estimated_tokens(content.decode("utf-8", "replace")), request.max_tokens)
+    return counted or estimated_usage(request, written)
+
+
+def _counted(body: Any) -> Usage | None:
+    """Return what the server has counted; None where it says nothing, or no numbers."""
+    counts = body.get("usage") or {}
+    cached = _count((counts.get("prompt_tokens_details") or {}).get("cached_tokens"))
+    usage = Usage(
+        input_tokens=max(0, _count(counts.get("prompt_tokens")) - cached),
+        output_tokens=_count(counts.get("completion_tokens")),
+        cache_read_tokens=cached,
+    )
+    return usage if usage.total else None
 
 
 def _text(value: object) -> str:
-    """Return ``value``, a text, without halves of characters, which no file can hold."""
+    """Return ``value``, a text or a list of parts that hold texts, without halves of characters, which no file can
+    hold."""
+    if isinstance(value, list):
+        value = "".join(part["text"] for part in value if part.get("type", "text") == "text")
     if not isinstance(value, str):
         raise TypeError(f"a text was expected, not {type(value).__name__}")
     return value.encode("utf-8", "replace").decode("utf-8")

@@ -35,9 +35,9 @@ class RunJournal:
         self._events = events
         self._secrets = [s for s in secrets if len(s) >= SHORTEST_KEY]
 
-    def find(self, digest: str) -> CallRecord | None:
-        """Return the record of an earlier call with this digest."""
-        found = self._store.find(digest)
+    def find(self, request: ModelRequest) -> CallRecord | None:
+        """Return the record of an earlier call that asked the same; see `RecordStore.answer`."""
+        found = self._store.answer(request)
         self.latest = max(self.latest, found.timestamp if found else "")
         return found
 
@@ -58,7 +58,7 @@ class RunJournal:
     def record(self, record: CallRecord) -> None:
         """Keep ``record`` before its reply is used."""
         if self._secrets:
-            cleaned = CallRecord.model_validate_json(self._clean(record.model_dump_json()))
+            cleaned = CallRecord.model_validate_json(self.masked(record.model_dump_json()))
             record = cleaned.model_copy(update={"digest": record.digest})
         self._store.record(record)
         self.latest = max(self.latest, record.timestamp)
@@ -103,8 +103,8 @@ class RunJournal:
             agent=request.agent,
             outcome=outcome.value,
             model=request.model,
-            input=self._clean(summary(request.messages[-1].content)),
-            output=self._clean(summary(record.reply.text if record else error or "")),
+            input=self.masked(summary(request.messages[-1].content)),
+            output=self.masked(summary(record.reply.text if record else error or "")),
             duration_ms=duration_ms,
             **{
                 "gen_ai.operation.name": "chat",
@@ -113,7 +113,7 @@ class RunJournal:
             },
             cost_usd=record.cost_usd if record else cost_usd,
             **({"reused": True} if reused else {}),
-            error=self._clean(error[:500]) if error else None,
+            error=self.masked(error[:500]) if error else None,
             call=record.digest if record else None,
             record_sha256=self._checksum(record, reused) if record else None,
         )
@@ -124,7 +124,8 @@ class RunJournal:
     def _has_own(self, digest: str) -> bool:
         return (self._store.folder / "calls" / f"{digest}.json").exists()
 
-    def _clean(self, text: str) -> str:
+    def masked(self, text: str) -> str:
+        """Return ``text`` without keys: a server's message may repeat the one that it was sent."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         return text

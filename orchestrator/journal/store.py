@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.files import write_text
 from schemas.base import digest_of
-from schemas.call import CallRecord
+from schemas.call import CallRecord, ModelRequest
 
 __all__ = ["RecordStore"]
 
@@ -27,6 +29,8 @@ class RecordStore:
     def __init__(self, folder: Path, others: Iterable[Path] = ()) -> None:
         self.folder = folder
         self._others = list(others)
+        self._alike: dict[str, str] | None = None
+        """Digest of a request without its bound → that of its record; None before anybody has asked for it."""
 
     def find(self, digest: str) -> CallRecord | None:
         """Return the record of a call, of this run or of one of the others; a damaged file counts as none."""
@@ -35,6 +39,19 @@ class RecordStore:
             if record is not None and record.digest == digest:
                 return record
         return None
+
+    def answer(self, request: ModelRequest) -> CallRecord | None:
+        """Return the record of ``request``. How long a reply may become decides only one that it cuts off: a whole one
+        that was asked for with another bound is an answer too, so whoever changes that setting pays for nothing again.
+        """
+        found = self.find(request.digest)
+        if found is not None:
+            return found
+        if self._alike is None:
+            folders = (*reversed(self._others), self.folder)  # of several the run's own counts
+            self._alike = {like: digest for folder in folders for like, digest in _whole_replies(folder)}
+        digest = self._alike.get(_unbounded(request.model_dump(mode="json")))
+        return self.find(digest) if digest else None
 
     def record(self, record: CallRecord) -> None:
         """Keep ``record``; a crash right after can't lose it."""
@@ -65,6 +82,19 @@ class RecordStore:
     def keep_fact(self, key: object, value: BaseModel) -> None:
         """Keep a measured fact, so that a resumed run sees the same one."""
         write_text(self.folder / "facts" / f"{digest_of(key)}.json", _text(value))
+
+
+def _whole_replies(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield, of each reply that came to its end, the digest of its request without the bound, and its record's."""
+    for path in sorted(folder.glob("calls/*.json")):
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):  # a damaged record counts as none
+            record = json.loads(path.read_bytes())
+            if record["reply"]["stop_reason"] not in ("max_tokens", "context_exceeded"):
+                yield _unbounded(record["request"]), path.stem
+
+
+def _unbounded(request: Mapping[str, object]) -> str:
+    return digest_of({**request, "max_tokens": None})
 
 
 def _text(value: BaseModel) -> str:
