@@ -73,6 +73,7 @@ class Work:
     evidence: Evidence | None = None
     """What was measured on `files`."""
     best: Evaluation | None = None
+    """The verdict on it; None where there is none."""
     rulings: list[Ruling] = field(default_factory=list)
     base: Mapping[str, str] = field(default_factory=dict)
     """The project as it was before the milestone."""
@@ -102,22 +103,25 @@ class Work:
         self,
         files: dict[str, str],
         evidence: Evidence,
-        evaluation: Evaluation,
+        evaluation: Evaluation | None,
         findings: Sequence[ReviewFinding] = (),
     ) -> bool:
         """Let the next attempt start from the better of this and the best so far, of equals from this; return whether
-        this is really better."""
-        before = _merit(self.evidence, self.best) if self.evidence and self.best else ()
+        this is really better. ``evaluation``: None where it was measured, and nothing usable was said of it."""
+        before = _merit(self.evidence, self.best) if self.evidence else ()
         merit = _merit(evidence, evaluation)
         if merit < before:
             return False
         self.files, self.evidence, self.best, self.findings = dict(files), evidence, evaluation, findings
         self.kept = dict(self.skeletons)
         code = own_code(files)
-        broken = {
+        collected = {test.partition("::")[0] for test in self.collected}
+        broken = {  # a file of tests that were collected before is not: what they need is gone from the code
             f.test
             for f in evidence.generated.failures
-            if "::" not in f.test and not any(f"{p}:" in f.error or f'{p}"' in f.error for p in code)
+            if "::" not in f.test
+            and f.test not in collected
+            and not any(f"{p}:" in f.error or f'{p}"' in f.error for p in code)
         }
         if broken or not evidence.generated.total:  # what can't even be collected, or counts for nothing
             self.files = {p: s for p, s in files.items() if p not in broken}
@@ -251,5 +255,6 @@ class Attempt:
         )
 
 
-def _merit(evidence: Evidence, evaluation: Evaluation) -> tuple[float, ...]:
-    return (evaluation.passed, *evidence.merit[:5], evaluation.score)
+def _merit(evidence: Evidence, evaluation: Evaluation | None) -> tuple[float, ...]:
+    passed, score = (evaluation.passed, evaluation.score) if evaluation else (False, 0.0)
+    return (passed, *evidence.merit[:5], score)

@@ -62,15 +62,15 @@ async def _attempt(attempt: Attempt) -> AttemptRecord:
         await walk(attempt)
     except (AgentFailure, *UNREADABLE) as error:
         failure = str(error)[:1000]
+        _keep_measured(attempt)
         attempt.team.events.write("attempt_failed", level="warning", reason=failure[:500])
     return _record(attempt, None if attempt.evaluation else failure or "it came to no verdict")
 
 
 def _keep_measured(attempt: Attempt) -> None:
-    """Let the state that was measured, and can't be judged any more, be the best one if it is."""
-    work, facts = attempt.work, attempt.facts
-    if facts is not None and attempt.measured and (work.evidence is None or facts.merit > work.evidence.merit):
-        work.files, work.evidence = dict(attempt.files), facts
+    """Let the state that was measured, and of which no verdict came, be the best one if it is."""
+    if attempt.facts is not None and attempt.measured and attempt.evaluation is None:
+        attempt.better |= attempt.work.keep_best(attempt.files, attempt.facts, None, attempt.findings)
 
 
 def _stopped(attempt: Attempt) -> str:

@@ -88,7 +88,7 @@ CLAMPS = (
     ClampRule(Dimension.CORRECTNESS, 4, _uncovered),
     ClampRule(Dimension.CORRECTNESS, 4, _weak),
     ClampRule(Dimension.SECURITY, 1, _finding("bandit", "high")),
-    ClampRule(Dimension.SECURITY, 1, _finding("secrets")),
+    ClampRule(Dimension.SECURITY, 1, _finding("secrets", "high")),
     ClampRule(Dimension.SECURITY, 3, _finding("bandit", "medium")),
     ClampRule(Dimension.SECURITY, 3, _finding("unread")),
     ClampRule(Dimension.CODE_QUALITY, 3, _finding("lint")),

@@ -175,11 +175,16 @@ def _finish(
 
 
 def _further(earlier: FinalReport | None, ledger: Ledger) -> bool:
-    accepted = [
-        sum(milestone.status is Status.ACCEPTED for milestone in milestones)
-        for milestones in (earlier.milestones if earlier else [], ledger.milestones.values())
-    ]
-    return accepted[0] > accepted[1]
+    """Whether more was accepted in an earlier sitting; where this one has made no attempt, whether more was planned."""
+    before, now = (_progress(ms) for ms in (earlier.milestones if earlier else [], list(ledger.milestones.values())))
+    attempted = any(milestone.attempts for milestone in ledger.milestones.values())
+    return before[:1] > now[:1] if attempted else before > now
+
+
+def _progress(milestones: list[Milestone]) -> tuple[int, ...]:
+    accepted = sum(milestone.status is Status.ACCEPTED for milestone in milestones)
+    written = sum(bool(m.specification) + bool(m.architecture) + bool(m.attempts) for m in milestones)
+    return accepted, len(milestones), written
 
 
 def _what_stays(team: Team, earlier: FinalReport | None) -> str:
@@ -221,7 +226,7 @@ def _deliver(team: Team, ledger: Ledger) -> list[Milestone]:
             team.project.commit("Go back to the best state that was measured")
         return []
     team.project.replace(ledger.files)
-    team.project.add(finishing_files(team, accepted, ledger.quarantined))
+    team.project.add(finishing_files(team, ledger.files, accepted, ledger.quarantined))
     team.project.commit("Add what the project needs to stand alone", tag="delivered")
     return accepted
 

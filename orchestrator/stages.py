@@ -47,7 +47,7 @@ async def specify(attempt: Attempt) -> None:
     work, context = attempt.work, attempt.context("architect")
     if work.specification is None:
         work.specification = await spec.specify(attempt.runner, context)
-    elif attempt.facts is not None:
+    elif attempt.facts is not None and not _unjudged(attempt):
         work.specification = await spec.revise(attempt.runner, context, work.specification)
 
 
@@ -78,8 +78,11 @@ async def write_tests(attempt: Attempt) -> None:
 
 
 async def implement(attempt: Attempt) -> None:
-    """Have the code written or mended, and commit it."""
+    """Have the code written or mended, and commit it. What lacks nothing but a verdict stays as it is."""
     team, context = attempt.team, attempt.context("engineer")
+    if _unjudged(attempt):
+        attempt.written = True
+        return
 
     async def examine(files: Mapping[str, str]) -> Evidence:
         return await team.laboratory.examine(attempt.subject(dict(files)))
@@ -100,6 +103,14 @@ async def implement(attempt: Attempt) -> None:
     _commit(attempt)
 
 
+def _unjudged(attempt: Attempt) -> bool:
+    """Whether the code is that of an earlier attempt in which nothing was wrong but that the judge gave no verdict."""
+    work, facts = attempt.work, attempt.work.evidence
+    if attempt.altered or attempt.evaluation or work.best or facts is None or attempt.files != work.files:
+        return False
+    return not (facts.counting_failures or facts.contract_gaps)
+
+
 def _commit(attempt: Attempt) -> None:
     message = f"{attempt.milestone.id}, attempt {attempt.number}: {attempt.milestone.title}"
     attempt.commit = attempt.team.project.commit(message)
@@ -108,7 +119,7 @@ def _commit(attempt: Attempt) -> None:
 async def measure(attempt: Attempt) -> None:
     """Run everything; where the sealed checks hold and a generated test fails, the Critic rules which is wrong."""
     team, work, context = attempt.team, attempt.work, attempt.context("test_runner")
-    if attempt.commit is None:  # only tests are new
+    if attempt.commit is None:  # only tests are new, or nothing
         team.project.replace(attempt.files)
         _commit(attempt)
     evidence = await team.laboratory.examine(attempt.subject(attempt.files), decides=True)

@@ -61,8 +61,10 @@ def safe_path(value: str) -> str:
 
 
 def own_code(files: Mapping[str, str]) -> dict[str, str]:
-    """Return the project's own Python files among ``files`` (path → content): no tests, no sealed checks."""
-    return {p: s for p, s in files.items() if p.endswith(".py") and not p.startswith(("tests/", "acceptance/"))}
+    """Return the project's own Python files among ``files`` (path → content): no tests, no sealed checks, and no
+    ``conftest.py``, which Milepost writes."""
+    others = ("tests/", "acceptance/", "conftest.py")
+    return {p: s for p, s in files.items() if p.endswith(".py") and not p.startswith(others)}
 
 
 ProjectPath = Annotated[str, AfterValidator(safe_path)]

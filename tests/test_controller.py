@@ -14,8 +14,12 @@ from orchestrator.attempt import Work
 from orchestrator.compose import build_models
 from orchestrator.config import ControllerSettings, Settings
 from orchestrator.controller import next_move
+from orchestrator.rubric import evaluate
 from schemas.errors import ExitCode
+from schemas.evaluation import Dimension, Judgement, Opinion
+from schemas.evidence import Evidence
 from schemas.routing import Move
+from schemas.test_report import Failure, TestReport
 from tests.helpers import go
 from tests.replies import BAD_CORE, CORE, CORE_SKELETON, FIRST, NO_CHANGE, PLAN, SECOND, files, judgement, script
 
@@ -113,6 +117,29 @@ def test_a_run_resamples_from_the_interfaces_and_then_escalates_with_the_makers_
 def test_code_that_can_not_be_read_is_begun_anew_from_its_interface() -> None:
     work = Work(files={"a.py": "def (", "b.py": "B = 1\n"}, checks=[], skeletons={"a.py": CORE_SKELETON})
     assert work.begin(afresh=False) == {"a.py": CORE_SKELETON, "b.py": "B = 1\n"}
+
+
+@pytest.mark.parametrize(("collected", "left"), [(set(), []), ({"tests/test_a.py::test_f"}, ["tests/test_a.py"])])
+def test_a_file_of_tests_that_is_broken_is_dropped_unless_its_tests_were_collected_before(
+    collected: set[str], left: list[str]
+) -> None:
+    tests = {"tests/test_a.py": "from a import GONE\n"}
+    failure = Failure(test="tests/test_a.py", error="ImportError: cannot import name 'GONE'", location="")
+    facts = Evidence(
+        generated=TestReport(total=2, passed=1, failed=0, errors=1, failures=[failure]), acceptance=None, program=None
+    )
+    work = Work(files={}, checks=[], tests=tests, tested=True, collected=collected)
+    work.keep_best({"a.py": "", **tests}, facts, None)
+    assert (list(work.tests), work.tested) == (left, bool(left))
+
+
+def test_of_equal_facts_those_that_have_a_verdict_are_kept() -> None:
+    facts = Evidence(generated=TestReport(total=1, passed=1, failed=0), acceptance=None, program=None)
+    opinions = {d.value: Opinion(reason="r", score=4) for d in Dimension}
+    work = Work(files={}, checks=[])
+    kept = [work.keep_best({"a.py": "1\n"}, facts, evaluate([Judgement(**opinions, feedback=[])], facts))]
+    kept += [work.keep_best({"a.py": "2\n"}, facts, None)]
+    assert (kept, work.files) == ([True, False], {"a.py": "1\n"})
 
 
 def test_a_run_stops_where_nothing_gets_better(tmp_path: Path) -> None:

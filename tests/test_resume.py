@@ -10,17 +10,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from agents.models.scripted import ScriptedModel
-from agents.ports import Progress
+from agents.ports import Price, Progress, Traits
 from orchestrator import run_loop
 from orchestrator.cli import main
 from orchestrator.config import load_settings
 from orchestrator.journal.events import read_events, seconds_of_sittings, verify
+from orchestrator.report.write import read_report
 from orchestrator.sandbox.bubblewrap import Bubblewrap
 from orchestrator.sandbox.port import Command, Result
 from orchestrator.workspace.layout import RunFiles
@@ -225,6 +227,20 @@ def test_a_sitting_that_can_not_ask_its_model_leaves_what_an_earlier_one_deliver
     assert [m.status for m in again.report.milestones] == [Status.ACCEPTED, Status.STOPPED]
 
 
+def test_a_sitting_that_comes_further_without_a_commit_says_so(workspace: Path) -> None:
+    go(workspace, [])
+    again = go(workspace, list(RETRY), resume=True, limits={"calls": 3})
+    assert (again.code, len(again.report.milestones)) == (ExitCode.LIMIT, 2)
+    assert "earlier session" not in str(again.report.stopped_by)
+    assert read_report(again.files) == again.report
+
+
+def test_a_plan_of_an_earlier_sitting_stays_in_the_report(workspace: Path) -> None:
+    first = go(workspace, list(RETRY), limits={"calls": 3})
+    again = go(workspace, Absent(), resume=True)
+    assert (again.code, again.report.milestones) == (ExitCode.UNAVAILABLE, first.report.milestones)
+
+
 def test_an_interrupt_of_the_replay_leaves_what_an_earlier_sitting_delivered(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -341,6 +357,15 @@ def test_what_earlier_sittings_spent_counts_although_the_prompts_are_others_now(
     again = go(workspace, other, resume=True, limits={"calls": 5})
     assert (first.code, again.code) == (ExitCode.LIMIT, ExitCode.LIMIT)
     assert len(other.requests) == 2
+
+
+def test_what_was_spent_before_its_price_was_known_counts_once_it_is(workspace: Path) -> None:
+    traits = Traits(step="project", context_tokens=200_000, max_output_tokens=16_000)
+    first = go(workspace, ScriptedModel(list(RETRY), traits=traits), limits={"calls": 3})
+    priced = replace(traits, price=Price(input=1e3, output=1e3, cache_write=1e3, cache_read=1e3))
+    again = go(workspace, ScriptedModel(list(RETRY), traits=priced), resume=True, limits={"usd": 1.0})
+    assert (first.report.cost_usd, again.code) == (None, ExitCode.LIMIT)
+    assert f"but ${first.report.usage.total / 1e3:.2f} of" in str(again.report.stopped_by)
 
 
 def test_a_sitting_in_which_the_clock_was_set_back_took_no_negative_time(tmp_path: Path) -> None:

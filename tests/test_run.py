@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from agents.models.scripted import ScriptedModel
+from agents.models.scripted import ScriptedModel, ScriptedReply
 from orchestrator.journal.events import read_events
 from schemas.errors import ExitCode
 from schemas.evaluation import Dimension
@@ -162,6 +162,22 @@ def test_the_delivered_project_tests_itself_without_milepost_and_without_what_wa
     assert "6 passed, 1 deselected" in plain.stdout
 
 
+def test_what_milepost_adds_to_the_project_is_not_measured_as_its_code(workspace: Path) -> None:
+    done = go(workspace, list(RULED))
+    assert (done.files.project / "conftest.py").exists()
+    assert done.report.tests is not None
+    assert "conftest.py" not in done.report.tests.coverage_by_file
+    assert [finding.path for finding in done.report.findings] == []
+
+
+def test_a_readme_that_the_prototype_has_is_kept(workspace: Path) -> None:
+    readme = "# Greeter\n\nHow to greet.\n"
+    done = go(
+        workspace, [*GOOD[:5], *script(("impl", files({"greeter/core.py": CORE, "README.md": readme}))), *GOOD[6:]]
+    )
+    assert (done.code, done.git("show", "delivered:README.md")) == (ExitCode.OK, readme)
+
+
 def test_a_failed_milestone_blocks_its_dependents_and_the_report_says_so(workspace: Path) -> None:
     done = go(workspace, list(RETRY[:7]), attempts=1)
     first, second = done.report.milestones
@@ -191,6 +207,22 @@ def test_where_a_stop_leaves_nothing_accepted_the_best_state_and_its_own_tests_a
     assert done.report.tests is not None
     assert (done.report.tests.passed, done.report.tests.total) == (1, 2)
     assert done.git("status", "--porcelain") == ""
+
+
+UNJUDGED = [*GOOD[:6], ScriptedReply(agent="evaluator", reply="", stop_reason="refusal")]
+"""The first milestone is right, and the judge says nothing of it."""
+
+
+def test_what_lacks_nothing_but_a_verdict_is_judged_again_and_not_written_again(workspace: Path) -> None:
+    done = go(workspace, [*UNJUDGED, *GOOD[6:]])
+    attempts = done.report.milestones[0].attempts
+    assert (done.code, [a.move for a in attempts]) == (ExitCode.OK, ["generate", "refine"])
+    assert [c["agent"] for c in done.calls if c.get("milestone") == "M1"].count("impl") == 1
+
+
+def test_code_that_the_judge_said_nothing_usable_of_is_delivered_as_it_was_measured(workspace: Path) -> None:
+    done = go(workspace, UNJUDGED, attempts=1)
+    assert (done.code, (done.files.project / "greeter" / "core.py").read_text()) == (ExitCode.NOT_ACCEPTED, CORE)
 
 
 def test_what_was_measured_and_could_not_be_judged_any_more_is_delivered_if_it_is_the_best(workspace: Path) -> None:

@@ -59,6 +59,16 @@ def test_a_comment_hides_nothing_from_the_linter() -> None:
     assert [f.rule for f in found] == ["F821"]
 
 
+def test_what_a_test_makes_up_forbids_no_pass() -> None:
+    url = "URL = 'postgres://me:" + "hidden@" + "host/db'\n"
+    found = audit({}, {"tests/test_url.py": url, "url.py": url}, [])
+    assert [(f.path, f.severity) for f in found] == [("tests/test_url.py", "low"), ("url.py", "high")]
+
+
+def test_a_place_to_put_a_password_in_is_no_password() -> None:
+    assert audit({}, {"a.md": "https://<user>:<password>@host"}, []) == []
+
+
 def test_secrets_are_found_in_files_that_are_no_code_too() -> None:
     found = audit({}, {"config.toml": f"key = '{SECRET}'"}, [])
     assert [(f.path, f.tool) for f in found] == [("config.toml", "secrets")]

@@ -71,7 +71,7 @@ def _coverage_config(root: str) -> str:
     folder = Path(tempfile.gettempdir(), "milepost-coverage")
     folder.mkdir()
     text = (
-        f"[run]\nsource = {root}\nomit = */tests/*, */acceptance/*\ndata_file = {folder}/data\n"
+        f"[run]\nsource = {root}\nomit = */tests/*, */acceptance/*, */conftest.py\ndata_file = {folder}/data\n"
         "parallel = true\npatch = subprocess\ndisable_warnings = no-data-collected, module-not-imported\n"
         # No comment of the code takes lines out of the count.
         "[report]\nexclude_lines = (?!)\n"
@@ -132,7 +132,7 @@ def _coverage(measure: Any, root: Path) -> dict[str, list[int]]:
     result = {}
     for path in sorted(root.rglob("*.py")):
         relative = path.relative_to(root)
-        if relative.parts[0] in ("tests", "acceptance"):
+        if relative.parts[0] in ("tests", "acceptance", "conftest.py"):
             continue
         try:
             _, lines, _, missing, _ = measure.analysis2(str(path))

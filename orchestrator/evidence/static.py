@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from agents.parsing import parse_file
 from orchestrator.scratch import scratch, unpacked
@@ -126,8 +126,12 @@ def audit(code: Mapping[str, str], files: Mapping[str, str], allowed: Collection
         if "error: " in line and not _MYPY_LINE.match(line)
     ]
     for path, source in sorted(files.items()):
+        # What a test makes up to try the code with is no secret, and nobody who mends the code may change it.
+        severity: Literal["low", "high"] = "low" if path.startswith(("tests/", "acceptance/")) else "high"
         findings += [
-            Finding(tool="secrets", rule=kind, path=path, line=number, message=f"a {kind} in the code", severity="high")
+            Finding(
+                tool="secrets", rule=kind, path=path, line=number, message=f"a {kind} in the code", severity=severity
+            )
             for number, text in enumerate(source.splitlines(), 1)
             for kind, pattern in _SECRETS.items()
             if pattern.search(text)
@@ -182,7 +186,7 @@ _SECRETS = {
     "key of a model's API": re.compile(r"\bsk-[A-Za-z0-9_-]{20,}"),
     "token of GitHub": re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}"),
     "key of Google": re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b"),
-    "password in an address": re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@{}]{1,200}:[^\s:/@{}]{1,200}@"),
+    "password in an address": re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@{}<>]{1,200}:[^\s:/@{}<>]{1,200}@"),
     "token of Slack": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
 }
 

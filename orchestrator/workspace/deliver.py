@@ -1,8 +1,9 @@
-"""What is added to an accepted project so that it runs without Milepost: README, requirements, sealed checks."""
+"""What is added to an accepted project so that it runs without Milepost: README (where it has none of its own),
+requirements, sealed checks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from orchestrator.evidence.collect import acceptance_source
@@ -24,8 +25,11 @@ def pytest_collection_modifyitems(config, items):
 '''
 
 
-def finishing_files(team: Team, accepted: list[Milestone], quarantined: Sequence[str]) -> dict[str, str]:
-    """Return path → content of the files to add. ``quarantined`` are the tests that were ruled wrong."""
+def finishing_files(
+    team: Team, files: Mapping[str, str], accepted: list[Milestone], quarantined: Sequence[str]
+) -> dict[str, str]:
+    """Return path → content of what is to be added to the project's ``files``. ``quarantined`` are the tests that were
+    ruled wrong. Requirements are those that the project was tested with, whatever it had written down."""
     idea = team.idea
     pinned = team.laboratory.environment.pinned()
     shown = [c for c in idea.acceptance if c.check and not c.holdout]
@@ -48,16 +52,16 @@ def finishing_files(team: Team, accepted: list[Milestone], quarantined: Sequence
     for milestone in accepted:
         lines += [f"- **{milestone.title}**: {milestone.description}"]
     lines += [""]
-    files = {
-        "README.md": "\n".join(lines),
+    added = {
+        **({} if "README.md" in files else {"README.md": "\n".join(lines)}),
         "requirements.txt": "".join(f"{p}\n" for p in pinned) or "# The standard library is enough.\n",
         "requirements-dev.txt": "-r requirements.txt\n"
         + "".join(f"{tool}=={version(tool)}\n" for tool in ("pytest", "pytest-cov")),
         "pytest.ini": "[pytest]\npythonpath = .\n",
     }
     if quarantined:
-        files["conftest.py"] = _CONFTEST.format(tests="".join(f"    {test!r},\n" for test in quarantined))
+        added["conftest.py"] = _CONFTEST.format(tests="".join(f"    {test!r},\n" for test in quarantined))
     if shown:
         head = '"""The acceptance checks of the idea, as its author wrote them."""\n\n'
-        files["acceptance/test_acceptance.py"] = head + "\n\n\n".join(acceptance_source(c) for c in shown) + "\n"
-    return files
+        added["acceptance/test_acceptance.py"] = head + "\n\n\n".join(acceptance_source(c) for c in shown) + "\n"
+    return added

@@ -101,6 +101,7 @@ class Project:
         first = git(self.path, "rev-list", "--max-parents=0", f"refs/heads/{branch}").split()[0]
         git(self.path, "worktree", "add", "--quiet", "--detach", str(self._beside), first)
         self._tree, self._commits = self._beside, 1
+        self._catch_up()
 
     def _accepted(self) -> list[str]:
         return git(self.path, "tag", "--list", "accepted-*").split()
