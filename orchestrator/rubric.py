@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from schemas.evaluation import Clamp, Dimension, Evaluation, Judgement
 from schemas.evidence import Evidence
 
-__all__ = ["CLAMPS", "LOWEST", "PASS", "WEIGHTS", "evaluate", "program_caps", "program_failures", "sure"]
+__all__ = ["CLAMPS", "LOWEST", "PASS", "WEIGHTS", "evaluate", "in_words", "program_caps", "program_failures", "sure"]
 
 WEIGHTS = {
     Dimension.CORRECTNESS: 0.30,
@@ -25,6 +25,12 @@ LOWEST = 2
 MEANINGFUL = 4
 """Of fewer mutants no share is made: one may do the same as the code. That none at all is noticed counts, however few:
 tests that compare only what is the same anyhow show themselves by that alone."""
+
+
+def in_words() -> str:
+    """Return what a pass takes, for whoever reads a score."""
+    weights = ", ".join(f"{d.value.replace('_', ' ')} {weight:.0%}" for d, weight in WEIGHTS.items())
+    return f"A pass takes a weighted score of at least {PASS} ({weights}) and no dimension under {LOWEST}."
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pydantic import Field
 from schemas.base import Schema
 from schemas.call import Usage
 from schemas.evidence import Finding, ProgramRun, Ruling
+from schemas.idea import Limits
 from schemas.milestone import Milestone
 from schemas.test_report import TestReport
 
@@ -89,11 +90,20 @@ class FinalReport(Schema):
     """Why the run ended early; None where it did not."""
     resumable: bool = True
     """Whether ``milepost resume`` can get beyond that: an answer that was of no use stays so."""
+    began: str = ""
+    """When the run began, ISO 8601."""
+    version: str = ""
+    """Milepost's, of the last sitting."""
+    idea_file: str = ""
+    limits: Limits = Limits()
+    """Those in force in the last sitting."""
     milestones: list[Milestone]
     plan_notes: list[str]
     files: list[ProjectFile]
     project: str
     """Folder of the prototype."""
+    holds: str = ""
+    """What that is, where nothing was accepted."""
     tests: TestReport | None
     acceptance: list[Acceptance]
     traces: list[Trace]

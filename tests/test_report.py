@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.report.outlook import UNVERIFIED, risks, roadmap
 from orchestrator.report.write import _block, _cell, _code, _line
+from orchestrator.sandbox.bubblewrap import Bubblewrap
+from schemas.evidence import Evidence
+from schemas.report import Acceptance
+from schemas.test_report import Failure, TestReport
 
 
 @pytest.mark.parametrize(
@@ -40,6 +46,21 @@ def test_nothing_that_steers_a_terminal_or_turns_the_writing_gets_through(show: 
     shown = show("a\x1b[2Jb\x1b]0;title\x07c\u202ed\x9be\rf")
     assert not set("\x1b\x07\u202e\x9b\r") & set(shown)
     assert "2J" not in shown
+
+
+def test_what_the_final_verification_found_is_a_risk_and_a_step() -> None:
+    failed = Failure(test="AC1", error="AssertionError", location="")
+    facts = Evidence(
+        generated=TestReport(total=1, passed=1, failed=0),
+        acceptance=TestReport(total=1, passed=0, failed=1, failures=[failed]),
+        program=None,
+        control_ended="time limit of 30 s",
+    )
+    told = [Acceptance(id="AC1", statement="s", milestone=None, proof="failed")]
+    team = Mock(idea=Mock(acceptance=[]), info=Mock(sandboxes=[]), laboratory=Mock(sandbox=Bubblewrap()))
+    lines = [item.evidence for item in risks(team, [], facts, told, []) if item.title == UNVERIFIED]
+    assert lines == [item.because for item in roadmap([], facts, told, [], [], None) if "the whole" in item.step]
+    assert [line.rpartition(": ")[2] for line in lines] == ["time limit of 30 s"]
 
 
 @given(st.text(max_size=100))

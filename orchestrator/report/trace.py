@@ -10,10 +10,10 @@ from agents.parsing import parse_module
 from schemas.architecture import own_code
 from schemas.evidence import Evidence
 from schemas.idea import Idea
-from schemas.milestone import Milestone
+from schemas.milestone import Criterion, Milestone
 from schemas.report import Acceptance, Trace
 
-__all__ = ["trace"]
+__all__ = ["trace", "unchecked"]
 
 
 def trace(
@@ -44,7 +44,6 @@ def trace(
                 evidence=f"sealed check {line.proof}" if line.proof != "not proven" else line.detail,
             )
         )
-    stated = {check.statement for check in idea.acceptance}
     traces += [
         Trace(
             requirement=criterion.statement,
@@ -54,11 +53,20 @@ def trace(
             proven=False,
             evidence="no sealed check covers it",
         )
+        for milestone, criterion in unchecked(idea, milestones)
+    ]
+    return traces
+
+
+def unchecked(idea: Idea, milestones: Sequence[Milestone]) -> list[tuple[Milestone, Criterion]]:
+    """Return the criteria of ``milestones`` that no sealed check of the idea is about, nor states in the same words."""
+    stated = {check.statement for check in idea.acceptance}
+    return [
+        (milestone, criterion)
         for milestone in milestones
         for criterion in milestone.acceptance_criteria
         if criterion.check is None and criterion.statement not in stated
     ]
-    return traces
 
 
 def _definitions(files: Mapping[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import re
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from orchestrator.files import write_text
+from orchestrator.rubric import in_words
 from orchestrator.text import harmless
 from orchestrator.workspace.layout import RunFiles
 from schemas.report import FinalReport
@@ -33,7 +34,7 @@ def read_report(files: RunFiles) -> FinalReport | None:
 
 def markdown(report: FinalReport) -> str:
     """Return the report as Markdown."""
-    return template("report.md.j2").render(report=report)
+    return template("report.md.j2").render(report=report, rubric=in_words())
 
 
 def template(name: str) -> Template:

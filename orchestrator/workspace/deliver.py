@@ -10,7 +10,17 @@ from orchestrator.evidence.collect import acceptance_source
 from orchestrator.team import Team
 from schemas.milestone import Milestone
 
-__all__ = ["finishing_files"]
+__all__ = ["PURPOSES", "finishing_files"]
+
+PURPOSES = {
+    "README.md": "what it is, how to run and to test it",
+    "requirements.txt": "packages that it was tested with",
+    "requirements-dev.txt": "what its tests need",
+    "pytest.ini": "lets the tests find the code",
+    "conftest.py": "leaves out the tests that were set aside",
+    "acceptance/test_acceptance.py": "the idea's sealed checks",
+}
+"""What the files are for that are added."""
 
 _CONFTEST = '''"""Leaves out the tests that were ruled wrong when they were written; the report has the reasons."""
 
