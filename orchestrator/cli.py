@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-__all__ = ["main"]
+__all__ = ["OUTCOMES", "main"]
 
 _EXIT = (
     "exit codes: 0 all accepted · 1 not all accepted · 2 bad input · 3 stopped by a limit · "
@@ -20,6 +20,9 @@ _EXIT = (
 
 _HOMES = {"resume": "run", "report": "runs", "fetch": "doctor"}
 """The module of ``orchestrator.commands`` that a command is in, where it is not named like it."""
+
+OUTCOMES = ("ok", "invalid_output", "refused", "truncated", "transport_error", "budget", "interrupted")
+"""Those of `schemas.call.Outcome`, which would be slow to import here."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -147,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--agent", help="only calls of this agent")
     command.add_argument("--milestone", help="only calls of this milestone")
     command.add_argument("--attempt", type=int, help="only calls of this attempt")
-    command.add_argument("--outcome", help="only calls with this outcome")
+    command.add_argument("--outcome", choices=OUTCOMES, help="only calls with this outcome")
     command.add_argument(
         "--call", metavar="DIGEST", help="show this call in full; the beginning of its digest is enough"
     )

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.journal.events import read_events, verify
+from orchestrator.journal.events import damaged, read_events, verify
 from orchestrator.journal.journal import holds_mask
 from orchestrator.journal.store import RecordStore
 from orchestrator.terminal import Terminal
@@ -20,32 +20,72 @@ from schemas.errors import ExitCode, InputError
 __all__ = ["logs_command"]
 
 
+_FILTERS = ("agent", "milestone", "attempt", "outcome")
+
+
 def logs_command(options: argparse.Namespace) -> ExitCode:
     """List agent calls and the decisions of planned routes, show a call whole, or verify the log."""
+    _refuse_flags_passed_over(options)
     files = open_run(options.workspace, options.run)
     store = RecordStore(files.logs)
     if options.verify:
         return _verify(files, store)
     if options.call:
         return _show(files, store, options.call, as_json=options.json)
-    wanted = {
-        name: value
-        for name in ("agent", "milestone", "attempt", "outcome")
-        if (value := getattr(options, name)) is not None
-    }
+    return _list(files, {name: value for name in _FILTERS if (value := getattr(options, name)) is not None}, options)
+
+
+def _refuse_flags_passed_over(options: argparse.Namespace) -> None:
+    filters = [name for name in _FILTERS if getattr(options, name) is not None]
+    if options.verify and (filters or options.json or options.call is not None):
+        raise InputError("--verify goes with no other flag: it checks the whole log, and says so in words")
+    if options.call is not None and filters:
+        raise InputError("--call goes with --json only: it shows one call, whatever its agent or outcome")
+    if options.call == "":
+        raise InputError("--call: begin with at least one digit of a call's digest, as `milepost logs` lists them")
+
+
+def _list(files: RunFiles, wanted: Mapping[str, object], options: argparse.Namespace) -> ExitCode:
+    """Print what matches. What could not be read is said behind it, not left out in silence.
+
+    Raises:
+        InputError: the log is missing, or lines of it are none of Milepost's.
+    """
+    _refuse_missing(files)
     console = Terminal()
-    shown = 0
+    shown, agents = 0, set[str]()
     for event in read_events(files.events):
-        if event.get("event") not in ("agent_call", "route") or any(event.get(n) != v for n, v in wanted.items()):
+        if event["event"] not in ("agent_call", "route"):
+            continue
+        agents |= {event["agent"]} if event["event"] == "agent_call" else set()
+        if any(event.get(name) != value for name, value in wanted.items()):
             continue
         shown += 1
         if options.json:
             sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
-            continue
-        console.print(_line(event), markup=False, highlight=False, soft_wrap=True)
+        else:
+            console.print(_line(event), markup=False, highlight=False, soft_wrap=True)
     if not shown and not options.json:
-        console.print("No call matches." if wanted else "No calls yet.")
+        said = "No call matches." if wanted else "No calls yet."
+        if agents and wanted.get("agent") not in (None, *agents):
+            said += f" Agents in this log: {', '.join(sorted(agents))}."
+        console.print(harmless(said), markup=False, highlight=False, soft_wrap=True)
+    if problems := damaged(files.events):
+        count = "1 line" if len(problems) == 1 else f"{len(problems)} lines"
+        raise InputError(*problems[:5], f"{count} could not be read; `milepost logs {files.name} --verify` names all")
     return ExitCode.OK
+
+
+def _refuse_missing(files: RunFiles) -> None:
+    """Tell a log that is gone from that of a run that was killed before it wrote any."""
+    if files.events.exists():
+        return
+    records = len(list((files.logs / "calls").glob("*.json")))
+    if records or files.load().log_end is not None:
+        raise InputError(
+            f"{files.events}: is missing ({records} records in calls/); "
+            f"`milepost logs {files.name} --verify` says what is left"
+        )
 
 
 def _line(event: Mapping[str, Any]) -> str:
@@ -105,9 +145,16 @@ def _whole(record: CallRecord) -> str:
 
 
 def _verify(files: RunFiles, store: RecordStore) -> ExitCode:
-    problems = verify(files.events, files.load().log_end)
-    events = list(read_events(files.events))
-    named = {str(e["call"]): e.get("record_sha256") for e in events if e.get("event") == "agent_call" and e.get("call")}
+    """Print everything that is wrong: one damaged file keeps no other from being checked."""
+    problems = []
+    try:
+        end = files.load().log_end
+    except (InputError, OSError):
+        problems.append(f"{files.info}: is damaged, so nobody knows which line of the log is the last one")
+        end = None
+    problems += verify(files.events, end)
+    events = list(read_events(files.events)) if files.events.is_file() else []
+    named = {e["call"]: e.get("record_sha256") for e in events if e["event"] == "agent_call" and e.get("call")}
     for digest, checksum in named.items():
         record = store.find(digest)
         if record is None:

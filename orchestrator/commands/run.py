@@ -17,6 +17,7 @@ from orchestrator.compose import build_models, build_sandbox, build_team, cache_
 from orchestrator.config import Loaded
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.idea_file import load_idea, parse_idea
+from orchestrator.journal.events import damaged
 from orchestrator.run_loop import run, until_stopped
 from orchestrator.terminal import Terminal, view_for
 from orchestrator.workspace.layout import RunFiles, RunInfo, check_name, new_run, open_run
@@ -42,6 +43,9 @@ def resume_command(options: argparse.Namespace) -> ExitCode:
     """Take up a run where it stopped."""
     files = open_run(options.workspace.absolute(), options.run)
     info = files.load()
+    if problems := damaged(files.events):  # before the run's record says that it goes on
+        mend = f"{files.name} is not resumed: put the log back from a copy, or take such lines out of it"
+        raise InputError(*problems[:5], mend)
     if info.kind == "program":
         return resume_program(options, files, info)
     idea = parse_idea(info.idea_text, f"the idea of {files.name}")

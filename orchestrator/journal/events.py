@@ -19,10 +19,10 @@ import structlog
 from pydantic import ValidationError
 from structlog.typing import EventDict
 
+from orchestrator.journal.lines import event_in, json_in, what_is_wrong
 from schemas.call import Usage
-from schemas.errors import InputError
 
-__all__ = ["GENESIS", "TOKENS", "EventLog", "lost_in", "read_events", "seconds_of_sittings", "verify"]
+__all__ = ["GENESIS", "TOKENS", "EventLog", "damaged", "lost_in", "read_events", "seconds_of_sittings", "verify"]
 
 TOKENS = {
     "input_tokens": "gen_ai.usage.input_tokens",
@@ -64,7 +64,7 @@ class _Sink:
         except OSError:
             self._stream.truncate(before)  # half a line would break the chain of what comes after
             raise
-        self._chain.previous = _digest(message)
+        self._chain.previous = _digest(message.encode())
 
     info = warning = error = msg
 
@@ -81,13 +81,14 @@ class EventLog:
         lines = list(_lines(path))
         self._chain = chain = _Chain(_digest(lines[-1]) if lines else GENESIS)
         self._sink = _Sink(path, chain)
-        calls = [e for e in map(_parsed, lines) if e and e.get("event") == "agent_call" and e.get("call")]
+        events = [event for event in map(event_in, lines) if event]
+        calls = [e for e in events if e["event"] == "agent_call" and e.get("call")]
         self.calls = {e["call"] for e in calls}
         """Digests of the calls that the log holds already."""
         self.reused = {e["call"] for e in calls if e.get("reused")}
         """Those of them that another run has paid for."""
-        self._earlier = Counter(_decision(e) for e in map(_parsed, lines) if e and e.get("event") not in _ANEW)
-        self.lost = [lost for e in map(_parsed, lines) if e and (lost := lost_in(e))]
+        self._earlier = Counter(_decision(e) for e in events if e["event"] not in _ANEW)
+        self.lost = [lost for e in events if (lost := lost_in(e))]
         """What calls took of which there is no record."""
         self._log: Any = structlog.wrap_logger(
             self._sink,
@@ -135,11 +136,25 @@ def _decision(event: Mapping[str, Any]) -> str:
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the events of a log; a torn last line (the process was killed while writing it) is left out."""
+    """Yield the events of a log; lines that are none of Milepost's are left out (`damaged` names them), as is a torn
+    last one (the process was killed while writing it)."""
     for line in _lines(path):
-        event = _parsed(line)
+        event = event_in(line)
         if event is not None:
             yield event
+
+
+def damaged(path: Path) -> list[str]:
+    """Return one message per line that is none of Milepost's. A torn last one is no damage: the next sitting drops it.
+
+    Raises:
+        OSError: the log can't be read.
+    """
+    return [
+        f"{path}:{number}: is no line of Milepost's ({wrong}); see `milepost logs {path.parent.name} --verify`"
+        for number, line in _numbered(path)
+        if line.endswith(b"\n") and (wrong := what_is_wrong(line))
+    ]
 
 
 def lost_in(event: Mapping[str, Any]) -> tuple[Usage, float | None] | None:
@@ -150,7 +165,7 @@ def lost_in(event: Mapping[str, Any]) -> tuple[Usage, float | None] | None:
         usage = Usage(**{field: event.get(name, 0) for field, name in TOKENS.items()})
         cost = event.get("cost_usd")
         return (usage, None if cost is None else float(cost)) if usage.total else None
-    except (ValidationError, TypeError, ValueError):
+    except (ValidationError, TypeError, ValueError, OverflowError):
         return None  # not one of ours; `verify` says so
 
 
@@ -161,7 +176,7 @@ def seconds_of_sittings(path: Path) -> float:
     stands still while the machine sleeps. Of one that was killed there are only the times of its lines.
     """
     total, began, last = 0.0, None, None
-    for event in read_events(path):
+    for event in filter(None, map(json_in, _lines(path))):
         try:
             at = datetime.fromisoformat(event["timestamp"])
         except (KeyError, TypeError, ValueError):
@@ -185,17 +200,21 @@ def verify(path: Path, end: str | None = None) -> list[str]:
     """Return what is wrong with the chain of a log: nothing, or one message per broken link. ``end`` is the digest of a
     line that must be there: the last one when the run came to an end."""
     problems, previous, found = [], GENESIS, end is None
+    try:
+        lines = list(_numbered(path))
+    except OSError as error:
+        return [f"{path}: can't be read: {error.strerror}"]
     if not path.exists():
         problems.append(f"{path}: is missing")
-    if _is_torn(path):
-        problems.append(f"{path}: its last line is cut off: the process was killed, or the file was shortened")
-    for number, line in enumerate(_lines(path), 1):
-        event = _parsed(line)
-        if event is None:
-            problems.append(f"{path}:{number}: is not a JSON object")
-        elif event.get("previous") != previous:
+    for number, line in lines:
+        event = json_in(line)
+        if not line.endswith(b"\n"):
+            problems.append(f"{path}: its last line is cut off: the process was killed, or the file was shortened")
+        elif wrong := what_is_wrong(line):
+            problems.append(f"{path}:{number}: is no line of Milepost's ({wrong})")
+        if event is not None and event.get("previous") != previous:
             problems.append(f"{path}:{number}: does not follow the line before it; one of them was changed or removed")
-        previous = _digest(line)
+        previous = _digest(line.rstrip(b"\n"))
         found |= previous == end
     if not found:
         problems.append(
@@ -204,18 +223,20 @@ def verify(path: Path, end: str | None = None) -> list[str]:
     return problems
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _lines(path: Path) -> Iterator[bytes]:
+    for _, line in _numbered(path):
+        yield line.rstrip(b"\n")
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that are not empty, line feeds included, with their numbers as an editor shows them."""
     try:
         with path.open("rb") as stream:
-            for line in stream:
-                # The last line may be cut off within a letter.
-                text = line.decode("utf-8", "strict" if line.endswith(b"\n") else "replace")
-                if text.strip():
-                    yield text.rstrip("\n")
+            for number, line in enumerate(stream, 1):
+                if line.strip():
+                    yield number, line
     except FileNotFoundError:
         return
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text: {error}") from None
 
 
 def _drop_torn_line(path: Path) -> None:
@@ -232,16 +253,8 @@ def _is_torn(path: Path) -> bool:
     return bool(data) and not data.endswith(b"\n")
 
 
-def _parsed(line: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _digest(line: str) -> str:
-    return hashlib.sha256(line.encode()).hexdigest()
+def _digest(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
 
 
 def _first_keys(logger: object, method: str, event: EventDict) -> EventDict:
