@@ -218,6 +218,24 @@ def test_doctor_says_what_is_in_force_and_where_it_came_from(workspace: Path) ->
     assert "): ok, tried out" in done.stdout
 
 
+SERVER = {"MILEPOST_BACKEND": "openai", "MILEPOST_OPENAI_MODEL": "m"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"ANTHROPIC_API_KEY": "sk-1"}, ["the key was not tried"]),
+        ({**SERVER}, ["the server was not asked"]),
+        ({**SERVER, "MILEPOST_OPENAI_API_KEY": "sk-1"}, ["the server was not asked", "the key was not tried"]),
+        ({}, []),
+    ],
+    ids=["Claude", "a server", "a server with a key", "no key"],
+)
+def test_doctor_says_what_it_has_not_tried(workspace: Path, environment: dict[str, str], said: list[str]) -> None:
+    shown = called("doctor", **environment).stdout
+    assert [words for words in ("the server was not asked", "the key was not tried") if words in shown] == said
+
+
 def test_help_imports_nothing_heavy() -> None:
     """What would take time is imports; no timing is asserted, as machines are noisy."""
     code = (

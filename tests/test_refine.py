@@ -331,10 +331,19 @@ def test_a_bar_that_is_not_reached_is_exit_code_1_and_a_limit_exit_code_3(worksp
     assert record["verdict"] == "stopped"
 
 
+def test_what_stopped_a_quiet_program_and_where_it_is_are_said(workspace: Path) -> None:
+    lines = [{"agent": "generator", "reply": python(WRONG)}]
+    done = called("refine", TASK, "--quiet", "--max-calls", "1", "--run-name", "q", **scripted(workspace, lines))
+    said = [line.split(":")[0] for line in done.stdout.splitlines()]
+    assert [word for word in ("STOPPED", "Stopped", "Go on", "Report", "Log") if word not in said] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["refine", " "], "the task is empty"),
+        (["refine", ""], "the task is empty"),
+        (["refine", "my task.txt"], "my task.txt: there is no such file. If it is the task itself, end it with a full"),
         (["refine", "nosuch.txt"], "there is no such file"),
         (["refine", "nosuch.yaml"], "there is no such file"),
         (["refine", "/etc"], "is a folder"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.commands.settings import settings_for
 from orchestrator.compose import build_models, build_sandbox, cache_folder
-from orchestrator.config import Loaded
+from orchestrator.config import Loaded, Settings
 from orchestrator.evidence.environment import ensure_environment
 from orchestrator.terminal import Terminal, view_for
 from schemas.errors import ExitCode, MilepostError, Unavailable
@@ -37,7 +37,7 @@ def doctor_command(options: argparse.Namespace) -> ExitCode:
     except Unavailable as error:
         say(f"sandbox    MISSING: {error}")
         code = ExitCode.UNAVAILABLE
-    code = max(code, _doctor_model(settings.effective_backend(), loaded, say))
+    code = max(code, _doctor_model(settings.effective_backend(), loaded, say, tried=options.judge))
     if options.judge and code is ExitCode.OK:
         code = _doctor_judge(options, loaded, say)
     return ExitCode(code)
@@ -69,7 +69,8 @@ def _doctor_judge(options: argparse.Namespace, loaded: Loaded, say: Callable[[st
     return ExitCode.OK if all(one.right for one in known) else ExitCode.NOT_ACCEPTED
 
 
-def _doctor_model(backend: str, loaded: Loaded, say: Callable[[str], None]) -> ExitCode:
+def _doctor_model(backend: str, loaded: Loaded, say: Callable[[str], None], *, tried: bool) -> ExitCode:
+    """Say which model there is. ``tried``: whether it is asked something afterwards, which may cost money."""
     from agents.models.fetch import CODER_1_5B, cached
 
     if backend == "embedded" and loaded.settings.embedded.path is None:
@@ -85,7 +86,16 @@ def _doctor_model(backend: str, loaded: Loaded, say: Callable[[str], None]) -> E
     except MilepostError as error:
         say(f"model      MISSING: {error}")
         return error.exit_code
+    if not tried and (untried := _untried(backend, loaded.settings)):
+        say(f"model      {untried}: a call may cost money. `milepost doctor --judge` makes some")
     return ExitCode.OK
+
+
+def _untried(backend: str, settings: Settings) -> str:
+    """Say what is not known yet of a backend when its models are built; nothing for those that are here."""
+    if backend == "openai":
+        return f"the server was not asked{', and the key was not tried' if settings.openai.api_key else ''}"
+    return "the key was not tried" if backend == "anthropic" else ""
 
 
 def fetch_command(options: argparse.Namespace) -> ExitCode:

@@ -35,6 +35,9 @@ __all__ = ["program_info", "program_team", "refine_command", "resume_program"]
 
 MAX_PROMPT = 60_000
 
+TEXTS = (".txt", ".md", ".markdown", ".rst", ".yaml", ".yml")
+"""How names of files end that a task may be in."""
+
 
 def refine_command(options: argparse.Namespace) -> ExitCode:
     """Start with a new program."""
@@ -59,6 +62,8 @@ def _prompt(text: str) -> tuple[str, Path | None]:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise InputError("the task, or the name of its file, is not UTF-8 text") from None
+    if not text.strip():
+        raise InputError("the task is empty: say what the program shall do")
     path = Path(text) if "\n" not in text and len(text) < 1_000 and "\0" not in text else None
     try:
         if path is not None and path.is_file():
@@ -69,6 +74,8 @@ def _prompt(text: str) -> tuple[str, Path | None]:
             raise InputError(f"{text}: is a folder; give a file, or the task itself in words")
         elif path is not None and (path.suffix or "/" in text) and " " not in text.strip():
             raise InputError(f"{text}: there is no such file; give a file, or the task itself in words")
+        elif path is not None and path.suffix.lower() in TEXTS:  # a model that takes it for the task costs money
+            raise InputError(f"{text}: there is no such file. If it is the task itself, end it with a full stop")
         else:
             path = None
     except UnicodeDecodeError as error:
@@ -76,7 +83,7 @@ def _prompt(text: str) -> tuple[str, Path | None]:
     except OSError as error:
         raise InputError(f"{text}: can't be read: {error.strerror}") from None
     if not text.strip():
-        raise InputError("the task is empty: say what the program shall do")
+        raise InputError(f"{path}: the task is empty: say what the program shall do")
     if len(text) > MAX_PROMPT:
         raise InputError(f"the task has {len(text):,} characters; at most {MAX_PROMPT:,} are taken")
     return text.strip("\n"), path
@@ -226,7 +233,8 @@ def _show(console: Console, result: Refinement, files: RunFiles, *, quiet: bool)
     if result.execution is not None:
         ended = result.execution.ended or f"exit code {result.execution.exit_code}"
         lines.append(f"Ran as process {result.execution.pid}: {ended}, {result.execution.duration_ms} ms")
-    for line in lines[:1] if quiet else lines:
+    # Why it did not come to its end, and what there is of it, is a part of the result.
+    for line in lines[:1] if quiet and not result.stopped_by else lines:
         console.print(harmless(line), markup=False, highlight=False, soft_wrap=True)
     if result.execution is not None:
         for text, stream in ((result.execution.stdout, sys.stdout), (result.execution.stderr, sys.stderr)):
