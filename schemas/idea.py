@@ -7,6 +7,8 @@ import posixpath
 import re
 import shlex
 from collections.abc import Sequence
+from inspect import CO_GENERATOR
+from types import CodeType
 from typing import Annotated, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -128,21 +130,45 @@ class AcceptanceCheck(Schema):
             if _depth(tree) > MAX_DEPTH:
                 raise ValueError(f"its expressions are nested more than {MAX_DEPTH} deep")
             if not stars:
-                compile(ast.fix_missing_locations(ast.Module([function], [])), "check", "exec")
+                code = compile(ast.fix_missing_locations(ast.Module([function], [])), "check", "exec")
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
             said = f"{error.msg} (line {error.lineno} of it)" if isinstance(error, SyntaxError) else error
             raise ValueError(f"is not valid Python: {said}") from None
         if stars:
             raise ValueError("'from … import *' can't be used in a check; name what it imports")
+        if any(isinstance(made, CodeType) and made.co_flags & CO_GENERATOR for made in code.co_consts):
+            raise ValueError("uses yield, and pytest takes no test that does; put it into a function of the check")
         if not _asserts(tree):
             raise ValueError("asserts nothing, so it could never fail; add an assert")
+        if _returns_early(tree.body):
+            raise ValueError("asserts behind a return, where nothing is run; take the return away")
         if idle := _never_called(tree):
             raise ValueError(f"never calls {idle}, so what that asserts is not run: write its lines without the def")
         return value
 
 
 def _asserts(tree: ast.AST) -> bool:
-    return any(isinstance(node, ast.Assert | ast.With | ast.Raise) for node in ast.walk(tree))
+    """Whether ``tree`` can fail where things are not as they should be: a ``with`` does so only where it stands for
+    ``pytest.raises`` or the like, perhaps by a name that the check has given to that."""
+    nodes = list(ast.walk(tree))
+    names = " ".join(str(getattr(node, part, "")) for node in nodes for part in ("attr", "id", "name"))
+    within = any(isinstance(node, ast.With) for node in nodes) and _EXPECTING.search(names)
+    return bool(within) or any(isinstance(node, ast.Assert | ast.Raise) for node in nodes)
+
+
+_EXPECTING = re.compile("raises|warns|deprecated_call|assert", re.IGNORECASE)
+
+
+def _returns_early(body: Sequence[ast.stmt]) -> bool:
+    """Whether something asserts behind a ``return`` that is always come to; one under a condition is the user's own
+    affair."""
+    number = next((number for number, statement in enumerate(body) if _returns(statement)), len(body))
+    return any(_asserts(statement) for statement in body[number + 1 :])
+
+
+def _returns(statement: ast.stmt) -> bool:
+    within = statement.body if isinstance(statement, ast.With) else []
+    return isinstance(statement, ast.Return) or any(map(_returns, within))
 
 
 def _never_called(tree: ast.Module) -> str | None:

@@ -120,6 +120,43 @@ def test_nonsense_is_refused_in_plain_words(text: str, words: str) -> None:
     assert words in "\n".join(problems(text))
 
 
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["assert 1", "yield 1"], "uses yield, and pytest takes no test that does"),
+        (["yield from [1]", "assert 1"], "uses yield"),
+        (["if f():", "  x = yield", "assert 1"], "uses yield"),
+        (["return", "assert 1"], "asserts behind a return, where nothing is run"),
+        (["assert 1", "return 1", "assert 2"], "asserts behind a return"),
+        (["with open('x'):", "  return", "assert 1"], "asserts behind a return"),
+        (["with open('x'): pass"], "asserts nothing"),
+        (["import contextlib", "with contextlib.suppress(OSError): f()"], "asserts nothing"),
+    ],
+)
+def test_a_check_that_could_not_fail_or_not_be_run_is_refused(lines: list[str], words: str) -> None:
+    assert words in "\n".join(problems(CHECK + "\n      ".join(lines) + "\n"))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["def numbers():", "  yield 1", "assert list(numbers())"],
+        ["with open('x') as f:", "  for line in f:", "    if line: assert 1"],
+        ["import pytest", "with pytest.raises(ValueError): f()"],
+        ["import pytest", "with pytest.warns(UserWarning): f()"],
+        ["from pytest import raises as fails", "with fails(ValueError): f()"],
+        ["from pytest import raises", "wrong = raises(ValueError)", "with wrong: f()"],
+        ["import unittest", "case = unittest.TestCase()", "with case.assertRaises(ValueError): f()"],
+        ["def right(x):", "  assert x", "right(1)"],
+        ["if f() != 3: raise ValueError('not 3')"],
+        ["try: f()", "except ValueError: return", "assert 1"],
+        ["assert 1", "return"],
+    ],
+)
+def test_a_check_may_assert_in_many_ways(lines: list[str]) -> None:
+    assert parse_idea(CHECK + "\n      ".join(lines) + "\n", "i").acceptance[0].check
+
+
 def test_a_check_may_define_what_it_uses() -> None:
     app = "@app.get('/')\n      def root():\n        raise ValueError\n      "
     helper = (
