@@ -70,7 +70,9 @@ def parse_idea(text: str, name: str) -> Idea:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise InputError(f"{name}:{line}: is not valid YAML: {error.problem or error.context}") from None
+        said = error.problem or error.context or ""
+        hint = next((hint for words, hint in _QUOTES.items() if words in said), "")
+        raise InputError(f"{name}:{line}: is not valid YAML: {said}{hint}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{name}:1: is not valid YAML: {error}") from None
     if not isinstance(node, yaml.MappingNode):
@@ -80,13 +82,10 @@ def parse_idea(text: str, name: str) -> Idea:
         raise InputError(f"{name}:1: expected a mapping with the keys name, summary and features; found {found}")
     problems: list[tuple[int, str]] = [(line, message) for line, message in _duplicates(node)]
     try:
-        value = yaml.SafeLoader(text).construct_document(node)
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InputError(f"{name}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', None) or error}") from None
-    except (LookupError, AttributeError, TypeError) as error:
-        # An explicit tag (!!int, !!bool, !!timestamp) on a text that is none of the kind.
-        raise InputError(f"{name}:1: a value does not fit its !!tag: {error!r}") from None
+        value = _Loader(text).construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise InputError(f"{name}:{mark.line + 1 if mark else 1}: {error.problem}") from None
     idea: Idea | None = None
     try:
         idea = Idea.model_validate(value)
@@ -104,6 +103,33 @@ def parse_idea(text: str, name: str) -> Idea:
     if problems or idea is None:
         raise InputError(*(f"{name}:{line}: {message}" for line, message in sorted(set(problems))))
     return idea
+
+
+_QUOTES = {
+    "mapping values are not allowed": "; put a text that holds ': ' into quotes",
+    "that cannot start any token": "; put a text that begins with it into quotes",
+    "expected alphabetic or numeric character": "; put a text that begins with it into quotes",
+    "but found '<scalar>'": "; put a text that holds quotes into quotes of the other kind as a whole",
+}
+"""What YAML's parser says where a text lacks quotes → what to do."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Says where a value stands that is not of the kind it looks like, or that its !!tag names."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Return the value of ``node``.
+
+        Raises:
+            yaml.MarkedYAMLError: it has none.
+        """
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, LookupError, AttributeError, TypeError):
+            text, kind = str(node.value), node.tag.rpartition(":")[2]
+            shown = repr(text) if len(text) <= 40 else f"{text[:20]!r}… ({len(text):,} characters)"
+            said = f"{shown} can't be read as a value of the kind {kind!r}; if it is a text, put it into quotes"
+            raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from None
 
 
 def _bounded(text: str, name: str) -> None:
@@ -176,6 +202,11 @@ def _duplicates(node: yaml.Node) -> list[tuple[int, str]]:
 
 def _line(root: yaml.Node, path: tuple[Any, ...]) -> int:
     """Return the line (from 1) of the value at ``path``, or of the nearest thing around it that exists."""
+    return _found(root, path)[0]
+
+
+def _found(root: yaml.Node, path: tuple[Any, ...]) -> tuple[int, yaml.Node]:
+    """Return what is at ``path``, or the nearest thing around it that exists, and its line (from 1)."""
     node, line = root, 1
     for part in path:
         if isinstance(node, yaml.MappingNode):
@@ -188,7 +219,18 @@ def _line(root: yaml.Node, path: tuple[Any, ...]) -> int:
             line = node.start_mark.line + 1
         else:
             break
-    return line
+    return line, node
+
+
+def _unquoted(node: yaml.Node) -> str:
+    """Say how a value would have been a text, where it looks like one that lacks quotes."""
+    if isinstance(node, yaml.MappingNode) and not node.flow_style:
+        return ", because of the ': ' in it; put the whole text into quotes"
+    if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
+        return ""
+    if isinstance(node, yaml.ScalarNode):
+        return f'; put it into quotes: "{node.value[:60]}"'
+    return "; if it is meant as a text, put it into quotes"
 
 
 def _references(value: Any) -> tuple[list[tuple[str, list[str]]], list[str | None]]:
@@ -224,6 +266,11 @@ def _problem(root: yaml.Node, error: dict[str, Any]) -> tuple[int, str]:
             return line, f"{where}: unknown key; {hint}"
         case "list_type":
             return line, f"{where}: expected a list, each entry on a line of its own behind '- '{shown}"
+        case "string_type":
+            return line, f"{where}: expected a text{shown}{_unquoted(_found(root, path)[1])}"
+        case "twice":
+            path = (*path, error["ctx"]["number"], "id")
+            return _line(root, path), f"{where}.{path[-2] + 1}.id: {error['msg']}"
         case "model_type":
             return line, f"{where}: expected a mapping with the keys {', '.join(_known_keys(path))}{shown}"
         case "too_short" if isinstance(found, list):
@@ -237,6 +284,8 @@ def _problem(root: yaml.Node, error: dict[str, Any]) -> tuple[int, str]:
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "nothing"
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '…'}"
 

@@ -9,10 +9,12 @@ import shlex
 from collections.abc import Sequence
 from inspect import CO_GENERATOR
 from types import CodeType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
+from packaging import requirements
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
 
 from schemas.base import Line, Schema, Text, digest_of
 
@@ -36,7 +38,17 @@ PATTERNS = {
 """What each pattern wants, in words."""
 
 Identifier = Annotated[str, StringConstraints(pattern=_IDENTIFIER)]
-Requirement = Annotated[str, StringConstraints(pattern=_REQUIREMENT)]
+
+
+def _is_requirement(value: str) -> str:
+    try:
+        requirements.Requirement(value)
+    except requirements.InvalidRequirement:
+        raise ValueError(f"{value!r} is none that pip could read; expected {PATTERNS[_REQUIREMENT]}") from None
+    return value
+
+
+Requirement = Annotated[str, StringConstraints(pattern=_REQUIREMENT), AfterValidator(_is_requirement)]
 
 
 MAX_MILESTONES = 40
@@ -220,6 +232,9 @@ class PinnedMilestone(Schema):
     dependencies: list[Identifier] = Field(default_factory=list)
 
 
+Identified = TypeVar("Identified", PinnedMilestone, AcceptanceCheck)
+
+
 class Limits(Schema):
     """Bounds of a run; ``None`` is no bound. Checked before every agent call."""
 
@@ -258,17 +273,19 @@ class Idea(Schema):
             started(value)
         return value
 
-    @model_validator(mode="after")
-    def _ids_are_unique(self) -> Idea:
-        for kind, ids in (
-            ("milestones", [m.id for m in self.milestones]),
+    @field_validator("milestones", "acceptance")
+    @classmethod
+    def _ids_are_unique(cls, entries: list[Identified]) -> list[Identified]:
+        seen = set[str]()
+        for number, entry in enumerate(entries):
             # A check becomes a test function, in whose name "-" is "_".
-            ("acceptance", [a.id.replace("-", "_") for a in self.acceptance]),
-        ):
-            twice = sorted({i for i in ids if ids.count(i) > 1})
-            if twice:
-                raise ValueError(f"{kind}: the id {twice[0]!r} is used more than once")
-        return self
+            one = entry.id.replace("-", "_") if isinstance(entry, AcceptanceCheck) else entry.id
+            if one in seen:
+                raise PydanticCustomError(
+                    "twice", "the id '{id}' is used more than once", {"id": one, "number": number}
+                )
+            seen.add(one)
+        return entries
 
     @property
     def slug(self) -> str:

@@ -49,6 +49,55 @@ def test_the_template_of_init_is_valid_as_it_is_and_with_every_comment_taken_awa
     assert idea.milestones[0].id == "MVP"
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "- add a task: by number",
+            "features.2: expected a text; found dict {'add a task': 'by number'}, because of the ': ' in it; "
+            "put the whole text into quotes",
+        ),
+        ("- yes", 'features.2: expected a text; found bool True; put it into quotes: "yes"'),
+        ("- 5", 'features.2: expected a text; found int 5; put it into quotes: "5"'),
+        ("- [x] done", "is not valid YAML: expected <block end>, but found '<scalar>'"),
+        ("- [x]", "features.2: expected a text; found list ['x']; if it is meant as a text, put it into quotes"),
+        ("-", "features.2: expected a text; found nothing"),
+        (
+            "- `x`",
+            "is not valid YAML: found character '`' that cannot start any token; put a text that begins with it into "
+            "quotes",
+        ),
+    ],
+)
+def test_a_text_that_lacks_quotes_is_told_to_take_them(text: str, said: str) -> None:
+    assert problems(f"name: A\nsummary: s\nfeatures:\n- f\n{text}\n")[0].startswith(f"i.yaml:5: {said}")
+
+
+def test_a_version_that_is_a_number_is_told_to_take_quotes() -> None:
+    said = 'constraints.python: expected a text; found float 3.11; put it into quotes: "3.11"'
+    assert problems(MINIMAL + "constraints:\n  python: 3.11\n") == [f"i.yaml:5: {said}"]
+
+
+def test_a_colon_in_a_text_is_told_to_take_quotes() -> None:
+    said = "is not valid YAML: mapping values are not allowed here; put a text that holds ': ' into quotes"
+    assert problems("name: A\nsummary: A tool: does it\nfeatures: [f]\n") == [f"i.yaml:2: {said}"]
+
+
+@pytest.mark.parametrize("key", ["milestones", "acceptance"])
+def test_an_id_that_is_used_twice_is_reported_where_it_is_used_again(key: str) -> None:
+    more = ", title: t, description: d" if key == "milestones" else ", statement: s"
+    found = problems(f"{MINIMAL}{key}:\n- {{id: A{more}}}\n- {{id: B{more}}}\n- {{id: A{more}}}\n")
+    assert found == [f"i.yaml:7: {key}.3.id: the id 'A' is used more than once"]
+
+
+@pytest.mark.parametrize("dependency", ["requests==", "a>1<2", "a=1"])
+def test_a_dependency_that_pip_could_not_read_is_refused_with_its_line(dependency: str) -> None:
+    (found,) = problems(f"{MINIMAL}constraints:\n  dependencies:\n  - httpx>=0.27\n  - {dependency}\n")
+    assert found.startswith(
+        f"i.yaml:7: constraints.dependencies.2: {dependency!r} is none that pip could read; expected"
+    )
+
+
 def test_all_mistakes_are_reported_at_once_with_their_lines() -> None:
     found = problems("name: 5\nsumary: text\nfeatures: []\nlimits:\n  usd: lots\n")
     assert [p.split(": ")[0] for p in found] == ["i.yaml:1", "i.yaml:1", "i.yaml:2", "i.yaml:3", "i.yaml:5"]
@@ -106,8 +155,11 @@ def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
         (CHECK + "class TestIt:\n        def test_it(self):\n          assert 1\n", "never calls TestIt"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'from x import *\n\n  assert 1'}]\n", "can't be used"),
         (MINIMAL + "acceptance: [{id: A, statement: s}, {id: A, statement: s}]\n", "'A' is used more than once"),
-        (MINIMAL + "audience: !!bool maybe\n", "does not fit its !!tag"),
-        (MINIMAL + "audience: !!timestamp foo\n", "does not fit its !!tag"),
+        (MINIMAL + "audience: !!bool maybe\n", "i.yaml:4: 'maybe' can't be read as a value of the kind 'bool'"),
+        (MINIMAL + "audience: !!timestamp foo\n", "i.yaml:4: 'foo' can't be read as a value of the kind 'timestamp'"),
+        (MINIMAL + "limits:\n  calls: !!int abc\n", "i.yaml:5: 'abc' can't be read as a value of the kind 'int'"),
+        (MINIMAL + "audience: 2024-13-45\n", "i.yaml:4: '2024-13-45' can't be read as a value of the kind 'timestamp'"),
+        (MINIMAL + f"limits:\n  tokens: 1{'0' * 5000}\n", "i.yaml:5: '10000000000000000000'… (5,001"),
         (MINIMAL + "run: python -m x 'a\n", "No closing quotation"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'assert await f()'}]\n", "is not valid Python"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: '" + "-" * 7900 + "1'}]\n", "is not valid Python"),
