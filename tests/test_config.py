@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from orchestrator.commands.settings import settings_for
 from orchestrator.compose import build_models
 from orchestrator.config import Loaded, load_settings, read_env_file
 from schemas.errors import InputError
@@ -111,3 +114,22 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(tmp_path:
     with pytest.raises(InputError, match="holds a character that no key has") as caught:
         load(tmp_path, "", None, **{name: key})
     assert key not in str(caught.value)
+
+
+def test_the_script_that_the_documentation_shows_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text()
+    script = tmp_path / "script.yaml"
+    script.write_text(text.partition("```yaml\n")[2].partition("```")[0])
+    models = build_models(load(tmp_path, MILEPOST_BACKEND="scripted", MILEPOST_SCRIPT=str(script)).settings, Mock())
+    assert models.by_agent["impl"].name == "scripted/script"
+
+
+def test_the_environment_beats_the_env_file_beside_the_idea_and_that_one_the_one_in_the_current_folder(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace / "ideas").mkdir()
+    (workspace / ".env").write_text("MILEPOST_ATTEMPTS=2\nMILEPOST_LIMITS_CALLS=2\nMILEPOST_LIMITS_TOKENS=2\n")
+    (workspace / "ideas" / ".env").write_text("MILEPOST_ATTEMPTS=3\nMILEPOST_LIMITS_CALLS=3\n")
+    monkeypatch.setenv("MILEPOST_ATTEMPTS", "4")
+    settings = settings_for(Namespace(command="run", config=None), Path("ideas")).settings
+    assert (settings.attempts, settings.limits.calls, settings.limits.tokens) == (4, 3, 2)
