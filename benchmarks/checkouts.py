@@ -26,6 +26,25 @@ RESULTS = ROOT / "benchmarks" / "results" / "checkouts.json"
 def run(checkout: Path, idea: Path, program: Sequence[str] = ("orchestrator",)) -> dict[str, Any]:
     """Return what a run of ``idea`` with the code of ``checkout`` took and came to. ``program``: its module, and what
     stands before the command."""
+    seconds, code, report = reported(checkout, idea, program)
+    return {
+        "seconds": seconds,
+        "accepted": sum(milestone["status"] == "accepted" for milestone in report["milestones"]),
+        "milestones": len(report["milestones"]),
+        "attempts": sum(len(milestone["attempts"]) for milestone in report["milestones"]),
+        "usage": report["usage"],
+        "exit_code": code,
+    }
+
+
+def reported(
+    checkout: Path, idea: Path, program: Sequence[str] = ("orchestrator",)
+) -> tuple[float, int, dict[str, Any]]:
+    """Return how many seconds a run as in `run` took, its exit code and its report.
+
+    Raises:
+        SystemExit: it left none.
+    """
     with tempfile.TemporaryDirectory(prefix="milepost-") as folder:
         command = [sys.executable, "-m", *program, "run", str(idea), "--run-name", "run", "--quiet"]
         began = time.monotonic()
@@ -42,16 +61,7 @@ def run(checkout: Path, idea: Path, program: Sequence[str] = ("orchestrator",)) 
         path = Path(folder, "generated_projects", "run", "report.json")
         if not path.is_file():
             raise SystemExit(f"{checkout}: no report: {done.stderr[-500:]}")
-        report = json.loads(path.read_text(encoding="utf-8"))
-    accepted = sum(milestone["status"] == "accepted" for milestone in report["milestones"])
-    return {
-        "seconds": seconds,
-        "accepted": accepted,
-        "milestones": len(report["milestones"]),
-        "attempts": sum(len(milestone["attempts"]) for milestone in report["milestones"]),
-        "usage": report["usage"],
-        "exit_code": done.returncode,
-    }
+        return seconds, done.returncode, json.loads(path.read_text(encoding="utf-8"))
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import speed
+from benchmarks import examples, speed
 from benchmarks.__main__ import RESULTS
 from benchmarks.humaneval.arms import ARMS
 from benchmarks.humaneval.report import page, summary
@@ -20,6 +20,8 @@ from benchmarks.machine import ROOT, kept_outcomes, page_folder
 from benchmarks.overhead import report as overhead
 from benchmarks.pieces import report as pieces
 from benchmarks.tokens import report as tokens
+from tests.helpers import go
+from tests.replies import RETRY
 
 
 def _read(name: str) -> Any:
@@ -73,6 +75,18 @@ def test_the_main_figures_in_the_words_of_the_pages_are_those_of_the_rows() -> N
     assert (chosen in told["ideas"], f"would come to {both['better']} (" in told["ideas"]) == (True, True)
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert f"({pipeline['held_out_passed']} of {pipeline['held_out_total']})" in readme
+
+
+def test_what_is_told_of_an_example_is_what_its_report_says(workspace: Path) -> None:
+    done = go(workspace, list(RETRY[:7]), attempts=1)
+    found = examples.outcome(1.0, done.code, json.loads(done.report.model_dump_json()))
+    told = found["verdict"], found["milestones"], found["attempts"], found["sealed"], found["held_out"]
+    assert told == ("not accepted", ["failed", "blocked"], [1, 0], [0, 3], 1)
+    assert (found["most_met"], found["tests"]) == (1, [1, 2])
+    row = {**found, "measured_with": {"commit": "c", "processor": "p", "cores": 2, "at": "2026-01-01"}}
+    assert "| not accepted | 0 of 2 | 1, 0 | 0 of 3 (at most 1 met) | 1 | 1 of 2 | 0 |" in examples.page(
+        {"outcomes": {"greeter": row}}
+    )
 
 
 def test_a_page_on_results_of_somebodys_own_stands_beside_them_and_says_nothing_of_the_projects(tmp_path: Path) -> None:
