@@ -63,6 +63,10 @@ def test_the_main_figures_in_the_words_of_the_pages_are_those_of_the_rows() -> N
     of_60 = {arm: of["common"][arm]["passed"] for arm in ("pipeline", "single", "resample", "refine")}
     words = "`pipeline` solves {pipeline} of the 60, one reply {single}, resampling {resample}, `refine` {refine}."
     assert words.format(**of_60) in " ".join(told["humaneval"].split())
+    later = kept_outcomes(RESULTS / "humaneval" / "later" / "refine.jsonl", "task").values()
+    accepted = [row["passed"] for row in later if row["accepted"]]
+    again = f"solves the same {sum(row['passed'] for row in later)}, accepts {len(accepted)}, {sum(accepted)} of these"
+    assert (again in " ".join(told["humaneval"].split()), sum(r["passed"] for r in later)) == (True, refine["passed"])
     whole = _read("checkouts")
     each: dict[bool, list[str]] = {True: [], False: []}
     for run in whole["runs"]:
