@@ -10,6 +10,7 @@ from schemas.call import CallRecord, ModelReply, ModelRequest, Outcome, Usage
 from schemas.evidence import Evidence
 
 __all__ = [
+    "MASK",
     "Agreement",
     "Budget",
     "Comparison",
@@ -25,6 +26,9 @@ __all__ = [
     "PromptTooLong",
     "Traits",
 ]
+
+MASK = "[secret]"
+"""What stands for a key in what is kept."""
 
 Progress = Callable[[int], None]
 """Called with the number of tokens that have arrived so far, rather too many where the backend has to estimate."""

@@ -16,6 +16,7 @@ from agents.runner import Runner
 from agents.skeleton import interface, module_path
 from orchestrator.evidence.collect import Subject
 from orchestrator.evidence.static import tidy
+from orchestrator.rubric import forbidding
 from orchestrator.team import Team
 from schemas.architecture import Blueprint, own_code
 from schemas.code_change import Version
@@ -74,6 +75,8 @@ class Work:
     """What was measured on `files`."""
     best: Evaluation | None = None
     """The verdict on it; None where there is none."""
+    best_at: str = ""
+    """Where `files` come from, in words."""
     rulings: list[Ruling] = field(default_factory=list)
     base: Mapping[str, str] = field(default_factory=dict)
     """The project as it was before the milestone."""
@@ -98,6 +101,11 @@ class Work:
             except ValueError:  # what can't be read is begun anew
                 start[path] = source
         return {**start, **self.tests}
+
+    @property
+    def lacks_verdict(self) -> bool:
+        """Whether `files` have no verdict, and nothing that was measured forbids a pass."""
+        return self.evidence is not None and self.best is None and forbidding(self.evidence) is None
 
     def keep_best(
         self,
@@ -173,6 +181,13 @@ class Attempt:
             self.files, self.altered = dict(files), True
             self.written = self.measured = False
             self.evaluation = self.commit = None
+
+    def keep_best(self, facts: Evidence, evaluation: Evaluation | None) -> None:
+        """Keep `files`, of which these are the facts and the verdict, if they are the best so far."""
+        before = self.work.evidence
+        self.better |= self.work.keep_best(self.files, facts, evaluation, self.findings)
+        if self.work.evidence is not before:
+            self.work.best_at = f"{self.milestone.id}, attempt {self.number} (commit {self.commit})"
 
     def __post_init__(self) -> None:
         if self.facts is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from agents.ports import Traits
 from schemas.call import CallRecord, ModelRequest, Usage, estimated_usage
@@ -17,9 +18,16 @@ class RunBudget:
     """Counts what a run has used, over all its sittings, and admits calls while they fit ``limits``."""
 
     def __init__(
-        self, limits: Limits, *, seconds_before: float = 0.0, clock: Callable[[], float] = time.monotonic
+        self,
+        limits: Limits,
+        *,
+        traits: Mapping[str, Traits] = MappingProxyType({}),
+        seconds_before: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``traits``: those of each model by its name."""
         self.limits = limits
+        self._traits = traits
         self._clock = clock
         self._started = clock() - seconds_before
         self._settled: set[str] = set()
@@ -100,6 +108,11 @@ class RunBudget:
             self._usage += usage
             self._spent += cost_usd or 0.0
             self._unpriced |= cost_usd is None
+
+    def priced(self, model: str, usage: Usage, cost_usd: float | None) -> float | None:
+        """Return what ``usage`` cost: ``cost_usd``, or by a price of ``model`` that was set since."""
+        traits = self._traits.get(model)
+        return cost_usd if cost_usd is not None or traits is None else self.cost(usage, traits)
 
     def cost(self, usage: Usage, traits: Traits) -> float | None:
         """US dollars of ``usage``; None where the price is unknown (a local model has none)."""

@@ -248,17 +248,15 @@ def build_team(
     limits = effective_limits(idea, settings)
     store = RecordStore(files.logs, reuse)
     events = EventLog(files.events)
-    budget = RunBudget(limits, seconds_before=seconds_of_sittings(files.events))
+    traits = {model.name: model.traits for model in (*models.by_agent.values(), *models.higher.values())}
+    budget = RunBudget(limits, traits=traits, seconds_before=seconds_of_sittings(files.events))
     keys = (settings.anthropic.api_key, settings.openai.api_key)
     journal = RunJournal(store, events, tuple(k.get_secret_value() for k in keys if k), began=info.created)
-    priced = {model.name: model.traits for model in (*models.by_agent.values(), *models.higher.values())}
     for record in journal.spent():
-        cost = record.cost_usd
-        if cost is None and (traits := priced.get(record.request.model)) is not None:
-            cost = budget.cost(record.reply.usage, traits)  # its price was set since
+        cost = budget.priced(record.request.model, record.reply.usage, record.cost_usd)
         budget.settle(record.request, record.model_copy(update={"cost_usd": cost}))
-    for usage, cost in journal.lost():
-        budget.lose(usage, cost)
+    for lost in journal.lost():
+        budget.lose(lost.usage, budget.priced(*lost))
     finishing = _finishing(settings, models)
     runner = Runner(
         models.by_agent,

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.planning import pinned_problems
 from schemas.errors import InputError
-from schemas.idea import PATTERNS, Idea
+from schemas.idea import PATTERNS, RECORDED, Idea
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "load_idea", "parse_idea"]
 
@@ -58,8 +58,9 @@ def load_idea(path: Path) -> tuple[Idea, str]:
     return parse_idea(text, str(path)), text
 
 
-def parse_idea(text: str, name: str) -> Idea:
-    """Return the idea in YAML ``text``; ``name`` begins every message.
+def parse_idea(text: str, name: str, *, recorded: bool = False) -> Idea:
+    """Return the idea in YAML ``text``; ``name`` begins every message. ``recorded``: a run has begun with it, so newer
+    rules on what a check may be do not hold.
 
     Raises:
         InputError: with one message per problem.
@@ -88,13 +89,13 @@ def parse_idea(text: str, name: str) -> Idea:
         raise InputError(f"{name}:{mark.line + 1 if mark else 1}: {error.problem}") from None
     idea: Idea | None = None
     try:
-        idea = Idea.model_validate(value)
+        idea = Idea.model_validate(value, context=RECORDED if recorded else None)
     except ValidationError as error:
         problems += [_problem(node, dict(e)) for e in error.errors()]
     if idea is not None and not SpecifierSet(idea.constraints.python).contains(platform.python_version()):
         message = f"constraints.python: {idea.constraints.python} leaves out Python {platform.python_version()}, which"
         problems.append((_line(node, ("constraints", "python")), f"{message} Milepost itself runs on"))
-    for number, check in enumerate(idea.acceptance if idea else []):
+    for number, check in enumerate(idea.acceptance if idea and not recorded else []):
         place = _line(node, ("acceptance", number, "check"))
         problems += [
             (place, f"acceptance.{number + 1}.check: {message}") for message in _not_python_s(check.check or "")

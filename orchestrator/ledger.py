@@ -28,5 +28,7 @@ class Ledger:
     """The project as the last accepted milestone left it."""
     best: dict[str, str] = field(default_factory=dict)
     """The best state that was measured of the last milestone that came so far, to be shown where none is accepted."""
+    best_at: str = ""
+    """Where that comes from, in words."""
     tests: TestReport | None = None
     """The generated tests of what there is to show, as they were measured last."""

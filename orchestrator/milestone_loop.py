@@ -32,6 +32,7 @@ async def run_milestone(team: Team, milestone: Milestone, work: Work, note: Call
                 f"{milestone.id}: no more attempts; {team.rules.patience} in a row brought no improvement"
             )
             break
+        move = "refine" if move == "resample" and work.lacks_verdict else move
         runner = team.runner.escalated() if move == "escalate" else runner
         files = work.begin(afresh=move == "resample")
         with structlog.contextvars.bound_contextvars(milestone=milestone.id, attempt=number):
@@ -70,7 +71,7 @@ async def _attempt(attempt: Attempt) -> AttemptRecord:
 def _keep_measured(attempt: Attempt) -> None:
     """Let the state that was measured, and of which no verdict came, be the best one if it is."""
     if attempt.facts is not None and attempt.measured and attempt.evaluation is None:
-        attempt.better |= attempt.work.keep_best(attempt.files, attempt.facts, None, attempt.findings)
+        attempt.keep_best(attempt.facts, None)
 
 
 def _stopped(attempt: Attempt) -> str:

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from schemas.evaluation import Clamp, Dimension, Evaluation, Judgement
 from schemas.evidence import Evidence
 
-__all__ = ["CLAMPS", "LOWEST", "PASS", "WEIGHTS", "evaluate", "in_words", "program_caps", "program_failures", "sure"]
+__all__ = [
+    "CLAMPS",
+    "LOWEST",
+    "PASS",
+    "WEIGHTS",
+    "evaluate",
+    "forbidding",
+    "in_words",
+    "program_caps",
+    "program_failures",
+    "sure",
+]
 
 WEIGHTS = {
     Dimension.CORRECTNESS: 0.30,
@@ -103,6 +114,11 @@ CLAMPS = (
     ClampRule(Dimension.MAINTAINABILITY, 3, _long_file),
     ClampRule(Dimension.MAINTAINABILITY, 3, _finding("complexity")),
 )
+
+
+def forbidding(evidence: Evidence) -> str | None:
+    """Return a fact that forbids a pass, whatever the judge says; None where there is none."""
+    return next((fact for rule in CLAMPS if rule.cap < LOWEST and (fact := rule.fact(evidence)) is not None), None)
 
 
 def evaluate(

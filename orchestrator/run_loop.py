@@ -120,7 +120,7 @@ async def _milestones(team: Team, plan: Plan, ledger: Ledger) -> None:
         finally:
             ledger.rulings += work.rulings
             if work.evidence is not None and not ledger.files:
-                ledger.best, ledger.tests = work.files, work.evidence.generated
+                ledger.best, ledger.best_at, ledger.tests = work.files, work.best_at, work.evidence.generated
         if result.status is Status.ACCEPTED:
             ledger.files, ledger.quarantined = team.project.files(), work.quarantined
             ledger.collected, ledger.tests = work.collected, result.attempts[-1].tests
@@ -156,7 +156,7 @@ def _finish(
             _note(team, ledger, milestone.model_copy(update={"status": Status.STOPPED}))
     reason, code = ending(team, stopped)
     earlier = read_report(team.files) if reason is not None else None
-    further = reason is not None and (not team.project.leads or _further(earlier, ledger))
+    further = reason is not None and (not team.project.leads or _further(earlier, ledger, beyond=team.project.beyond))
     if further:
         reason = f"{str(reason).rstrip('.')}. {_what_stays(team, earlier)}"
     if further and earlier is not None:
@@ -174,17 +174,17 @@ def _finish(
     return report, ExitCode.OK if report.verdict == "accepted" else ExitCode.NOT_ACCEPTED
 
 
-def _further(earlier: FinalReport | None, ledger: Ledger) -> bool:
-    """Whether more was accepted in an earlier sitting; where this one has made no attempt, whether more was planned."""
+def _further(earlier: FinalReport | None, ledger: Ledger, *, beyond: bool) -> bool:
+    """Whether more was accepted in an earlier sitting; where this one has not come ``beyond`` the project that it left,
+    whether more was planned, tried or written."""
     before, now = (_progress(ms) for ms in (earlier.milestones if earlier else [], list(ledger.milestones.values())))
-    attempted = any(milestone.attempts for milestone in ledger.milestones.values())
-    return before[:1] > now[:1] if attempted else before > now
+    return before[:1] > now[:1] if beyond else before > now
 
 
 def _progress(milestones: list[Milestone]) -> tuple[int, ...]:
     accepted = sum(milestone.status is Status.ACCEPTED for milestone in milestones)
-    written = sum(bool(m.specification) + bool(m.architecture) + bool(m.attempts) for m in milestones)
-    return accepted, len(milestones), written
+    written = sum(bool(m.specification) + bool(m.architecture) for m in milestones)
+    return accepted, len(milestones), sum(len(m.attempts) for m in milestones), written
 
 
 def _what_stays(team: Team, earlier: FinalReport | None) -> str:

@@ -105,10 +105,8 @@ async def implement(attempt: Attempt) -> None:
 
 def _unjudged(attempt: Attempt) -> bool:
     """Whether the code is that of an earlier attempt in which nothing was wrong but that the judge gave no verdict."""
-    work, facts = attempt.work, attempt.work.evidence
-    if attempt.altered or attempt.evaluation or work.best or facts is None or attempt.files != work.files:
-        return False
-    return not (facts.counting_failures or facts.contract_gaps)
+    unchanged = not attempt.altered and attempt.evaluation is None and attempt.files == attempt.work.files
+    return unchanged and attempt.work.lacks_verdict
 
 
 def _commit(attempt: Attempt) -> None:
@@ -151,7 +149,7 @@ async def judge(attempt: Attempt) -> None:
     team, work, facts = attempt.team, attempt.work, _ready(attempt.facts)
     before = (work.best, work.evidence) if work.best and work.evidence else None
     evaluation = attempt.evaluation = await _verdict(attempt, attempt.context("critic"), facts, before)
-    attempt.better |= work.keep_best(attempt.files, facts, evaluation, attempt.findings)
+    attempt.keep_best(facts, evaluation)
     team.events.write(
         "evaluated",
         passed=evaluation.passed,

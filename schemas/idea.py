@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeVar
 
 from packaging import requirements
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.base import Line, Schema, Text, digest_of
@@ -21,6 +21,7 @@ from schemas.base import Line, Schema, Text, digest_of
 __all__ = [
     "MAX_MILESTONES",
     "PATTERNS",
+    "RECORDED",
     "AcceptanceCheck",
     "Constraints",
     "Idea",
@@ -30,29 +31,34 @@ __all__ = [
 ]
 
 _IDENTIFIER = r"^[A-Za-z][A-Za-z0-9_-]{0,39}$"
-_REQUIREMENT = r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]+\])?([<>=!~]=?[A-Za-z0-9.*,<>=!~ ]+)?$"
-PATTERNS = {
-    _IDENTIFIER: "a letter, then at most 39 letters, digits, '_' or '-'",
-    _REQUIREMENT: "a package's name, with a version if need be, such as httpx>=0.27",
-}
+PATTERNS = {_IDENTIFIER: "a letter, then at most 39 letters, digits, '_' or '-'"}
 """What each pattern wants, in words."""
 
 Identifier = Annotated[str, StringConstraints(pattern=_IDENTIFIER)]
 
 
 def _is_requirement(value: str) -> str:
+    expected = "expected a package's name, with a version if need be, such as httpx>=0.27"
     try:
-        requirements.Requirement(value)
+        requirement = requirements.Requirement(value)
     except requirements.InvalidRequirement:
-        raise ValueError(f"{value!r} is none that pip could read; expected {PATTERNS[_REQUIREMENT]}") from None
+        raise ValueError(f"{value!r} is none that pip could read; {expected}") from None
+    if requirement.url:
+        raise ValueError(f"{value!r} names an address: packages come from the index alone; {expected}")
     return value
 
 
-Requirement = Annotated[str, StringConstraints(pattern=_REQUIREMENT), AfterValidator(_is_requirement)]
+Requirement = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_is_requirement)
+]
 
 
 MAX_MILESTONES = 40
 """So many may a plan have."""
+
+RECORDED = "recorded"
+"""The context of validation in which an idea is read that a run began with: rules on checks that came since are none of
+its own."""
 
 MAX_DEPTH = 100
 """How deep the syntax tree of a check may be: what walks it must not run out of stack."""
@@ -131,9 +137,11 @@ class AcceptanceCheck(Schema):
 
     @field_validator("check")
     @classmethod
-    def _is_python(cls, value: str | None) -> str | None:
+    def _is_python(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None:
             return None
+        if info.context == RECORDED:
+            return value
         try:
             tree = ast.parse(value)
             stars = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]
@@ -160,15 +168,28 @@ class AcceptanceCheck(Schema):
 
 
 def _asserts(tree: ast.AST) -> bool:
-    """Whether ``tree`` can fail where things are not as they should be: a ``with`` does so only where it stands for
-    ``pytest.raises`` or the like, perhaps by a name that the check has given to that."""
-    nodes = list(ast.walk(tree))
-    names = " ".join(str(getattr(node, part, "")) for node in nodes for part in ("attr", "id", "name"))
-    within = any(isinstance(node, ast.With) for node in nodes) and _EXPECTING.search(names)
-    return bool(within) or any(isinstance(node, ast.Assert | ast.Raise) for node in nodes)
+    """Whether ``tree`` asks for something: it asserts or raises, calls what does so by its name, or enters a context
+    that is there for more than a file or a folder."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assert() | ast.Raise():
+                return True
+            case ast.Call() if _EXPECTING.search(_called(node)):
+                return True
+            case ast.withitem(context_expr=context) if not _HOLDING.fullmatch(_called(context)):
+                return True
+    return False
 
 
-_EXPECTING = re.compile("raises|warns|deprecated_call|assert", re.IGNORECASE)
+def _called(node: ast.expr) -> str:
+    """Return the last name of what ``node`` calls, or is."""
+    function = node.func if isinstance(node, ast.Call) else node
+    return str(getattr(function, "attr", getattr(function, "id", "")))
+
+
+_EXPECTING = re.compile(r"assert|raise|warns|^fail$|^exit$|^deprecated_call$|^check_(call|output)$", re.IGNORECASE)
+_HOLDING = re.compile(r"open|TemporaryDirectory|NamedTemporaryFile|suppress|closing|redirect_std(out|err)|chdir")
+"""Contexts that only hold something; what is done in them counts by itself."""
 
 
 def _returns_early(body: Sequence[ast.stmt]) -> bool:
@@ -179,7 +200,10 @@ def _returns_early(body: Sequence[ast.stmt]) -> bool:
 
 
 def _returns(statement: ast.stmt) -> bool:
-    within = statement.body if isinstance(statement, ast.With) else []
+    holds = isinstance(statement, ast.With) and all(
+        _HOLDING.fullmatch(_called(item.context_expr)) for item in statement.items
+    )  # another context may go on behind it, as `pytest.raises` does
+    within = statement.body if isinstance(statement, ast.With) and holds else []
     return isinstance(statement, ast.Return) or any(map(_returns, within))
 
 

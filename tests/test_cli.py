@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from orchestrator.cli import main
+from orchestrator.commands.refine import _prompt
 from orchestrator.judge_check import Known
 from orchestrator.rubric import evaluate
 from orchestrator.workspace.layout import RunFiles, new_run
@@ -83,6 +84,11 @@ def test_one_whole_run_of_the_program_then_report_logs_and_verification(workspac
     assert "the chain is whole" in milepost("logs", "one", "--verify").stdout
     assert milepost("logs", "one", "--outcome", "refused").stdout == "No call matches.\n"
     assert milepost("runs").stdout.split()[:2] == ["one", "accepted"]
+
+
+@pytest.mark.parametrize("task", ["Turn data.csv into the table report.md", "Print ten primes to primes.txt"])
+def test_a_sentence_that_ends_in_the_name_of_a_file_is_a_task(task: str) -> None:
+    assert _prompt(task) == (task, None)
 
 
 def test_the_delivered_project_passes_its_tests_without_milepost(workspace: Path) -> None:

@@ -202,11 +202,34 @@ def test_a_check_that_could_not_fail_or_not_be_run_is_refused(lines: list[str], 
         ["def right(x):", "  assert x", "right(1)"],
         ["if f() != 3: raise ValueError('not 3')"],
         ["try: f()", "except ValueError: return", "assert 1"],
+        ["import warnings", "with warnings.catch_warnings():", "  warnings.simplefilter('error')", "  f()"],
+        ["import httpx", "with httpx.Client() as c: c.get('http://x/').raise_for_status()"],
+        ["import unittest", "unittest.TestCase().assertEqual(f(), 1)"],
+        ["import pytest", "pytest.raises(ValueError, f, 1)"],
+        ["import pytest", "if f() != 1: pytest.fail('no')"],
+        ["import pytest", "with pytest.raises(ValueError):", "  f()", "  return", "assert 1"],
         ["assert 1", "return"],
     ],
 )
 def test_a_check_may_assert_in_many_ways(lines: list[str]) -> None:
     assert parse_idea(CHECK + "\n      ".join(lines) + "\n", "i").acceptance[0].check
+
+
+def test_what_a_run_began_with_is_read_although_a_rule_on_checks_is_newer() -> None:
+    text = CHECK + "print(1)\n"
+    assert parse_idea(text, "i", recorded=True).acceptance[0].check == "print(1)\n"
+    assert "asserts nothing" in problems(text)[0]
+
+
+@pytest.mark.parametrize("name", ["httpx >= 0.27", "foo ==1", "foo==1.0+local", "foo[a,b]>=1; python_version > '3'"])
+def test_a_dependency_is_what_pip_takes(name: str) -> None:
+    idea = parse_idea(f'{MINIMAL}constraints:\n  dependencies: ["{name}"]\n', "i")
+    assert idea.constraints.dependencies == [name]
+
+
+def test_a_dependency_comes_from_no_address() -> None:
+    text = f"{MINIMAL}constraints:\n  dependencies: ['foo @ https://example.org/foo.whl']\n"
+    assert "names an address: packages come from the index alone" in problems(text)[0]
 
 
 def test_a_check_may_define_what_it_uses() -> None:

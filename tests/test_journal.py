@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from structlog.contextvars import bound_contextvars
 
 from orchestrator.files import write_text
-from orchestrator.journal.events import GENESIS, EventLog, read_events, seconds_of_sittings, verify
+from orchestrator.journal.events import GENESIS, EventLog, Lost, read_events, seconds_of_sittings, verify
 from orchestrator.journal.journal import RunJournal, summary
 from orchestrator.journal.store import RecordStore
 from schemas.call import CallRecord, Message, ModelReply, ModelRequest, Outcome, StopReason, Usage
@@ -108,7 +108,7 @@ def test_what_calls_took_that_broke_off_is_counted_again_when_the_log_is_opened(
     events.close()
     again = EventLog(tmp_path / "events.jsonl")
     again.close()
-    assert list(RunJournal(RecordStore(tmp_path), again).lost()) == [(used, 0.5)]
+    assert list(RunJournal(RecordStore(tmp_path), again).lost()) == [Lost("m/m", used, 0.5)]
 
 
 def test_a_call_that_another_run_paid_for_is_not_taken_for_an_own_one_where_the_process_dies_in_between(
@@ -205,6 +205,17 @@ def test_secrets_reach_neither_file(tmp_path: Path) -> None:
     everything = "".join(p.read_text() for p in tmp_path.rglob("*.json*"))
     assert "sk-secret-1234567" not in everything
     assert journal.find(asked) is not None
+
+
+@pytest.mark.parametrize("length", [180, 195, 490])
+def test_a_key_is_taken_out_before_a_text_is_cut(length: int, tmp_path: Path) -> None:
+    key = "sk-secret-0123456789abcdef"
+    events = EventLog(tmp_path / "events.jsonl")
+    said = "." * length + key
+    journal = RunJournal(RecordStore(tmp_path), events, (key,))
+    journal.log_call(request(said), Outcome.TRANSPORT_ERROR, record=None, duration_ms=5, error=said)
+    events.close()
+    assert "sk-" not in events.path.read_text()
 
 
 def test_the_digest_depends_on_all_that_decides_a_reply_and_on_nothing_else() -> None:

@@ -37,6 +37,8 @@ def server() -> Iterator[Server]:
         def do_POST(self) -> None:
             state.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             status, body = state.answers.pop(0)
+            if not status:
+                return  # the connection is closed without an answer
             self.send_response(status)
             for name, value in state.headers.items():
                 self.send_header(name, value)
@@ -116,6 +118,22 @@ def test_a_reply_that_is_of_no_use_was_paid_for_and_is_not_asked_for_again_witho
     with pytest.raises(ModelError) as caught:
         ask(local(server), request())
     assert (caught.value.broke_off, caught.value.usage.total, len(server.bodies)) == (True, tokens, 1)
+
+
+@pytest.mark.parametrize("answer", [(504, b"timed out"), (0, b"")], ids=["a gateway gives up", "the line drops"])
+def test_a_reply_that_was_being_made_and_never_came_was_paid_for(server: Server, answer: tuple[int, bytes]) -> None:
+    server.answers = [answer]
+    with pytest.raises(ModelError) as caught:
+        ask(local(server), request())
+    assert (caught.value.broke_off, len(server.bodies)) == (True, 1)
+    assert caught.value.usage.input_tokens == estimated_usage(request(), 0).input_tokens
+
+
+def test_a_key_is_taken_out_before_the_answer_is_cut(server: Server) -> None:
+    key = "sk-proxy-0123456789abcdef"
+    server.answers = [(401, b"." * 290 + key.encode())]
+    with pytest.raises(ModelError, match=r"\[secret\]$"):
+        ask(OpenAIServerModel("m", base_url=server.url, api_key=key), request())
 
 
 def test_a_reply_in_parts_is_the_text_of_its_parts(server: Server) -> None:
@@ -199,7 +217,7 @@ def test_a_reply_that_takes_too_long_names_the_setting() -> None:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
         with pytest.raises(ModelError, match=r"longer than 0\.05 s \(openai\.timeout\)") as caught:
             ask(OpenAIServerModel("qwen", base_url=url, max_retries=2, timeout=0.05), request())
-    assert (caught.value.broke_off, caught.value.usage) == (True, estimated_usage(request(), 50))
+    assert (caught.value.broke_off, caught.value.usage.output_tokens) == (True, 50)
 
 
 def test_how_much_a_server_can_take_is_a_setting(workspace: Path) -> None:

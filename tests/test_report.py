@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.report.compile import _unproven
 from orchestrator.report.outlook import UNVERIFIED, risks, roadmap
 from orchestrator.report.write import _block, _cell, _code, _line
 from orchestrator.sandbox.bubblewrap import Bubblewrap
@@ -61,6 +62,12 @@ def test_what_the_final_verification_found_is_a_risk_and_a_step() -> None:
     lines = [item.evidence for item in risks(team, [], facts, told, []) if item.title == UNVERIFIED]
     assert lines == [item.because for item in roadmap([], facts, told, [], [], None) if "the whole" in item.step]
     assert [line.rpartition(": ")[2] for line in lines] == ["time limit of 30 s"]
+
+
+def test_a_check_without_a_result_in_the_final_verification_is_said_to_have_none() -> None:
+    facts = Evidence(generated=TestReport(total=1, passed=1, failed=0), acceptance=None, program=None)
+    assert _unproven(None, "AC1", facts, stopped=False) == "it came to no result when all was verified at the end"
+    assert _unproven(None, "AC1", None, stopped=False) == "there was nothing accepted to check"
 
 
 @given(st.text(max_size=100))

@@ -19,16 +19,18 @@ import yaml
 from agents.models.scripted import ScriptedModel
 from agents.ports import Price, Progress, Traits
 from orchestrator import run_loop
+from orchestrator.budget import RunBudget
 from orchestrator.cli import main
 from orchestrator.config import load_settings
-from orchestrator.journal.events import read_events, seconds_of_sittings, verify
+from orchestrator.journal.events import Lost, read_events, seconds_of_sittings, verify
 from orchestrator.report.write import read_report
 from orchestrator.sandbox.bubblewrap import Bubblewrap
 from orchestrator.sandbox.port import Command, Result
 from orchestrator.workspace.layout import RunFiles
-from schemas.call import ModelReply, ModelRequest
+from schemas.call import ModelReply, ModelRequest, Usage
 from schemas.errors import ExitCode, Unavailable
 from schemas.evidence import Evidence
+from schemas.idea import Limits
 from schemas.milestone import Milestone, Status
 from tests.helpers import GREETER, Done, go, known_run
 from tests.replies import GOOD, MAIN, RETRY, files, judgement, script
@@ -235,6 +237,30 @@ def test_a_sitting_that_comes_further_without_a_commit_says_so(workspace: Path) 
     assert read_report(again.files) == again.report
 
 
+@pytest.mark.parametrize("how", ["committed", "not committed", "amended"])
+def test_a_sitting_that_comes_to_nothing_leaves_what_was_done_by_hand(workspace: Path, how: str) -> None:
+    first = go(workspace, list(RETRY), limits={"calls": 6}) if how == "amended" else go(workspace, [])
+    mine = first.files.project / "mine.py"
+    mine.write_text("MINE = 1\n")
+    if how != "not committed":
+        first.git("add", "mine.py")
+        by = ("-c", "user.name=me", "-c", "user.email=me@example.org")
+        first.git(*by, "commit", "--quiet", "--message", "mine", *(["--amend"] if how == "amended" else []))
+    again = go(workspace, Absent(), resume=True)
+    assert (again.code, mine.read_text()) == (ExitCode.UNAVAILABLE, "MINE = 1\n")
+    assert (again.git("branch", "--list", "found-*"), again.git("stash", "list")) == ("", "")
+
+
+def test_an_interrupt_of_the_replay_leaves_what_was_specified_in_the_record(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = go(workspace, list(RETRY), limits={"calls": 4})
+    monkeypatch.setattr("orchestrator.stages.spec.specify", interrupted)
+    again = go(workspace, [], resume=True)
+    assert (again.code, again.report.milestones) == (ExitCode.INTERRUPTED, first.report.milestones)
+    assert first.report.milestones[0].specification is not None
+
+
 def test_a_plan_of_an_earlier_sitting_stays_in_the_report(workspace: Path) -> None:
     first = go(workspace, list(RETRY), limits={"calls": 3})
     again = go(workspace, Absent(), resume=True)
@@ -366,6 +392,14 @@ def test_what_was_spent_before_its_price_was_known_counts_once_it_is(workspace: 
     again = go(workspace, ScriptedModel(list(RETRY), traits=priced), resume=True, limits={"usd": 1.0})
     assert (first.report.cost_usd, again.code) == (None, ExitCode.LIMIT)
     assert f"but ${first.report.usage.total / 1e3:.2f} of" in str(again.report.stopped_by)
+
+
+def test_what_was_lost_before_its_price_was_known_counts_once_it_is(workspace: Path) -> None:
+    traits = Traits(step="project", context_tokens=200_000, max_output_tokens=16_000)
+    lost = Lost("scripted/script", Usage(input_tokens=10_000), None)
+    assert RunBudget(Limits(), traits={"scripted/script": traits}).priced(*lost) is None
+    priced = replace(traits, price=Price(input=1e3, output=1e3, cache_write=1e3, cache_read=1e3))
+    assert RunBudget(Limits(), traits={"scripted/script": priced}).priced(*lost) == 10.0
 
 
 def test_a_sitting_in_which_the_clock_was_set_back_took_no_negative_time(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -281,6 +282,16 @@ def test_resampling_begins_from_interfaces_even_after_a_redesign(tmp_path: Path)
     fresh = asked(model, "impl")[2].split("The files to work on:")[1].split("Earlier code failed")[0]
     assert (BODY in fresh, fresh.count("raise NotImplementedError")) == (False, 2)
     assert "Earlier code failed" in asked(model, "impl")[2]
+
+
+def test_the_report_names_the_state_that_the_project_holds_and_not_a_later_one(tmp_path: Path) -> None:
+    worse = BAD_CORE.replace("Hello, ", "Bye, ").replace("{name.strip()}", "")
+    edit = f"```edit path=greeter/core.py\n<<<<<<< REMOVE\n{BAD_CORE}=======\n{worse}>>>>>>> ADD\n```"
+    lines = [*START, WRONG, to("critic"), ("evaluator", judgement()), to("engineer"), ("impl", edit), to("critic")]
+    done = plan(tmp_path, script(*lines, ("evaluator", judgement()), to("finish")), attempts=1)
+    (commit,) = re.findall(r"it holds the best that was measured, M1, attempt 1 \(commit (\w+)\)", done.report.holds)
+    assert done.git("show", f"{commit}:greeter/core.py") == (done.files.project / "greeter" / "core.py").read_text()
+    assert done.git("show", f"{commit}:greeter/core.py") == BAD_CORE
 
 
 def test_more_attempts_ask_the_router_nothing_that_it_was_asked_before(tmp_path: Path) -> None:

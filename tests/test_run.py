@@ -21,6 +21,7 @@ from tests.replies import (
     CORE,
     FIRST,
     GOOD,
+    NO_CHANGE,
     PLAN,
     RETRY,
     RULED,
@@ -204,7 +205,7 @@ def test_the_report_says_what_a_pass_takes_and_when_and_with_what_limits_it_bega
     done = go(workspace, list(RETRY[:7]), attempts=1, limits={"tokens": 400_000})
     text = (done.files.generated / "report.md").read_text()
     assert "a weighted score of at least 3.5 (correctness 30%, code quality 20%, security 20%" in text
-    assert "| Limits | 400,000 tokens" in text
+    assert "| Limits | 400,000 tokens, 1 attempts |" in text
     assert "begun 2026-01-01 00:00 UTC" in text
 
 
@@ -245,6 +246,22 @@ def test_what_lacks_nothing_but_a_verdict_is_judged_again_and_not_written_again(
     attempts = done.report.milestones[0].attempts
     assert (done.code, [a.move for a in attempts]) == (ExitCode.OK, ["generate", "refine"])
     assert [c["agent"] for c in done.calls if c.get("milestone") == "M1"].count("impl") == 1
+
+
+def test_what_a_fact_forbids_is_mended_although_no_verdict_came(workspace: Path) -> None:
+    unsafe = CORE.replace('"""Greetings."""\n', '"""Greetings."""\n\nimport hashlib\n\nKEY = hashlib.md5(b"a")\n')
+    refusal = ScriptedReply(agent="evaluator", reply="", stop_reason="refusal")
+    lines = [*GOOD[:5], *script(("impl", files({"greeter/core.py": unsafe}))), refusal]
+    model = ScriptedModel([*lines, *script(("spec", NO_CHANGE), ("impl", files({"greeter/core.py": CORE})))])
+    done = go(workspace, model, attempts=2)
+    assert [r.agent for r in model.requests][-3:] == ["spec", "impl", "evaluator"], done.report.stopped_by
+
+
+def test_right_code_that_gets_no_verdict_is_never_begun_anew(workspace: Path) -> None:
+    refusal = ScriptedReply(agent="evaluator", reply="", stop_reason="refusal", repeat=True)
+    done = go(workspace, [*GOOD[:6], refusal], attempts=3)
+    assert [a.move for a in done.report.milestones[0].attempts] == ["generate", "refine", "refine"]
+    assert [c["agent"] for c in done.calls].count("impl") == 1
 
 
 def test_code_that_the_judge_said_nothing_usable_of_is_delivered_as_it_was_measured(workspace: Path) -> None:

@@ -1,25 +1,31 @@
 """Any server that speaks the OpenAI chat-completions protocol: Ollama, vLLM, llama.cpp server, LM Studio.
 
-What a server refuses at once, or can't be asked, is tried again here. A reply that was being made is paid for, whether
-it arrives or not: the `Runner` asks for it again, within the limits.
+What a server refuses, or can't be asked, is tried again here. A reply that was being made is paid for, whether it
+arrives or not: the `Runner` asks for it again, within the limits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import httpx
 
 from agents.models.faults import says_too_long
-from agents.ports import ModelError, Price, Progress, PromptTooLong, Traits
+from agents.ports import MASK, ModelError, Price, Progress, PromptTooLong, Traits
 from schemas.call import ModelReply, ModelRequest, StopReason, Usage, estimated_tokens, estimated_usage
 
 __all__ = ["OpenAIServerModel"]
 
 _STOP: dict[str | None, StopReason] = {"stop": "end", "length": "max_tokens", "content_filter": "refusal"}
-_RETRY_STATUS = {408, 409, 429, 500, 502, 503, 504, 529}
+_RETRY_STATUS = {408, 409, 429, 500, 502, 503, 529}
+_LOST_STATUS = {504, 524}
+"""Somebody between has given up waiting for the reply."""
+_UNASKED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_FASTEST = 2_000
+"""Tokens a second that hardly any server writes: what a lost reply may at most have taken."""
 _MAX_BODY = 8_000_000
 
 
@@ -42,6 +48,7 @@ class OpenAIServerModel:
         backoff: float = 0.5,
     ) -> None:
         self._model = model
+        self._key = api_key
         self._retries = max_retries
         self._backoff = backoff
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -80,6 +87,7 @@ class OpenAIServerModel:
             ModelError: no reply after all retries, or the server refused the request; or the reply was lost.
         """
         for attempt in range(self._retries + 1):
+            began = time.monotonic()
             try:
                 status, content = await self._post(request)
                 if status == 200:
@@ -89,19 +97,25 @@ class OpenAIServerModel:
                     reply = _read(content, self.name, request)
                     progress(reply.usage.output_tokens)
                     return reply
-                said = content[:300].decode("utf-8", "replace")
+                said = content[:20_000].decode("utf-8", "replace")
+                said = (said.replace(self._key, MASK) if self._key else said)[:300]  # masked whole, then cut
                 if says_too_long(status, said):
                     hint = f"{request.max_tokens:,} tokens were asked for: openai.max_output_tokens bounds that"
                     raise PromptTooLong(f"HTTP {status}: {said} ({hint})", permanent=True)
+                if status in _LOST_STATUS:
+                    raise ModelError(f"HTTP {status}: {said}", broke_off=True, usage=_lost(request, began))
                 failure = ModelError(f"HTTP {status}: {said}", permanent=status not in _RETRY_STATUS)
-            except httpx.ReadTimeout:
-                said = f"it took longer than {self._client.timeout.read:g} s (openai.timeout)"
-                usage = estimated_usage(request, request.max_tokens)  # nobody says how far it had come
-                failure = ModelError(f"no reply from {self._client.base_url}: {said}", broke_off=True, usage=usage)
-            except httpx.HTTPError as error:
+            except _UNASKED as error:
                 said = f"{type(error).__name__}: {error}; is the server running? (openai.base_url)"
                 failure = ModelError(f"no reply from {self._client.base_url}: {said}")
-            if failure.permanent or failure.broke_off or attempt == self._retries:
+            except httpx.ReadTimeout:
+                said = f"it took longer than {self._client.timeout.read:g} s (openai.timeout)"
+                message = f"no reply from {self._client.base_url}: {said}"
+                raise ModelError(message, broke_off=True, usage=_lost(request, began)) from None
+            except httpx.HTTPError as error:
+                message = f"no reply from {self._client.base_url}: {type(error).__name__}: {error}"
+                raise ModelError(message, broke_off=True, usage=_lost(request, began)) from error
+            if failure.permanent or attempt == self._retries:
                 raise failure
             await asyncio.sleep(min(8.0, self._backoff * 2**attempt))
         raise AssertionError("unreachable")
@@ -163,6 +177,12 @@ def _read(content: bytes, name: str, request: ModelRequest) -> ModelReply:
     except _UNLIKE as error:
         said = f"the server's reply is not a chat completion: {type(error).__name__}: {str(error)[:200]}"
         raise ModelError(said, broke_off=True, usage=_usage_of(content, request)) from error
+
+
+def _lost(request: ModelRequest, began: float) -> Usage:
+    """Return what a reply may have taken of which nothing has come. Nobody says how far it was: no further than in this
+    time can be written."""
+    return estimated_usage(request, min(request.max_tokens, round(_FASTEST * (time.monotonic() - began))))
 
 
 def _usage_of(content: bytes | bytearray, request: ModelRequest) -> Usage:

@@ -36,7 +36,9 @@ __all__ = ["program_info", "program_team", "refine_command", "resume_program"]
 MAX_PROMPT = 60_000
 
 TEXTS = (".txt", ".md", ".markdown", ".rst", ".yaml", ".yml")
-"""How names of files end that a task may be in."""
+"""How names of files end that a task may be in …"""
+NAME_WORDS = 3
+"""… and of how many words they are at most taken to be."""
 
 
 def refine_command(options: argparse.Namespace) -> ExitCode:
@@ -74,7 +76,8 @@ def _prompt(text: str) -> tuple[str, Path | None]:
             raise InputError(f"{text}: is a folder; give a file, or the task itself in words")
         elif path is not None and (path.suffix or "/" in text) and " " not in text.strip():
             raise InputError(f"{text}: there is no such file; give a file, or the task itself in words")
-        elif path is not None and path.suffix.lower() in TEXTS:  # a model that takes it for the task costs money
+        elif path is not None and path.suffix.lower() in TEXTS and len(text.split()) <= NAME_WORDS:
+            # A model that takes it for the task costs money.
             raise InputError(f"{text}: there is no such file. If it is the task itself, end it with a full stop")
         else:
             path = None

@@ -48,7 +48,7 @@ def resume_command(options: argparse.Namespace) -> ExitCode:
         raise InputError(*problems[:5], mend)
     if info.kind == "program":
         return resume_program(options, files, info)
-    idea = parse_idea(info.idea_text, f"the idea of {files.name}")
+    idea = parse_idea(info.idea_text, f"the idea of {files.name}", recorded=True)
     if idea.digest != info.idea_digest:
         raise InputError(
             f"{files.info}: the idea or its sealed checks were changed since the run began; start a new run"

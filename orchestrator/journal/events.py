@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from pydantic import ValidationError
@@ -22,7 +22,17 @@ from structlog.typing import EventDict
 from orchestrator.journal.lines import event_in, json_in, what_is_wrong
 from schemas.call import Usage
 
-__all__ = ["GENESIS", "TOKENS", "EventLog", "damaged", "lost_in", "read_events", "seconds_of_sittings", "verify"]
+__all__ = [
+    "GENESIS",
+    "TOKENS",
+    "EventLog",
+    "Lost",
+    "damaged",
+    "lost_in",
+    "read_events",
+    "seconds_of_sittings",
+    "verify",
+]
 
 TOKENS = {
     "input_tokens": "gen_ai.usage.input_tokens",
@@ -157,14 +167,23 @@ def damaged(path: Path) -> list[str]:
     ]
 
 
-def lost_in(event: Mapping[str, Any]) -> tuple[Usage, float | None] | None:
-    """Return the tokens and US dollars of a call that broke off, or could not be kept; None for any other event."""
+class Lost(NamedTuple):
+    """What a call took that broke off, or could not be kept."""
+
+    model: str
+    usage: Usage
+    cost_usd: float | None
+
+
+def lost_in(event: Mapping[str, Any]) -> Lost | None:
+    """Return what a call took that broke off, or could not be kept; None for any other event."""
     if event.get("event") != "agent_call" or event.get("call"):
         return None
     try:
         usage = Usage(**{field: event.get(name, 0) for field, name in TOKENS.items()})
         cost = event.get("cost_usd")
-        return (usage, None if cost is None else float(cost)) if usage.total else None
+        known = None if cost is None else float(cost)
+        return Lost(str(event.get("model")), usage, known) if usage.total else None
     except (ValidationError, TypeError, ValueError, OverflowError):
         return None  # not one of ours; `verify` says so
 

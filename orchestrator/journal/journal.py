@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.journal.events import TOKENS, EventLog
+from agents.ports import MASK
+from orchestrator.journal.events import TOKENS, EventLog, Lost
 from orchestrator.journal.store import RecordStore
 from schemas.call import CallRecord, ModelRequest, Outcome, Usage
 
@@ -12,10 +13,6 @@ __all__ = ["RunJournal", "holds_mask", "summary"]
 
 SHORTEST_KEY = 16
 """Shorter ones are what servers that need none are given, and may be words that stand in a prompt or a program."""
-
-
-MASK = "[secret]"
-"""What stands for a key in what is kept."""
 
 
 def holds_mask(request: ModelRequest) -> bool:
@@ -51,8 +48,8 @@ class RunJournal:
             if (record := self._store.find(digest)) is not None:
                 yield record
 
-    def lost(self) -> Iterator[tuple[Usage, float | None]]:
-        """Yield the tokens and US dollars of each logged call of which there is no record."""
+    def lost(self) -> Iterator[Lost]:
+        """Yield what each logged call took of which there is no record."""
         yield from self._events.lost
 
     def record(self, record: CallRecord) -> None:
@@ -103,8 +100,8 @@ class RunJournal:
             agent=request.agent,
             outcome=outcome.value,
             model=request.model,
-            input=self.masked(summary(request.messages[-1].content)),
-            output=self.masked(summary(record.reply.text if record else error or "")),
+            input=summary(self.masked(request.messages[-1].content)),
+            output=summary(self.masked(record.reply.text if record else error or "")),
             duration_ms=duration_ms,
             **{
                 "gen_ai.operation.name": "chat",
@@ -113,7 +110,7 @@ class RunJournal:
             },
             cost_usd=record.cost_usd if record else cost_usd,
             **({"reused": True} if reused else {}),
-            error=self.masked(error[:500]) if error else None,
+            error=self.masked(error)[:500] if error else None,
             call=record.digest if record else None,
             record_sha256=self._checksum(record, reused) if record else None,
         )

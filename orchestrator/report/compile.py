@@ -50,7 +50,7 @@ def compile_report(
         began=team.info.created,
         version=version("milepost"),
         idea_file=team.info.idea_path,
-        limits=team.budget.limits,
+        limits=team.budget.limits.model_copy(update={"attempts": team.attempts}),
         milestones=milestones,
         plan_notes=ledger.notes,
         files=[
@@ -62,7 +62,7 @@ def compile_report(
             for p, s in files.items()
         ],
         project=str(team.files.project.relative_to(team.files.workspace)),
-        holds=_holds(milestones) if files else "",
+        holds="" if any(m.status is Status.ACCEPTED for m in milestones) else _holds(ledger),
         tests=evidence.generated if evidence else ledger.tests,
         acceptance=acceptance,
         traces=trace(team.idea, milestones, acceptance, files, evidence),
@@ -97,16 +97,11 @@ def _proven(team: Team, milestones: list[Milestone], evidence: Evidence | None, 
     )
 
 
-def _holds(milestones: list[Milestone]) -> str:
-    """Say what the project holds where nothing was accepted; empty where something was."""
-    if any(m.status is Status.ACCEPTED for m in milestones):
-        return ""
-    best = [(m, a) for m in milestones for a in m.attempts if a.better and a.commit]
-    if not best:
+def _holds(ledger: Ledger) -> str:
+    """Say what the project holds where nothing was accepted."""
+    if not ledger.best_at:
         return "Nothing was accepted, and nothing was measured"
-    milestone, attempt = best[-1]
-    at = f"{milestone.id}, attempt {attempt.number} (commit {attempt.commit})"
-    return f"Nothing was accepted: it holds the best that was measured, {at}"
+    return f"Nothing was accepted: it holds the best that was measured, {ledger.best_at}"
 
 
 def _acceptance(
@@ -121,7 +116,7 @@ def _acceptance(
         outcome = results.get(check.id)
         proof: Literal["passed", "failed", "not proven"] = "not proven"
         home = homes.get(check.id)
-        detail = outlook.UNCHECKED if check.check is None else _unproven(home, check.id, stopped=stopped)
+        detail = outlook.UNCHECKED if check.check is None else _unproven(home, check.id, evidence, stopped=stopped)
         if outcome is not None:
             proof = "passed" if outcome == "passed" else "failed"
             when = (
@@ -149,8 +144,10 @@ def _sealed(milestones: Iterable[Milestone]) -> list[TestReport]:
     return [attempt.acceptance for attempt in accepted if attempt.acceptance]
 
 
-def _unproven(milestone: Milestone | None, check: str, *, stopped: bool) -> str:
+def _unproven(milestone: Milestone | None, check: str, evidence: Evidence | None, *, stopped: bool) -> str:
     """Say why a check has no proof, and what it came to when it was run last on what is there to show."""
+    if evidence is not None:
+        return "it came to no result when all was verified at the end"
     attempts = milestone.attempts if milestone else []
     tried = [a for a in attempts if a.acceptance and any(r.id == check for r in a.acceptance.results)]
     if milestone is None or milestone.status is Status.ACCEPTED or not tried:

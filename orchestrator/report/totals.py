@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from orchestrator.journal.events import lost_in, read_events
+from orchestrator.journal.events import Lost, lost_in, read_events
 from orchestrator.team import Team
 from schemas.call import CallRecord, Usage
 from schemas.report import AgentTotals
@@ -19,7 +19,7 @@ def totals(team: Team) -> list[AgentTotals]:
     are among them."""
     groups: dict[tuple[str, str], list[CallRecord]] = {}
     reused: Counter[tuple[str, str]] = Counter()
-    broken: dict[tuple[str, str], list[tuple[Usage, float | None]]] = {}
+    broken: dict[tuple[str, str], list[Lost]] = {}
     for event in read_events(team.files.events):
         if lost := lost_in(event):
             key = (str(event.get("agent")), str(event.get("model")))
@@ -40,9 +40,16 @@ def totals(team: Team) -> list[AgentTotals]:
             model=model,
             calls=len(records) + reused[agent, model],
             reused=reused[agent, model],
-            usage=sum((r.reply.usage for r in records), sum((u for u, _ in broken.get((agent, model), [])), Usage())),
+            usage=sum(
+                (r.reply.usage for r in records), sum((b.usage for b in broken.get((agent, model), [])), Usage())
+            ),
             duration_ms=sum(r.duration_ms for r in records),
-            cost_usd=_sum([*(r.cost_usd for r in records), *(cost for _, cost in broken.get((agent, model), []))]),
+            cost_usd=_sum(
+                [
+                    *(team.budget.priced(model, r.reply.usage, r.cost_usd) for r in records),
+                    *(team.budget.priced(*lost) for lost in broken.get((agent, model), [])),
+                ]
+            ),
         )
         for (agent, model), records in groups.items()
     ]

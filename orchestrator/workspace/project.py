@@ -101,7 +101,9 @@ class Project:
         first = git(self.path, "rev-list", "--max-parents=0", f"refs/heads/{branch}").split()[0]
         git(self.path, "worktree", "add", "--quiet", "--detach", str(self._beside), first)
         self._tree, self._commits = self._beside, 1
-        self._catch_up()
+        alone = git(self.path, "rev-list", "--count", f"refs/heads/{branch}").strip() == "1"
+        if alone and not git(self.path, "status", "--porcelain").strip():  # there is nothing that could be lost
+            self._catch_up()
 
     def _accepted(self) -> list[str]:
         return git(self.path, "tag", "--list", "accepted-*").split()
@@ -111,6 +113,12 @@ class Project:
         """Whether this sitting has come less far than those before it."""
         accepted = sum(tag.startswith("accepted-") for tag in self._tags)
         return (accepted, self._commits) < self._earlier[1:]
+
+    @property
+    def beyond(self) -> bool:
+        """Whether this sitting has come further than those before it."""
+        accepted = sum(tag.startswith("accepted-") for tag in self._tags)
+        return (accepted, self._commits) > self._earlier[1:]
 
     def _take_over(self) -> None:
         """Let the folder hold what this sitting has done."""
