@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import speed
+from benchmarks import examples, speed
 from benchmarks.humaneval import report as humaneval
 from benchmarks.ideas import report as ideas
 from benchmarks.overhead import report as overhead
@@ -17,6 +17,7 @@ from benchmarks.tokens import report as tokens
 
 RESULTS = Path(__file__).with_name("results")
 PAGES: Mapping[str, Callable[[], object]] = {
+    "examples": lambda: examples.main(["--page"]),
     "humaneval": lambda: humaneval.main([]),
     "ideas": lambda: ideas.main([]),
     "overhead": lambda: overhead.main([]),

@@ -34,6 +34,7 @@ def _kept(name: str, arms: Iterable[str], key: str) -> dict[str, Any]:
 
 
 PAGES: dict[str, Callable[[list[str]], str]] = {
+    "examples": lambda _: examples.page(_read("examples")),
     "humaneval": lambda plots: page(summary(_kept("humaneval", ARMS, "task")), plots),
     "ideas": lambda plots: ideas.page(ideas.summary(_kept("ideas", IDEA_ARMS, "idea"), _read("ideas/refusing")), plots),
     "overhead": lambda _: overhead.page(_read("overhead")),
