@@ -72,7 +72,13 @@ def test_the_main_figures_in_the_words_of_the_pages_are_those_of_the_rows() -> N
     each: dict[bool, list[str]] = {True: [], False: []}
     for run in whole["runs"]:
         each[run["commit"] == whole["old"]].append(f"{run['seconds'] / run['accepted']:.0f}")
-    assert f"{' and '.join(each[True])} before, {' and '.join(each[False])} now" in told["speed"]
+    assert f"{' and '.join(each[True])} before, {' and '.join(each[False])} now" in " ".join(told["speed"].split())
+    took: dict[str, list[str]] = {}
+    for run in _read("unaided")["runs"]:
+        took.setdefault(run["way"], []).append(f"{run['seconds'] / run['accepted']:.0f}")
+    ways = {way: " and ".join(sorted(seconds)) for way, seconds in took.items()}
+    said = f"took {ways['as it is']} s, without any {ways['all measures off']} s"
+    assert said in " ".join(told["speed"].split())
     of_ideas = ideas.summary(_kept("ideas", IDEA_ARMS, "idea"))
     pipeline = of_ideas["arms"]["pipeline"]
     (both,) = (p for p in of_ideas["pairs"] if (p["first"], p["second"]) == ("pipeline", "resample"))
