@@ -11,6 +11,7 @@ from schemas.evidence import Evidence
 
 __all__ = [
     "MASK",
+    "SHORTEST_KEY",
     "Agreement",
     "Budget",
     "Comparison",
@@ -29,6 +30,8 @@ __all__ = [
 
 MASK = "[secret]"
 """What stands for a key in what is kept."""
+SHORTEST_KEY = 16
+"""Shorter ones are what servers that need none are given, and may be words that stand in a prompt or a program."""
 
 Progress = Callable[[int], None]
 """Called with the number of tokens that have arrived so far, rather too many where the backend has to estimate."""

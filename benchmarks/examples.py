@@ -59,7 +59,8 @@ def page(measured: Mapping[str, Any]) -> str:
     ]
     for name, found in measured["outcomes"].items():
         accepted, (passed, total) = found["milestones"].count("accepted"), found["sealed"]
-        checks = f"{passed} of {total}" + (f" (at most {found['most_met']} met)" if not passed else "")
+        shown = f" (in an attempt at most {found['most_met']} of the {total - found['held_out']} that are shown)"
+        checks = f"{passed} of {total}{'' if passed else shown}"
         tests = "{} of {}".format(*found["tests"]) if found["tests"] else "–"
         coverage = "–" if found["coverage"] is None else f"{found['coverage']:g} %"
         cells = [f"[{name}](../examples/{name}.yaml)", found["verdict"], f"{accepted} of {len(found['milestones'])}"]

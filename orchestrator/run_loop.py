@@ -66,7 +66,10 @@ async def run(team: Team) -> tuple[FinalReport, ExitCode]:
         try:
             accepted = _deliver(team, ledger)
             team.project.settle(ended=stopped is None)
-            if accepted and team.project.leads and not isinstance(stopped, asyncio.CancelledError):
+            for note in team.project.notes:
+                team.events.write("note", text=note)
+                team.watcher.note(note)
+            if accepted and team.project.held and not isinstance(stopped, asyncio.CancelledError):
                 evidence = await _verify(team, ledger, accepted)
         except asyncio.CancelledError as error:
             stopped = error
@@ -156,7 +159,7 @@ def _finish(
             _note(team, ledger, milestone.model_copy(update={"status": Status.STOPPED}))
     reason, code = ending(team, stopped)
     earlier = read_report(team.files) if reason is not None else None
-    further = reason is not None and (not team.project.leads or _further(earlier, ledger, beyond=team.project.beyond))
+    further = reason is not None and (not team.project.held or _further(earlier, ledger, beyond=team.project.beyond))
     if further:
         reason = f"{str(reason).rstrip('.')}. {_what_stays(team, earlier)}"
     if further and earlier is not None:
@@ -189,7 +192,7 @@ def _progress(milestones: list[Milestone]) -> tuple[int, ...]:
 
 def _what_stays(team: Team, earlier: FinalReport | None) -> str:
     """Say what there still is of an earlier sitting, as this one was stopped before it came as far."""
-    what = [*([] if team.project.leads else ["project"]), *(["report"] if earlier else [])]
+    what = [*([] if team.project.held else ["project"]), *(["report"] if earlier else [])]
     before, now = set(earlier.models) if earlier else set(), set(team.info.models.values())
     models = f" with {', '.join(sorted(before))} (this time: {', '.join(sorted(now))})" if before - now else ""
     stays = f"An earlier session came further; what it left stays: {' and '.join(what)}"

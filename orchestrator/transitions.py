@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agents.skeleton import unwritten
 from orchestrator.attempt import Attempt
+from orchestrator.rubric import forbidding
 from schemas.architecture import own_code
 from schemas.evaluation import Evaluation
 from schemas.evidence import Evidence
@@ -88,7 +89,7 @@ def _satisfied(attempt: Attempt) -> str | None:
     facts, verdict = attempt.facts, attempt.evaluation
     if verdict is not None:
         return "it passed" if verdict.passed else None
-    if attempt.measured and facts is not None and not (facts.counting_failures or facts.contract_gaps):
+    if attempt.measured and facts is not None and forbidding(facts) is None:
         return "nothing that was measured forbids a pass; the critic has not judged it yet"
     return None
 

@@ -48,9 +48,7 @@ def _is_requirement(value: str) -> str:
     return value
 
 
-Requirement = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_is_requirement)
-]
+Requirement = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_is_requirement)]
 
 
 MAX_MILESTONES = 40
@@ -170,15 +168,20 @@ class AcceptanceCheck(Schema):
 def _asserts(tree: ast.AST) -> bool:
     """Whether ``tree`` asks for something: it asserts or raises, calls what does so by its name, or enters a context
     that is there for more than a file or a folder."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Assert() | ast.Raise():
-                return True
-            case ast.Call() if _EXPECTING.search(_called(node)):
-                return True
-            case ast.withitem(context_expr=context) if not _HOLDING.fullmatch(_called(context)):
-                return True
-    return False
+    nodes = list(ast.walk(tree))
+    later = {part for node in nodes if isinstance(node, ast.Lambda) for part in ast.walk(node.body)}
+    return any(
+        isinstance(node, ast.Assert | ast.Raise)
+        or _expects(node)
+        or (isinstance(node, ast.withitem) and not _HOLDING.fullmatch(_called(node.context_expr)))
+        for node in nodes
+        if node not in later
+    )
+
+
+def _expects(node: ast.AST) -> bool:
+    """Whether ``node`` calls what by its name fails where something is not as it should be."""
+    return isinstance(node, ast.Call) and bool(_EXPECTING.search(_called(node)))
 
 
 def _called(node: ast.expr) -> str:
@@ -187,7 +190,7 @@ def _called(node: ast.expr) -> str:
     return str(getattr(function, "attr", getattr(function, "id", "")))
 
 
-_EXPECTING = re.compile(r"assert|raise|warns|^fail$|^exit$|^deprecated_call$|^check_(call|output)$", re.IGNORECASE)
+_EXPECTING = re.compile(r"assert|raise|warns|^fail$|^deprecated_call$|^check_(call|output)$", re.IGNORECASE)
 _HOLDING = re.compile(r"open|TemporaryDirectory|NamedTemporaryFile|suppress|closing|redirect_std(out|err)|chdir")
 """Contexts that only hold something; what is done in them counts by itself."""
 
@@ -200,10 +203,11 @@ def _returns_early(body: Sequence[ast.stmt]) -> bool:
 
 
 def _returns(statement: ast.stmt) -> bool:
-    holds = isinstance(statement, ast.With) and all(
-        _HOLDING.fullmatch(_called(item.context_expr)) for item in statement.items
-    )  # another context may go on behind it, as `pytest.raises` does
-    within = statement.body if isinstance(statement, ast.With) and holds else []
+    within = statement.body if isinstance(statement, ast.With) else []
+    if isinstance(statement, ast.With) and any(
+        _called(item.context_expr) == "suppress" or _expects(item.context_expr) for item in statement.items
+    ):
+        within = []  # what is raised in it ends it, and the check goes on behind it
     return isinstance(statement, ast.Return) or any(map(_returns, within))
 
 
@@ -241,6 +245,7 @@ def _claims(node: ast.AST) -> bool:
     return any(
         isinstance(part, ast.Assert)
         or (isinstance(part, ast.withitem) and "raises" in ast.unparse(part.context_expr))
+        or _expects(part)
         or (isinstance(part, ast.Raise) and "AssertionError" in ast.unparse(part))
         for part in ast.walk(node)
     )

@@ -183,6 +183,15 @@ def test_nonsense_is_refused_in_plain_words(text: str, words: str) -> None:
         (["with open('x'):", "  return", "assert 1"], "asserts behind a return"),
         (["with open('x'): pass"], "asserts nothing"),
         (["import contextlib", "with contextlib.suppress(OSError): f()"], "asserts nothing"),
+        (["import sys", "sys.exit(0)"], "asserts nothing"),
+        (["from pytest import fail", "later = lambda: fail('no')"], "asserts nothing"),
+        (
+            ["import unittest", "class T(unittest.TestCase):", "  def test(self): self.assertEqual(f(), 2)"],
+            "never calls T",
+        ),
+        (["import httpx", "def test_up(): httpx.get('http://x/').raise_for_status()"], "never calls test_up"),
+        (["import pytest", "def test_x():", "  if f(): pytest.fail('no')"], "never calls test_x"),
+        (["with TestClient(app) as c:", "  c.get('/')", "  return", "assert 1"], "behind a return"),
     ],
 )
 def test_a_check_that_could_not_fail_or_not_be_run_is_refused(lines: list[str], words: str) -> None:
@@ -208,6 +217,7 @@ def test_a_check_that_could_not_fail_or_not_be_run_is_refused(lines: list[str], 
         ["import pytest", "pytest.raises(ValueError, f, 1)"],
         ["import pytest", "if f() != 1: pytest.fail('no')"],
         ["import pytest", "with pytest.raises(ValueError):", "  f()", "  return", "assert 1"],
+        ["from contextlib import suppress", "with suppress(KeyError):", "  f()", "  return", "assert 1"],
         ["assert 1", "return"],
     ],
 )

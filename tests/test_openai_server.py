@@ -129,6 +129,20 @@ def test_a_reply_that_was_being_made_and_never_came_was_paid_for(server: Server,
     assert caught.value.usage.input_tokens == estimated_usage(request(), 0).input_tokens
 
 
+def test_a_short_key_hides_no_words_of_the_server(server: Server) -> None:
+    server.answers = [(400, b"This model's maximum context length is 4097 tokens")]
+    with pytest.raises(PromptTooLong, match="maximum context length"):
+        ask(OpenAIServerModel("m", base_url=server.url, api_key="x"), request())
+
+
+def test_a_refusal_whose_words_broke_off_is_a_refusal(server: Server) -> None:
+    server.headers = {"content-encoding": "gzip"}
+    server.answers = [(429, b"no gzip"), (429, b"no gzip")]
+    with pytest.raises(ModelError, match="HTTP 429") as caught:
+        ask(local(server), request())
+    assert (caught.value.broke_off, len(server.bodies)) == (False, 2)
+
+
 def test_a_key_is_taken_out_before_the_answer_is_cut(server: Server) -> None:
     key = "sk-proxy-0123456789abcdef"
     server.answers = [(401, b"." * 290 + key.encode())]

@@ -142,14 +142,14 @@ def test_only_files_that_change_are_written_anew(workspace: Path) -> None:
     assert (project.path / "b.py").read_bytes() == b"y = 1\n"
 
 
-def test_the_folder_follows_a_replay_once_that_has_come_as_far_as_it(workspace: Path) -> None:
+def test_the_folder_follows_a_replay_once_that_has_come_further(workspace: Path) -> None:
     first, states = begun(workspace), ["a = 1\n", "a = 2\n"]
     for state in states:
         first.replace({"a.py": state})
         first.commit("more")
     again, seen = begun(workspace), []
-    for state in states:
+    for state in (*states, "a = 3\n"):
         again.replace({"a.py": state.replace("a", "b")})
         again.commit("more")
         seen.append((again.leads, (first.path / "a.py").read_text()))
-    assert seen == [(False, "a = 2\n"), (True, "b = 2\n")]
+    assert seen == [(False, "a = 2\n"), (False, "a = 2\n"), (True, "b = 3\n")]

@@ -251,6 +251,24 @@ def test_a_sitting_that_comes_to_nothing_leaves_what_was_done_by_hand(workspace:
     assert (again.git("branch", "--list", "found-*"), again.git("stash", "list")) == ("", "")
 
 
+def test_a_sitting_that_comes_no_further_leaves_what_was_done_by_hand(workspace: Path) -> None:
+    first = stopped_in_the_second_milestone(workspace)
+    mine = first.files.project / "mine.txt"
+    mine.write_text("by hand")
+    again = go(workspace, [], resume=True, limits={"calls": len(RETRY) - 2})
+    assert (again.code, mine.read_text(), again.git("stash", "list")) == (ExitCode.LIMIT, "by hand", "")
+    assert [a.proof for a in again.report.acceptance] == [a.proof for a in first.report.acceptance]
+    assert "earlier session" not in str(again.report.stopped_by)
+
+
+def test_what_is_put_aside_when_the_project_moves_on_is_said(workspace: Path) -> None:
+    first = stopped_in_the_second_milestone(workspace)
+    (first.files.project / "mine.txt").write_text("by hand")
+    again = go(workspace, list(RETRY[-2:]), resume=True)
+    notes = [e["text"] for e in read_events(again.files.events) if e["event"] == "note"]
+    assert notes == [f"changes in {first.files.project} that no commit held are in its git stash now"]
+
+
 def test_an_interrupt_of_the_replay_leaves_what_was_specified_in_the_record(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from orchestrator.attempt import Attempt, Work
 from orchestrator.journal.events import read_events
 from orchestrator.transitions import MAX_HOPS, possible
 from schemas.errors import ExitCode
-from schemas.evidence import Evidence
+from schemas.evidence import Evidence, Finding
 from schemas.routing import Hop
 from schemas.test_report import TestReport
 from tests.helpers import Done, go, known_run
@@ -364,6 +364,18 @@ def test_code_is_run_though_a_base_class_leaves_a_method_to_others_that_write_it
     assert possible(attempt)["test_runner"] == "there is no code yet"
     attempt.changed({"a.py": f"{base}\n\nclass Null(Sink):\n    def put(self, n: int) -> int:\n        return n\n"})
     assert possible(attempt)["test_runner"] is None
+
+
+def test_code_that_is_unsafe_may_be_mended_although_all_its_tests_pass() -> None:
+    attempt = Attempt(
+        Mock(finishing=[]), MILESTONE, Work(files={}, checks=[]), 1, "generate", Mock(), {"a.py": "A = 1"}
+    )
+    attempt.work.prepared = attempt.measured = True
+    unsafe = Finding(tool="bandit", rule="B602", path="a.py", line=1, message="m", severity="high")
+    passing = TestReport(total=1, passed=1, failed=0, coverage=100.0)
+    for findings, engineer in (([], "the critic has not judged it yet"), ([unsafe], None)):
+        attempt.facts = Evidence(generated=passing, acceptance=None, program=None, findings=findings)
+        assert str(possible(attempt)["engineer"]).endswith(str(engineer))
 
 
 @settings(max_examples=300)

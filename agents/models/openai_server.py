@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from agents.models.faults import says_too_long
-from agents.ports import MASK, ModelError, Price, Progress, PromptTooLong, Traits
+from agents.ports import MASK, SHORTEST_KEY, ModelError, Price, Progress, PromptTooLong, Traits
 from schemas.call import ModelReply, ModelRequest, StopReason, Usage, estimated_tokens, estimated_usage
 
 __all__ = ["OpenAIServerModel"]
@@ -23,7 +23,11 @@ _STOP: dict[str | None, StopReason] = {"stop": "end", "length": "max_tokens", "c
 _RETRY_STATUS = {408, 409, 429, 500, 502, 503, 529}
 _LOST_STATUS = {504, 524}
 """Somebody between has given up waiting for the reply."""
-_UNASKED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_UNASKED = (
+    *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout),
+    *(httpx.ProxyError, httpx.UnsupportedProtocol, httpx.LocalProtocolError),
+)
+"""The server has not seen the request."""
 _FASTEST = 2_000
 """Tokens a second that hardly any server writes: what a lost reply may at most have taken."""
 _MAX_BODY = 8_000_000
@@ -97,9 +101,9 @@ class OpenAIServerModel:
                     reply = _read(content, self.name, request)
                     progress(reply.usage.output_tokens)
                     return reply
-                said = content[:20_000].decode("utf-8", "replace")
-                said = (said.replace(self._key, MASK) if self._key else said)[:300]  # masked whole, then cut
-                if says_too_long(status, said):
+                whole = content[:20_000].decode("utf-8", "replace")
+                said = self._masked(whole)[:300]
+                if says_too_long(status, whole[:300]):
                     hint = f"{request.max_tokens:,} tokens were asked for: openai.max_output_tokens bounds that"
                     raise PromptTooLong(f"HTTP {status}: {said} ({hint})", permanent=True)
                 if status in _LOST_STATUS:
@@ -135,11 +139,15 @@ class OpenAIServerModel:
                     if len(body) > _MAX_BODY:
                         break
             except httpx.HTTPError as error:
-                if response.status_code != 200:
-                    raise
+                if response.status_code != 200:  # a refusal, whatever became of its words
+                    return response.status_code, bytes(body)
                 said = f"the reply broke off: {type(error).__name__}: {error}"
                 raise ModelError(said, broke_off=True, usage=_usage_of(body, request)) from error
         return response.status_code, bytes(body)
+
+    def _masked(self, text: str) -> str:
+        """Return ``text`` without the key, if that is one: short ones may be words."""
+        return text.replace(self._key, MASK) if self._key and len(self._key) >= SHORTEST_KEY else text
 
     def _body(self, request: ModelRequest) -> dict[str, Any]:
         messages = [{"role": "system", "content": request.system}]

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agents.ports import MASK
+from agents.ports import MASK, SHORTEST_KEY
 from orchestrator.journal.events import TOKENS, EventLog, Lost
 from orchestrator.journal.store import RecordStore
 from schemas.call import CallRecord, ModelRequest, Outcome, Usage
 
 __all__ = ["RunJournal", "holds_mask", "summary"]
-
-SHORTEST_KEY = 16
-"""Shorter ones are what servers that need none are given, and may be words that stand in a prompt or a program."""
 
 
 def holds_mask(request: ModelRequest) -> bool:

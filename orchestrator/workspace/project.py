@@ -28,8 +28,8 @@ class Project:
     """The folder ``path``. Everything that is committed there was put there by `replace` or `add`.
 
     A resumed run replays its attempts from the journal, so the commits come again. They are made in a work tree beside
-    the folder until they come as far as what the folder holds: until then, its branch ``main``, its tags and its files
-    stay as they are, whatever ends the run. See decision 1.
+    the folder until they come further than what the folder holds. Until then, its branch ``main``, its tags and its
+    files stay as they are, whatever ends the run. See decision 1.
     """
 
     def __init__(self, path: Path, clock: Callable[[], str | None] = lambda: None) -> None:
@@ -39,6 +39,10 @@ class Project:
         self._clock = clock
         self.leads = True
         """Whether the folder holds what this sitting has done; false while an earlier one has come further."""
+        self.held = True
+        """Whether the folder holds all that this sitting has committed; known once it is settled."""
+        self.notes: list[str] = []
+        """What the user should know of what was put aside, a line each."""
         self._beside = path.with_name(f"{path.name}-resuming")
         self._tree = path
         """Where the files are written: the folder, or the work tree beside it."""
@@ -101,15 +105,12 @@ class Project:
         first = git(self.path, "rev-list", "--max-parents=0", f"refs/heads/{branch}").split()[0]
         git(self.path, "worktree", "add", "--quiet", "--detach", str(self._beside), first)
         self._tree, self._commits = self._beside, 1
-        alone = git(self.path, "rev-list", "--count", f"refs/heads/{branch}").strip() == "1"
-        if alone and not git(self.path, "status", "--porcelain").strip():  # there is nothing that could be lost
-            self._catch_up()
 
     def _accepted(self) -> list[str]:
         return git(self.path, "tag", "--list", "accepted-*").split()
 
     @property
-    def _behind(self) -> bool:
+    def behind(self) -> bool:
         """Whether this sitting has come less far than those before it."""
         accepted = sum(tag.startswith("accepted-") for tag in self._tags)
         return (accepted, self._commits) < self._earlier[1:]
@@ -124,11 +125,13 @@ class Project:
         """Let the folder hold what this sitting has done."""
         if git(self.path, "status", "--porcelain").strip():
             git(self.path, "stash", "push", "--include-untracked", "--message", "changes found by milepost resume")
+            self.notes.append(f"changes in {self.path} that no commit held are in its git stash now")
         earlier = f"refs/heads/{self._earlier[0]}"
         made_by = git(self.path, "log", "--format=%ce", earlier).splitlines()  # who amends a commit stays no author
-        if self._behind or set(made_by) != {EMAIL}:
+        if self.behind or set(made_by) != {EMAIL}:
             tip = git(self.path, "rev-parse", "--short", earlier).strip()
             git(self.path, "branch", "--force", f"found-by-resume-{tip}", earlier)
+            self.notes.append(f"what {self.path} held is on its git branch found-by-resume-{tip} now")
         git(self.path, "checkout", "--quiet", "--force", "-B", "main", git(self._tree, "rev-parse", "HEAD").strip())
         self._tree, self.leads = self.path, True
         for tag in set(self._accepted()) - set(self._tags):
@@ -137,8 +140,8 @@ class Project:
             git(self.path, "tag", "--force", tag, commit)
         self._remove_beside()
 
-    def _catch_up(self) -> None:
-        if not self.leads and not self._behind:
+    def _go_ahead(self) -> None:
+        if not self.leads and self.beyond:
             self._take_over()
 
     def settle(self, *, ended: bool) -> None:
@@ -147,11 +150,17 @@ class Project:
         if ended and not self.leads:
             self._take_over()
         elif not self.leads:
+            self.held = not self.behind and self._is_in(f"refs/heads/{self._earlier[0]}")
             self._tree = self.path
             with contextlib.suppress(OSError, Unavailable):  # the next sitting tries again
                 self._remove_beside()
         if ended and "delivered" not in self._tags and git(self.path, "tag", "--list", "delivered"):
             git(self.path, "tag", "--delete", "delivered")
+
+    def _is_in(self, branch: str) -> bool:
+        """Whether the last commit of this sitting belongs to ``branch``."""
+        tip = git(self._tree, "rev-parse", "HEAD").strip()
+        return tip in git(self.path, "rev-list", branch).split()
 
     def _remove_beside(self) -> None:
         if self._beside.exists():
@@ -217,7 +226,7 @@ class Project:
         self._commits += 1
         if tag:
             self.tag(tag, name)
-        self._catch_up()
+        self._go_ahead()
         return name
 
     def tag(self, name: str, commit: str) -> None:
@@ -225,4 +234,4 @@ class Project:
         self._tags[name] = commit
         if self.leads:
             git(self.path, "tag", "--force", name, commit)
-        self._catch_up()
+        self._go_ahead()
