@@ -159,7 +159,9 @@ def _finish(
             _note(team, ledger, milestone.model_copy(update={"status": Status.STOPPED}))
     reason, code = ending(team, stopped)
     earlier = read_report(team.files) if reason is not None else None
-    further = reason is not None and (not team.project.held or _further(earlier, ledger, beyond=team.project.beyond))
+    further = reason is not None and (
+        not team.project.held or _further(earlier, ledger, beyond=team.project.beyond, verified=evidence is not None)
+    )
     if further:
         reason = f"{str(reason).rstrip('.')}. {_what_stays(team, earlier)}"
     if further and earlier is not None:
@@ -177,11 +179,13 @@ def _finish(
     return report, ExitCode.OK if report.verdict == "accepted" else ExitCode.NOT_ACCEPTED
 
 
-def _further(earlier: FinalReport | None, ledger: Ledger, *, beyond: bool) -> bool:
+def _further(earlier: FinalReport | None, ledger: Ledger, *, beyond: bool, verified: bool) -> bool:
     """Whether more was accepted in an earlier sitting; where this one has not come ``beyond`` the project that it left,
-    whether more was planned, tried or written."""
+    whether more was planned, tried or written, or what is accepted was not ``verified`` this time."""
     before, now = (_progress(ms) for ms in (earlier.milestones if earlier else [], list(ledger.milestones.values())))
-    return before[:1] > now[:1] if beyond else before > now
+    if beyond:
+        return before[:1] > now[:1]
+    return before > now or (before == now and before[0] > 0 and not verified)
 
 
 def _progress(milestones: list[Milestone]) -> tuple[int, ...]:

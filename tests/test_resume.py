@@ -90,14 +90,6 @@ def test_a_run_reuses_what_an_earlier_one_has_paid_for(workspace: Path) -> None:
     assert len(list((second.files.logs / "calls").glob("*.json"))) == len(RETRY)
 
 
-def test_changes_made_by_hand_are_kept_in_the_stash(workspace: Path) -> None:
-    first = go(workspace, list(RETRY))
-    (first.files.project / "mine.txt").write_text("by hand")
-    again = go(workspace, [], resume=True)
-    assert "changes found by milepost resume" in again.git("stash", "list")
-    assert again.git("show", "stash@{0}^3:mine.txt") == "by hand"
-
-
 class Broken(ScriptedModel):
     """Has a defect instead of its third reply."""
 
@@ -237,36 +229,13 @@ def test_a_sitting_that_comes_further_without_a_commit_says_so(workspace: Path) 
     assert read_report(again.files) == again.report
 
 
-@pytest.mark.parametrize("how", ["committed", "not committed", "amended"])
-def test_a_sitting_that_comes_to_nothing_leaves_what_was_done_by_hand(workspace: Path, how: str) -> None:
-    first = go(workspace, list(RETRY), limits={"calls": 6}) if how == "amended" else go(workspace, [])
-    mine = first.files.project / "mine.py"
-    mine.write_text("MINE = 1\n")
-    if how != "not committed":
-        first.git("add", "mine.py")
-        by = ("-c", "user.name=me", "-c", "user.email=me@example.org")
-        first.git(*by, "commit", "--quiet", "--message", "mine", *(["--amend"] if how == "amended" else []))
-    again = go(workspace, Absent(), resume=True)
-    assert (again.code, mine.read_text()) == (ExitCode.UNAVAILABLE, "MINE = 1\n")
-    assert (again.git("branch", "--list", "found-*"), again.git("stash", "list")) == ("", "")
-
-
-def test_a_sitting_that_comes_no_further_leaves_what_was_done_by_hand(workspace: Path) -> None:
-    first = stopped_in_the_second_milestone(workspace)
-    mine = first.files.project / "mine.txt"
-    mine.write_text("by hand")
-    again = go(workspace, [], resume=True, limits={"calls": len(RETRY) - 2})
-    assert (again.code, mine.read_text(), again.git("stash", "list")) == (ExitCode.LIMIT, "by hand", "")
-    assert [a.proof for a in again.report.acceptance] == [a.proof for a in first.report.acceptance]
-    assert "earlier session" not in str(again.report.stopped_by)
-
-
-def test_what_is_put_aside_when_the_project_moves_on_is_said(workspace: Path) -> None:
-    first = stopped_in_the_second_milestone(workspace)
-    (first.files.project / "mine.txt").write_text("by hand")
-    again = go(workspace, list(RETRY[-2:]), resume=True)
-    notes = [e["text"] for e in read_events(again.files.events) if e["event"] == "note"]
-    assert notes == [f"changes in {first.files.project} that no commit held are in its git stash now"]
+def test_an_interrupt_of_the_last_verification_leaves_the_report_of_an_accepted_run(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = go(workspace, list(RETRY))
+    monkeypatch.setattr(run_loop, "_verify", interrupted)
+    again = go(workspace, [], resume=True)
+    assert (again.code, read_report(first.files)) == (ExitCode.INTERRUPTED, first.report)
 
 
 def test_an_interrupt_of_the_replay_leaves_what_was_specified_in_the_record(
@@ -338,27 +307,6 @@ def test_the_report_of_an_earlier_sitting_stays_although_its_repository_is_gone(
     again = go(workspace, Absent(), resume=True)
     assert ((first.files.generated / "report.md").read_bytes(), again.code) == (report, ExitCode.UNAVAILABLE)
     assert "what it left stays: report." in str(again.report.stopped_by)
-
-
-def test_branches_and_tags_of_the_user_are_kept(workspace: Path) -> None:
-    first = go(workspace, list(RETRY))
-    for command in (
-        ["checkout", "-q", "-b", "mine"],
-        ["-c", "user.name=u", "-c", "user.email=u@x", "commit", "-q", "--allow-empty", "-m", "my work"],
-        ["tag", "v1"],
-    ):
-        first.git(*command)
-    again = go(workspace, [], resume=True)
-    assert again.git("log", "-1", "--format=%s", "v1") == again.git("log", "-1", "--format=%s", "mine") == "my work\n"
-    assert again.git("branch", "--show-current") == "main\n"
-
-
-@pytest.mark.parametrize("how", ["--allow-empty", "--amend"])
-def test_commits_that_somebody_put_on_main_stay_on_a_branch(workspace: Path, how: str) -> None:
-    first = go(workspace, list(RETRY))
-    first.git("-c", "user.name=u", "-c", "user.email=u@x", "commit", "-q", how, "-m", "my work")
-    again = go(workspace, [], resume=True)
-    assert "my work" in again.git("log", "--format=%s", "--branches=found-by-resume-*")
 
 
 @pytest.mark.parametrize("signal_name", ["INT", "TERM", "HUP"])

@@ -40,7 +40,7 @@ class Project:
         self.leads = True
         """Whether the folder holds what this sitting has done; false while an earlier one has come further."""
         self.held = True
-        """Whether the folder holds all that this sitting has committed; known once it is settled."""
+        """Whether the folder holds what this sitting has committed, and nothing else; known once it is settled."""
         self.notes: list[str] = []
         """What the user should know of what was put aside, a line each."""
         self._beside = path.with_name(f"{path.name}-resuming")
@@ -100,6 +100,7 @@ class Project:
     def _replay_beside(self, branch: str) -> None:
         """Begin a work tree beside the folder, at the first commit of ``branch``."""
         self._remove_beside()
+        self.held = False
         commits = git(self.path, "rev-list", "--count", f"--committer={EMAIL}", f"refs/heads/{branch}")
         self._earlier = branch, len(self._accepted()), int(commits)
         first = git(self.path, "rev-list", "--max-parents=0", f"refs/heads/{branch}").split()[0]
@@ -128,17 +129,24 @@ class Project:
             self.notes.append(f"changes in {self.path} that no commit held are in its git stash now")
         earlier = f"refs/heads/{self._earlier[0]}"
         made_by = git(self.path, "log", "--format=%ce", earlier).splitlines()  # who amends a commit stays no author
-        if self.behind or set(made_by) != {EMAIL}:
-            tip = git(self.path, "rev-parse", "--short", earlier).strip()
-            git(self.path, "branch", "--force", f"found-by-resume-{tip}", earlier)
-            self.notes.append(f"what {self.path} held is on its git branch found-by-resume-{tip} now")
+        now = set(git(self._tree, "rev-list", "HEAD").split())
+        accepted = {git(self.path, "rev-parse", f"{tag}^{{commit}}").strip() for tag in self._accepted()}
+        if self.behind or set(made_by) != {EMAIL} or accepted - now:
+            self._keep(earlier)
+        if not git(self.path, "for-each-ref", "--contains", "HEAD").strip():  # somebody has worked on no branch at all
+            self._keep("HEAD")
         git(self.path, "checkout", "--quiet", "--force", "-B", "main", git(self._tree, "rev-parse", "HEAD").strip())
-        self._tree, self.leads = self.path, True
+        self._tree, self.leads, self.held = self.path, True, True
         for tag in set(self._accepted()) - set(self._tags):
             git(self.path, "tag", "--delete", tag)
         for tag, commit in self._tags.items():
             git(self.path, "tag", "--force", tag, commit)
         self._remove_beside()
+
+    def _keep(self, found: str) -> None:
+        tip = git(self.path, "rev-parse", "--short", found).strip()
+        git(self.path, "branch", "--force", f"found-by-resume-{tip}", found)
+        self.notes.append(f"what {self.path} held is on its git branch found-by-resume-{tip} now")
 
     def _go_ahead(self) -> None:
         if not self.leads and self.beyond:
@@ -150,17 +158,17 @@ class Project:
         if ended and not self.leads:
             self._take_over()
         elif not self.leads:
-            self.held = not self.behind and self._is_in(f"refs/heads/{self._earlier[0]}")
+            self.held = not self.behind and self._is_shown()
             self._tree = self.path
             with contextlib.suppress(OSError, Unavailable):  # the next sitting tries again
                 self._remove_beside()
         if ended and "delivered" not in self._tags and git(self.path, "tag", "--list", "delivered"):
             git(self.path, "tag", "--delete", "delivered")
 
-    def _is_in(self, branch: str) -> bool:
-        """Whether the last commit of this sitting belongs to ``branch``."""
-        tip = git(self._tree, "rev-parse", "HEAD").strip()
-        return tip in git(self.path, "rev-list", branch).split()
+    def _is_shown(self) -> bool:
+        """Whether the folder's files are those of the last commit of this sitting."""
+        tips = {git(tree, "rev-parse", "HEAD").strip() for tree in (self._tree, self.path)}
+        return len(tips) == 1 and not git(self.path, "status", "--porcelain", "--untracked-files=no").strip()
 
     def _remove_beside(self) -> None:
         if self._beside.exists():
