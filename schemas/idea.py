@@ -180,8 +180,11 @@ def _asserts(tree: ast.AST) -> bool:
 
 
 def _expects(node: ast.AST) -> bool:
-    """Whether ``node`` calls what by its name fails where something is not as it should be."""
-    return isinstance(node, ast.Call) and bool(_EXPECTING.search(_called(node)))
+    """Whether ``node`` calls what by its name, or as it is told, fails where something is not as it should be."""
+    if not isinstance(node, ast.Call):
+        return False
+    told = any(keyword.arg == "check" and ast.unparse(keyword.value) == "True" for keyword in node.keywords)
+    return told or bool(_EXPECTING.search(_called(node)))
 
 
 def _called(node: ast.expr) -> str:
@@ -223,7 +226,7 @@ def _never_called(tree: ast.Module) -> str | None:
         for node in nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         and node not in methods
-        and not node.decorator_list
+        and all(_IDLE.match(ast.unparse(decorator)) for decorator in node.decorator_list)
         and not (
             isinstance(node, ast.ClassDef)
             and any(not re.search(r"(^|\.)(object|\w*TestCase)$", ast.unparse(base)) for base in node.bases)
@@ -232,6 +235,10 @@ def _never_called(tree: ast.Module) -> str | None:
     while named := [node for node in idle if node.name in _names(tree, idle)]:
         idle = [node for node in idle if node not in named]
     return next((node.name for node in idle if _claims(node)), None)
+
+
+_IDLE = re.compile(r"(pytest\.)?(mark|fixture)\b|(unittest\.)?(mock\.)?patch\b")
+"""Decorators of tests and helpers; none of them calls what it decorates."""
 
 
 def _names(node: ast.AST, without: Sequence[ast.AST]) -> set[str]:
