@@ -72,7 +72,7 @@ def parse_idea(text: str, name: str, *, recorded: bool = False) -> Idea:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         said = error.problem or error.context or ""
-        hint = next((hint for words, hint in _QUOTES.items() if words in said), "")
+        hint = next((hint for words, hint in _HINTS.items() if words in said), "")
         raise InputError(f"{name}:{line}: is not valid YAML: {said}{hint}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{name}:1: is not valid YAML: {error}") from None
@@ -106,13 +106,14 @@ def parse_idea(text: str, name: str, *, recorded: bool = False) -> Idea:
     return idea
 
 
-_QUOTES = {
+_HINTS = {
+    r"found character '\t'": "; indent with spaces, YAML takes no tabs there",
     "mapping values are not allowed": "; put a text that holds ': ' into quotes",
     "that cannot start any token": "; put a text that begins with it into quotes",
     "expected alphabetic or numeric character": "; put a text that begins with it into quotes",
     "but found '<scalar>'": "; put a text that holds quotes into quotes of the other kind as a whole",
 }
-"""What YAML's parser says where a text lacks quotes → what to do."""
+"""What YAML's parser says of the usual mistakes → what to do; the first that fits counts."""
 
 
 class _Loader(yaml.SafeLoader):

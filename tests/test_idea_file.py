@@ -161,6 +161,8 @@ def test_a_key_like_no_other_gets_the_list_of_keys() -> None:
         (MINIMAL + "audience: 2024-13-45\n", "i.yaml:4: '2024-13-45' can't be read as a value of the kind 'timestamp'"),
         (MINIMAL + f"limits:\n  tokens: 1{'0' * 5000}\n", "i.yaml:5: '10000000000000000000'… (5,001"),
         (MINIMAL + "run: python -m x 'a\n", "No closing quotation"),
+        (MINIMAL + "acceptance:\n- id: A\n\tstatement: s\n", "indent with spaces"),
+        (MINIMAL + "acceptance:\n- id: A\n  statement: s\n  check: |\n\tassert 1\n", "indent with spaces"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: 'assert await f()'}]\n", "is not valid Python"),
         (MINIMAL + "acceptance: [{id: A, statement: s, check: '" + "-" * 7900 + "1'}]\n", "is not valid Python"),
         (MINIMAL + "acceptance: [{id: A-1, statement: s}, {id: A_1, statement: s}]\n", "'A_1' is used more than once"),

@@ -154,7 +154,7 @@ class Project:
 
     def settle(self, *, ended: bool) -> None:
         """Be done with the folder. Of a run that ``ended`` by itself it holds what came of it; what was stopped before
-        it came as far as an earlier sitting is given up, and the folder stays as that sitting left it."""
+        it came further than an earlier sitting is given up, and the folder stays as that sitting left it."""
         if ended and not self.leads:
             self._take_over()
         elif not self.leads:
